@@ -1,0 +1,89 @@
+//! `[sources.NAME]`: that every sender has a usable name and has to prove who it is; leaves the profile's language to
+//! `hris`, which gets each table as it stands.
+
+use std::collections::BTreeMap;
+
+use toml::{Table, Value};
+
+use super::error::ConfigError;
+use super::load::join;
+use super::section::{Section, check_secret, mistyped};
+
+/// The name is one segment of a path and of a DNS label's size.
+const NAME_CHARS_MAX: usize = 63;
+
+const WHY: &str = "a source without authentication is refused";
+
+/// Reads every source's table, with references followed.
+pub(super) fn read(root: &mut Section<'_>) -> Result<BTreeMap<String, Table>, ConfigError> {
+    root.free_tables("sources")?
+        .into_iter()
+        .map(|(name, table)| {
+            check_name(&name)?;
+            check_authentication(&join("sources", &name), &table)?;
+            Ok((name, table))
+        })
+        .collect()
+}
+
+fn check_name(name: &str) -> Result<(), ConfigError> {
+    let letter_or_digit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let usable = name.len() <= NAME_CHARS_MAX
+        && name.bytes().next().is_some_and(letter_or_digit)
+        && name.bytes().all(|byte| letter_or_digit(byte) || byte == b'-');
+    if usable {
+        return Ok(());
+    }
+    let problem = format!(
+        "expected a name of lower-case letters, digits and dashes, at most {NAME_CHARS_MAX}, no dash first"
+    );
+    Err(ConfigError::refused(join("sources", name), problem))
+}
+
+/// Secrets stand beside the profile or, in a source with a profile of its own, in its `auth` table.
+fn check_authentication(path: &str, source: &Table) -> Result<(), ConfigError> {
+    let auth = source.get("auth").and_then(Value::as_table);
+    if auth.and_then(|auth| auth.get("kind")).and_then(Value::as_str) == Some("none") {
+        return Err(ConfigError::refused(
+            format!("{path}.auth.kind"),
+            format!("is none ({WHY})"),
+        ));
+    }
+    let places = [(path.to_owned(), Some(source)), (format!("{path}.auth"), auth)];
+    let mut secrets_found = false;
+    for (path, table) in places {
+        let Some(secrets) = table.and_then(|table| table.get("secrets")) else {
+            continue;
+        };
+        check_secrets(format!("{path}.secrets"), secrets)?;
+        secrets_found = true;
+    }
+    if secrets_found {
+        Ok(())
+    } else {
+        Err(ConfigError::refused(
+            format!("{path}.secrets"),
+            format!("is missing ({WHY})"),
+        ))
+    }
+}
+
+fn check_secrets(key: String, secrets: &Value) -> Result<(), ConfigError> {
+    let Value::Array(secrets) = secrets else {
+        return Err(mistyped(key, "a list of strings", secrets));
+    };
+    if secrets.is_empty() {
+        return Err(ConfigError::refused(key, format!("is empty ({WHY})")));
+    }
+    for (index, secret) in secrets.iter().enumerate() {
+        let key = format!("{key}[{index}]");
+        let Value::String(secret) = secret else {
+            return Err(mistyped(key, "a string", secret));
+        };
+        if secret.trim().is_empty() {
+            return Err(ConfigError::refused(key, "is empty"));
+        }
+        check_secret(&key, secret.len())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! What the configuration accepts and which defaults it has; leaves variables to `overriding`, mistakes to `refusals`.
+
+use std::io::Write as _;
+
+use chrono::NaiveTime;
+use secrecy::ExposeSecret;
+use toml::Value;
+
+use super::*;
+
+mod overriding;
+mod refusals;
+
+const EXAMPLE: &str = include_str!("../../leaver.example.toml");
+
+const MINIMAL: &str = r#"
+[database]
+url = "postgres://leaver@localhost/leaver"
+[genesys]
+region = "mypurecloud.com"
+client_id = "client"
+client_secret = "env:GENESYS_CLIENT_SECRET"
+"#;
+
+/// Every secret has this in it, so that a leak is easy to find.
+const MARK: &str = "hushhush";
+
+fn variables(more: &[(&str, &str)]) -> Environment {
+    let named = [
+        ("DATABASE_URL", "postgres://leaver:hushhush@db.example/leaver"),
+        ("GENESYS_CLIENT_ID", "client"),
+        ("GENESYS_CLIENT_SECRET", "hushhush-genesys-secret"),
+        ("WORKDAY_SECRET", "hushhush-workday-secret"),
+        ("ALICE_TOKEN", "hushhush-alice-token"),
+        ("CALLBACK_SECRET", "hushhush-callback-secret"),
+        ("LEAVER_CONFIG", "leaver.toml"),
+    ];
+    named.iter().chain(more).copied().collect()
+}
+
+fn load(text: &str, more: &[(&str, &str)]) -> Config {
+    Config::from_toml(text, &variables(more)).unwrap()
+}
+
+fn refusal(text: &str, more: &[(&str, &str)]) -> String {
+    Config::from_toml(text, &variables(more))
+        .expect_err("must be refused")
+        .to_string()
+}
+
+#[test]
+fn what_is_left_out_has_the_documented_default() {
+    let config = load(MINIMAL, &[]);
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.server.admin_listen.to_string(), "127.0.0.1:8081");
+    assert_eq!(config.server.body_limit, 65_536);
+    assert_eq!(config.genesys.external_id_authority, None);
+    assert_eq!(config.genesys.requests_per_minute, 240);
+    assert_eq!(config.genesys.timeout, Duration::from_secs(15));
+    assert!(config.sources.is_empty() && config.operators.is_empty() && config.callbacks.is_empty());
+    let expected = Policy {
+        time_zone: chrono_tz::UTC,
+        effective_at: EffectiveAt::EndOfDay,
+        order: Order::StripFirst,
+        when_busy: WhenBusy::Wait,
+        busy_recheck: Duration::from_secs(60),
+        busy_wait_max: Duration::from_secs(14_400),
+        immediate_types: vec!["involuntary".to_owned()],
+        person_not_found: PersonNotFound::Done,
+        not_found_recheck: Duration::from_secs(900),
+        protected: vec![],
+        changes_per_hour_max: 10,
+        changes_per_day_max: 25,
+        verify_reads: 2,
+        attempts_max: 12,
+    };
+    assert_eq!(config.policy, expected);
+    let expected = Worker {
+        concurrency: 8,
+        lease: Duration::from_secs(30),
+        poll: Duration::from_secs(1),
+        retry_base: Duration::from_secs(2),
+        retry_max: Duration::from_secs(900),
+    };
+    assert_eq!(config.worker, expected);
+}
+
+#[test]
+fn the_example_loads_as_it_stands_and_shows_the_defaults() {
+    let (example, minimal) = (load(EXAMPLE, &[]), load(MINIMAL, &[]));
+    assert_eq!(example.server, minimal.server);
+    assert_eq!(example.policy, minimal.policy);
+    assert_eq!(example.worker, minimal.worker);
+    assert_eq!(
+        example.genesys.requests_per_minute,
+        minimal.genesys.requests_per_minute
+    );
+    assert_eq!(example.genesys.timeout, minimal.genesys.timeout);
+    assert_eq!(example.genesys.external_id_authority.as_deref(), Some("hris"));
+    assert_eq!(example.operators[0].name, "alice");
+    assert_eq!(example.operators[0].role, Role::Operator);
+    assert_eq!(example.operators[0].token.expose_secret(), "hushhush-alice-token");
+    assert_eq!(
+        example.callbacks[0].url.as_str(),
+        "https://hris.example.com/offboarding"
+    );
+    assert_eq!(
+        example.callbacks[0].events,
+        [CallbackEvent::Done, CallbackEvent::Held, CallbackEvent::Failed]
+    );
+    let secrets = Value::Array(vec![Value::String("hushhush-workday-secret".to_owned())]);
+    assert_eq!(example.sources["workday"]["secrets"], secrets);
+}
+
+#[test]
+fn the_example_names_every_key_and_every_variable_that_it_needs() {
+    let sections = [
+        SERVER_KEYS,
+        DATABASE_KEYS,
+        WORKER_KEYS,
+        genesys::KEYS,
+        policy::KEYS,
+        operators::KEYS,
+        callbacks::KEYS,
+    ];
+    for key in sections.concat() {
+        let shown = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
+        assert!(EXAMPLE.lines().any(shown), "{key} is not in the example");
+    }
+    let (introduction, settings) = EXAMPLE.split_once("[server]").unwrap();
+    for (_, rest) in settings
+        .match_indices("\"env:")
+        .map(|(at, found)| settings.split_at(at + found.len()))
+    {
+        let name = rest.split('"').next().unwrap();
+        assert!(introduction.contains(name), "{name} is not in the introduction");
+    }
+}
+
+#[test]
+fn no_secret_is_in_the_debug_output() {
+    let chat =
+        "[[callbacks]]\nurl = \"https://chat.example/hook/hushhush\"\nsecret = \"hushhush-in-the-file\"\n";
+    let config = load(&format!("{EXAMPLE}\n{chat}"), &[]);
+    for output in [format!("{config:?}"), format!("{config:#?}")] {
+        assert!(!output.contains(MARK), "{output}");
+        assert!(
+            output.contains("workday") && output.contains("chat.example"),
+            "{output}"
+        );
+    }
+}
+
+#[test]
+fn every_region_has_its_two_addresses_and_both_addresses_do_without_a_region() {
+    for region in REGIONS {
+        let config = load(MINIMAL, &[("LEAVER__GENESYS__REGION", region)]);
+        assert_eq!(
+            config.genesys.api_url().as_str(),
+            format!("https://api.{region}/")
+        );
+        assert_eq!(
+            config.genesys.login_url().as_str(),
+            format!("https://login.{region}/")
+        );
+    }
+    let own = "api_url = \"http://127.0.0.1:9100\"\nlogin_url = \"http://[::1]:9101/\"";
+    let config = load(&MINIMAL.replace("region = \"mypurecloud.com\"", own), &[]);
+    assert_eq!(config.genesys.api_url().as_str(), "http://127.0.0.1:9100/");
+    assert_eq!(config.genesys.login_url().as_str(), "http://[::1]:9101/");
+}
+
+#[test]
+fn a_file_gives_its_content_without_the_newline_at_its_end() {
+    for (content, secret) in [
+        ("hushhush-with-newline\n", "hushhush-with-newline"),
+        ("hushhush-with-newline\r\n", "hushhush-with-newline"),
+        ("hushhush-two-newlines\n\n", "hushhush-two-newlines\n"),
+        ("env:hushhush-not-followed", "env:hushhush-not-followed"),
+    ] {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(content.as_bytes()).unwrap();
+        let reference = format!("file:{}", file.path().display());
+        let config = load(&MINIMAL.replace("env:GENESYS_CLIENT_SECRET", &reference), &[]);
+        assert_eq!(config.genesys.client_secret.expose_secret(), secret);
+    }
+}
+
+#[test]
+fn references_are_followed_at_every_depth_and_for_numbers_too() {
+    let text = format!(
+        "{MINIMAL}[policy]\nattempts_max = \"env:ATTEMPTS\"\nprotected = [\"env:CHIEF\"]\n[sources.acme]\n\
+         secrets = [\"env:WORKDAY_SECRET\"]\nnested = [[{{ deep = \"env:CHIEF\" }}]]\nnumber = 7\n"
+    );
+    let config = load(&text, &[("ATTEMPTS", "99"), ("CHIEF", "chief@example.com")]);
+    assert_eq!(config.policy.attempts_max, 99);
+    assert_eq!(
+        config.policy.protected,
+        [Protected::Email("chief@example.com".to_owned())]
+    );
+    assert_eq!(
+        config.sources["acme"]["nested"][0][0]["deep"].as_str(),
+        Some("chief@example.com")
+    );
+    assert_eq!(config.sources["acme"]["number"].as_integer(), Some(7));
+}
+
+#[test]
+fn roles_include_the_ones_before_them() {
+    assert!(Role::Viewer < Role::Operator && Role::Operator < Role::Approver);
+}
+
+#[test]
+fn an_effective_time_is_one_of_two_words_or_two_digits_each_for_hour_and_minute() {
+    assert_eq!("start_of_day".parse(), Ok(EffectiveAt::StartOfDay));
+    assert_eq!("end_of_day".parse(), Ok(EffectiveAt::EndOfDay));
+    assert_eq!("00:00".parse(), Ok(EffectiveAt::At(NaiveTime::MIN)));
+    for text in [
+        "",
+        "noon",
+        "24:00",
+        "17:60",
+        "7:00",
+        "+7:00",
+        "17:0 ",
+        "17:00:00",
+        "End_of_day",
+    ] {
+        assert_eq!(text.parse::<EffectiveAt>(), Err(UnknownEffectiveAt), "{text}");
+    }
+}
+
+#[test]
+fn a_protected_entry_is_an_address_or_says_what_it_names() {
+    assert_eq!("a@b.c".parse(), Ok(Protected::Email("a@b.c".to_owned())));
+    assert_eq!("id:7".parse(), Ok(Protected::Id("7".to_owned())));
+    assert_eq!(
+        "role:Master Admin".parse(),
+        Ok(Protected::Role("Master Admin".to_owned()))
+    );
+    assert_eq!("division:a:b".parse(), Ok(Protected::Division("a:b".to_owned())));
+    for text in [
+        "",
+        "alice",
+        "rolle:a@b.c",
+        "role:",
+        "role: Admin",
+        "id:\u{a0}",
+        "@b.c",
+        "a b@c",
+    ] {
+        assert_eq!(text.parse::<Protected>(), Err(UnknownProtected), "{text}");
+    }
+}

@@ -1,0 +1,177 @@
+//! The client of Genesys Cloud: what is there, and one call for each thing that can be taken away. It uses nothing
+//! else of this crate; which calls are made, in which order, and what is recorded of them is left to the engine.
+//!
+//! * [`settings`]: whom to call, and as whom
+//! * [`ids`]: names of things, checked where they enter
+//! * [`pacing`]: when a call may begin
+//! * [`error`], `refusal`: what went wrong, and what that means
+//! * `send`: one HTTP exchange
+//! * `token`: the one token that all calls share
+//! * `read`, `page`: reads, repeated until they are whole or fail
+//! * [`call`]: changing calls, one intention for each
+//! * [`users`], [`routing`], [`authorization`], [`telephony`]: the operations
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use reqwest::header::HeaderMap;
+
+pub mod authorization;
+pub mod call;
+pub mod error;
+pub mod ids;
+pub mod pacing;
+mod page;
+mod read;
+mod refusal;
+pub mod routing;
+mod send;
+pub mod settings;
+pub mod telephony;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod token;
+pub mod users;
+
+pub use authorization::Grant;
+pub use call::{Done, Effect, OneCall};
+pub use error::{CallFailed, CallOutcome, Error, Fault, Lapse, Trace};
+pub use ids::{
+    DivisionId, GroupId, InvalidId, LanguageId, QueueId, RequestId, RoleId, SkillId, StationId, SubjectId,
+    UserId,
+};
+pub use pacing::{Notice, Pacer, PacerError, Permits};
+pub use read::READ_TRIES;
+pub use routing::{Level, UserLanguage, UserQueue, UserSkill, Utilization};
+pub use settings::{BuildError, Settings, Waits, region_urls};
+pub use telephony::{Station, Stations};
+pub use users::{RoutingStatus, User, UserState};
+
+use pacing::{Gate, Stash};
+
+/// The calls of one complete read of a person when nothing needs a second page: user, queues (joined and not joined),
+/// skills, languages, utilization, grants, stations. Reserve as many with [`Genesys::prepaid`] and the read runs
+/// without a pause; further pages take their permits one by one.
+pub const CALLS_PER_COMPLETE_READ: u32 = 8;
+
+/// How often a permit that lapsed before its use is replaced. More often means that this machine is so slow, or the
+/// permits so short, that waiting longer changes nothing.
+const PERMIT_TRIES: u32 = 4;
+
+/// The longest pause that is waited out inside a call. A longer one goes back to the engine, which can put the
+/// offboarding down instead of holding its lease.
+const INNER_WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// Speaks with one organization of Genesys Cloud. Clones share token, connections and pauses.
+#[derive(Clone)]
+pub struct Genesys {
+    inner: Arc<Inner>,
+    stash: Option<Arc<Stash>>,
+}
+
+struct Inner {
+    settings: Settings,
+    http: reqwest::Client,
+    pacer: Arc<dyn Pacer>,
+    gate: Gate,
+    allowance: Allowance,
+    outage: read::Outage,
+    token: token::TokenSource,
+}
+
+impl std::fmt::Debug for Genesys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Genesys")
+            .field("api_url", &self.inner.settings.api_url.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Genesys {
+    /// Makes a client; sends nothing yet. Fails when the settings can't be used.
+    pub fn new(settings: Settings, pacer: Arc<dyn Pacer>) -> Result<Self, BuildError> {
+        settings.check()?;
+        let http = send::client(&settings)?;
+        let inner = Inner {
+            settings,
+            http,
+            pacer,
+            gate: Gate::default(),
+            allowance: Allowance::default(),
+            outage: read::Outage::default(),
+            token: token::TokenSource::default(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+            stash: None,
+        })
+    }
+
+    /// Waits for a token and for permits for `calls` requests together, and gives a handle whose calls use these
+    /// permits first. Fails when either is not to be had.
+    pub async fn prepaid(&self, calls: u32) -> Result<Self, Error> {
+        // The token first: its request needs a permit too, and might take long enough for the others to lapse.
+        self.bearer().await?;
+        let permits = self.inner.pacer.reserve(calls).await.map_err(Error::NoPermit)?;
+        Ok(Self {
+            inner: Arc::clone(&self.inner),
+            stash: Some(Arc::new(Stash::new(permits))),
+        })
+    }
+
+    async fn bearer(&self) -> Result<Arc<token::Bearer>, Error> {
+        self.inner.token.get(self).await
+    }
+
+    /// Takes one permit for one HTTP request that begins now, and gives the moment until which it is good.
+    async fn permit(&self) -> Result<Instant, Error> {
+        for _ in 0..PERMIT_TRIES {
+            let valid_until = self.any_permit().await?;
+            if let Some(pause) = self.inner.gate.closed_for(Instant::now()) {
+                if pause > INNER_WAIT_MAX {
+                    return Err(Error::HeldBack { retry_after: pause });
+                }
+                tokio::time::sleep(pause).await;
+            }
+            let now = Instant::now();
+            if valid_until > now && self.inner.gate.closed_for(now).is_none() {
+                return Ok(valid_until);
+            }
+        }
+        Err(Error::Lapsed(Lapse::Permit))
+    }
+
+    async fn any_permit(&self) -> Result<Instant, Error> {
+        if let Some(valid_until) = self.stash.as_ref().and_then(|stash| stash.take(Instant::now())) {
+            return Ok(valid_until);
+        }
+        let permits = self.inner.pacer.reserve(1).await.map_err(Error::NoPermit)?;
+        Ok(permits.valid_until)
+    }
+}
+
+/// Remembers the limit that Genesys announced last.
+#[derive(Default)]
+struct Allowance(AtomicU32);
+
+impl Allowance {
+    /// Gives the limit in the headers when it is another than last time. A limit of 0 is a mistake: it would stop
+    /// everything for good, and a real stop comes as a 429.
+    fn changed(&self, headers: &HeaderMap) -> Option<u32> {
+        let allowed = headers
+            .get("inin-ratelimit-allowed")?
+            .to_str()
+            .ok()?
+            .trim()
+            .parse()
+            .ok()?;
+        (allowed > 0 && self.0.swap(allowed, Ordering::Relaxed) != allowed).then_some(allowed)
+    }
+}

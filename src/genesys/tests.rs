@@ -1,0 +1,1 @@
+//! The client against single strange answers of Genesys.

@@ -1,0 +1,152 @@
+//! Whether a request really comes from its sender: dispatches between signatures and constant credentials.
+//! What is in the request is left to the reading of it; what the caller is told, to the edge.
+
+use axum::http::{HeaderMap, HeaderName};
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+
+use super::credential::Credential;
+use super::keys::{KeyIndex, Keys};
+use super::settings::{Problem, Section, SourceError};
+use super::signature::Signature;
+
+/// Why a request was not believed. For metrics and logs: callers get the same answer for every cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum Refusal {
+    /// A header that the proof needs is not there.
+    #[error("a header of the proof is missing")]
+    MissingHeader,
+    /// A header of the proof is there more than once, and the parties in between differ on which one counts.
+    #[error("a header of the proof is repeated")]
+    RepeatedHeader,
+    /// A header of the proof doesn't have the form that the profile describes.
+    #[error("a header of the proof is malformed")]
+    Malformed,
+    /// The timestamp is older than the window.
+    #[error("the timestamp is too old")]
+    Stale,
+    /// The timestamp is further ahead than the window.
+    #[error("the timestamp is in the future")]
+    Future,
+    /// No key of the source gives this signature, or the credential is another one.
+    #[error("the signature or credential is wrong")]
+    WrongSignature,
+}
+
+impl Refusal {
+    /// Returns the word for metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingHeader => "missing_header",
+            Self::RepeatedHeader => "repeated_header",
+            Self::Malformed => "malformed",
+            Self::Stale => "stale",
+            Self::Future => "future",
+            Self::WrongSignature => "wrong_signature",
+        }
+    }
+}
+
+/// Why a body can't be signed as the source's sender would.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SignError {
+    /// The signature covers a header whose value only the sender knows.
+    #[error("the signature covers the header {0}, whose value only the sender knows")]
+    HeaderUnknown(String),
+}
+
+/// How a source proves who it is, and the secrets for it.
+#[derive(Debug)]
+pub(super) struct Authenticator {
+    proof: Proof,
+    keys: Keys,
+}
+
+#[derive(Debug)]
+enum Proof {
+    Signature(Signature),
+    Credential(Credential),
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Hmac,
+    Header,
+    Bearer,
+    Basic,
+}
+
+const KINDS: [(&str, Kind); 4] = [
+    ("hmac", Kind::Hmac),
+    ("header", Kind::Header),
+    ("bearer", Kind::Bearer),
+    ("basic", Kind::Basic),
+];
+
+impl Authenticator {
+    /// Builds the proof that `auth` describes; `load` reads the secrets, once the rest is known to be in order.
+    pub(super) fn build(
+        auth: &Section<'_>,
+        load: impl FnOnce(&Section<'_>) -> Result<Keys, SourceError>,
+    ) -> Result<Self, SourceError> {
+        if auth.text("kind")? == Some("none") {
+            return Err(auth.error("kind", Problem::NoAuthentication));
+        }
+        let kind = auth
+            .word("kind", &KINDS)?
+            .ok_or_else(|| auth.error("kind", Problem::Missing))?;
+        let proof = match kind {
+            Kind::Hmac => Proof::Signature(Signature::build(auth)?),
+            Kind::Header => Proof::Credential(Credential::header(auth)?),
+            Kind::Bearer => Proof::Credential(Credential::bearer(auth)?),
+            Kind::Basic => Proof::Credential(Credential::basic(auth)?),
+        };
+        let keys = load(auth)?;
+        if let Proof::Credential(credential) = &proof {
+            credential.check_keys(&auth.path("secrets"), &keys)?;
+        }
+        Ok(Self { proof, keys })
+    }
+
+    pub(super) fn verify(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: DateTime<Utc>,
+    ) -> Result<KeyIndex, Refusal> {
+        match &self.proof {
+            Proof::Signature(signature) => signature.verify(headers, body, now, &self.keys),
+            Proof::Credential(credential) => credential.verify(headers, &self.keys),
+        }
+    }
+
+    pub(super) fn sign(&self, body: &[u8], now: DateTime<Utc>) -> Result<Vec<(String, String)>, SignError> {
+        match &self.proof {
+            Proof::Signature(signature) => signature.sign(body, now, self.keys.newest()),
+            Proof::Credential(credential) => Ok(vec![credential.present(self.keys.newest())]),
+        }
+    }
+
+    /// Whether an event may be read from this header: where there is a signature, only if it covers the header.
+    pub(super) fn covers(&self, header: &HeaderName) -> bool {
+        match &self.proof {
+            Proof::Signature(signature) => signature.covers(header),
+            Proof::Credential(_) => true,
+        }
+    }
+}
+
+/// Reads a header that must be there exactly once, in visible ASCII.
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().ok_or(Refusal::MissingHeader)?;
+    if values.next().is_some() {
+        return Err(Refusal::RepeatedHeader);
+    }
+    value.to_str().map_err(|_| Refusal::Malformed)
+}
+
+/// Reads the name of a header from the configuration.
+pub(super) fn header_name(path: &str, text: &str) -> Result<HeaderName, SourceError> {
+    HeaderName::try_from(text).map_err(|_| SourceError::new(path, Problem::Malformed("the name of a header")))
+}

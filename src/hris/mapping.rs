@@ -1,0 +1,167 @@
+//! The map of a profile: where the fields of a termination event stand, and how an item becomes one.
+//! What makes an event the same event is left to `identity`, what it asks for to `rules`.
+
+use serde_json::Value;
+
+use super::dates;
+use super::identity::EventId;
+use super::pointer::{Pointer, Scope};
+use super::rules::Rules;
+use super::settings::{Problem, Section, SourceError};
+use crate::offboarding::{PersonRef, TerminationEvent};
+
+/// RFC 5321's longest path, brackets left out, in bytes: 64 and 255 and the sign between.
+const EMAIL_BYTES_MAX: usize = 320;
+
+/// Longer than any HRIS's id, and what an index can hold.
+const EXTERNAL_ID_BYTES_MAX: usize = 256;
+
+/// Longer than any word for a kind of termination.
+const TYPE_BYTES_MAX: usize = 256;
+
+const KNOWN: [&str; 10] = [
+    "items",
+    "event",
+    "email",
+    "external_id",
+    "effective",
+    "occurred_at",
+    "type",
+    "event_id",
+    "date_zone",
+    "effective_at",
+];
+
+/// Where the fields stand. Each may be absent; `effective` may stand in several places, the first one counts.
+#[derive(Debug, Default)]
+pub(super) struct Mapping {
+    items: Option<Pointer>,
+    event: Vec<Pointer>,
+    email: Vec<Pointer>,
+    external_id: Vec<Pointer>,
+    effective: Vec<Pointer>,
+    occurred_at: Vec<Pointer>,
+    termination_type: Vec<Pointer>,
+    event_id: EventId,
+}
+
+impl Mapping {
+    pub(super) fn build(map: &Section<'_>) -> Result<Self, SourceError> {
+        map.only(&KNOWN)?;
+        let mut mapping = Self {
+            items: one(map, "items")?.pop(),
+            event: one(map, "event")?,
+            email: one(map, "email")?,
+            external_id: one(map, "external_id")?,
+            effective: if map.has("effective") {
+                some(map, "effective")?
+            } else {
+                Vec::new()
+            },
+            occurred_at: one(map, "occurred_at")?,
+            termination_type: one(map, "type")?,
+            event_id: EventId::default(),
+        };
+        if matches!(mapping.items, Some(Pointer::Header(_))) {
+            return Err(map.error("items", Problem::Malformed("a pointer into the body")));
+        }
+        mapping.event_id = EventId::build(map, &mapping)?;
+        Ok(mapping)
+    }
+
+    pub(super) fn items(&self) -> Option<&Pointer> {
+        self.items.as_ref()
+    }
+
+    /// Reads a pointer, or the name of a field, which stands for wherever the field is mapped to; nowhere is empty.
+    pub(super) fn place(&self, path: &str, text: &str) -> Result<Vec<Pointer>, SourceError> {
+        let field = match text {
+            "event" => &self.event,
+            "email" => &self.email,
+            "external_id" => &self.external_id,
+            "effective" => &self.effective,
+            "occurred_at" => &self.occurred_at,
+            "type" => &self.termination_type,
+            _ => {
+                let pointer = Pointer::parse(text).ok_or_else(|| SourceError::new(path, MALFORMED));
+                return pointer.map(|pointer| vec![pointer]);
+            }
+        };
+        Ok(field.clone())
+    }
+
+    /// Returns every pointer of the map.
+    pub(super) fn pointers(&self) -> impl Iterator<Item = &Pointer> {
+        let fields = [
+            &self.event,
+            &self.email,
+            &self.external_id,
+            &self.effective,
+            &self.occurred_at,
+            &self.termination_type,
+        ];
+        fields.into_iter().flatten().chain(self.event_id.pointers())
+    }
+
+    /// Reads one item.
+    pub(super) fn read(
+        &self,
+        scope: &Scope<'_>,
+        rules: &Rules,
+        zone: Option<chrono_tz::Tz>,
+    ) -> TerminationEvent {
+        let find = |pointers: &[Pointer]| Pointer::first(pointers, scope);
+        let text = |pointers, bytes_max| find(pointers).and_then(|value| text(&value, bytes_max));
+        let person = PersonRef {
+            email: text(&self.email, EMAIL_BYTES_MAX),
+            external_id: find(&self.external_id).and_then(|value| external_id(&value)),
+        };
+        let (event_id, content_digest) = self.event_id.of(scope, &person);
+        TerminationEvent {
+            event_id,
+            content_digest,
+            directive: rules.directive(scope),
+            person,
+            effective: dates::effective(find(&self.effective).as_deref(), zone),
+            occurred_at: find(&self.occurred_at).and_then(|value| dates::occurred_at(&value, zone)),
+            termination_type: text(&self.termination_type, TYPE_BYTES_MAX),
+        }
+    }
+}
+
+const MALFORMED: Problem = Problem::Malformed("a pointer: /x, ^/x or @header");
+
+fn one(map: &Section<'_>, key: &str) -> Result<Vec<Pointer>, SourceError> {
+    match map.text(key)? {
+        None => Ok(Vec::new()),
+        Some(text) => Pointer::parse(text)
+            .map(|pointer| vec![pointer])
+            .ok_or_else(|| map.error(key, MALFORMED)),
+    }
+}
+
+/// One pointer or an array of them.
+fn some(map: &Section<'_>, key: &str) -> Result<Vec<Pointer>, SourceError> {
+    let Ok(Some(texts)) = map.texts(key) else {
+        return one(map, key);
+    };
+    let pointers: Option<Vec<_>> = texts.into_iter().map(Pointer::parse).collect();
+    pointers.ok_or_else(|| map.error(key, MALFORMED))
+}
+
+/// A string as it was sent. One of another type or length is absent: what is cut off or picked from a list could
+/// be somebody else's.
+fn text(value: &Value, bytes_max: usize) -> Option<String> {
+    value
+        .as_str()
+        .filter(|text| text.len() <= bytes_max)
+        .map(str::to_owned)
+}
+
+/// Ids are strings or whole numbers; a fraction, or a number too large to be exact, is none.
+fn external_id(value: &Value) -> Option<String> {
+    if value.is_i64() || value.is_u64() {
+        return Some(value.to_string());
+    }
+    text(value, EXTERNAL_ID_BYTES_MAX)
+}

@@ -1,0 +1,31 @@
+//! From the bytes of an HRIS's webhook to termination events: is it authentic, who leaves, when, what is asked.
+//! Sources are data: a profile says how a sender signs and where its fields are, and no sender is named in code.
+//! Storing, answering and deciding what follows are left to others.
+//!
+//! A request goes through [`Source::verify`] over the raw bytes, and only then through [`Source::read`].
+
+mod auth;
+mod credential;
+mod dates;
+mod identity;
+mod json;
+mod keys;
+mod mapping;
+mod pointer;
+mod profile;
+mod rules;
+#[cfg(test)]
+mod samples;
+mod settings;
+mod signature;
+mod source;
+#[cfg(test)]
+mod vectors;
+mod window;
+
+pub use auth::{Refusal, SignError};
+pub use json::{DEPTH_MAX, ReadError};
+pub use keys::{KeyIndex, SECRET_BYTES_MIN};
+pub use profile::builtin_profiles;
+pub use settings::{Problem, SourceError};
+pub use source::{Format, Reading, Source};

@@ -1,0 +1,340 @@
+//! HMAC over the raw bytes of a request, with the parts, the order and the encoding that a profile describes.
+//! The window of the timestamp is left to `window`, what the bytes mean to the reading.
+
+use axum::http::{HeaderMap, HeaderName};
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, PAD, STANDARD};
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
+use chrono::{DateTime, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Sha256, Sha512};
+
+use super::auth::{Refusal, SignError, header_name, single};
+use super::keys::{KeyIndex, Keys};
+use super::settings::{Problem, Section, SourceError};
+use super::window::{Digits, Window};
+
+/// Signatures of a list that are tried: a sender has a few keys and versions, and each costs a computation.
+const CANDIDATES_MAX: usize = 16;
+
+/// Parts of the signed text; the longest known scheme has five.
+const PARTS_MAX: usize = 16;
+
+const PADDING_OPTIONAL: GeneralPurposeConfig = PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
+/// The URL alphabet, whose senders differ on the padding.
+const BASE64URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, PADDING_OPTIONAL);
+
+/// How a sender signs.
+#[derive(Debug)]
+pub(super) struct Signature {
+    algorithm: Algorithm,
+    encoding: Encoding,
+    header: HeaderName,
+    prefix: String,
+    form: Form,
+    parts: Vec<Part>,
+    id_header: Option<HeaderName>,
+    window: Option<Window>,
+    digits: Digits,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Algorithm {
+    Sha256,
+    Sha512,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Encoding {
+    Hex,
+    Base64,
+    Base64Url,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    One,
+    SpaceSeparated,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Body,
+    Header(HeaderName),
+    Literal(String),
+}
+
+const KNOWN: [&str; 17] = [
+    "kind",
+    "algorithm",
+    "encoding",
+    "key_encoding",
+    "key_prefix",
+    "secrets",
+    "signature_header",
+    "timestamp_header",
+    "timestamp_format",
+    "timestamp_unit",
+    "id_header",
+    "prefix",
+    "list",
+    "version",
+    "signed",
+    "max_age",
+    "max_future",
+];
+
+impl Signature {
+    pub(super) fn build(auth: &Section<'_>) -> Result<Self, SourceError> {
+        auth.only(&KNOWN)?;
+        let algorithms = [("sha256", Algorithm::Sha256), ("sha512", Algorithm::Sha512)];
+        let encodings = [
+            ("hex", Encoding::Hex),
+            ("base64", Encoding::Base64),
+            ("base64url", Encoding::Base64Url),
+        ];
+        let missing = |key| auth.error(key, Problem::Missing);
+        let algorithm = auth
+            .word("algorithm", &algorithms)?
+            .ok_or_else(|| missing("algorithm"))?;
+        let encoding = auth
+            .word("encoding", &encodings)?
+            .ok_or_else(|| missing("encoding"))?;
+        let header = header_name(
+            &auth.path("signature_header"),
+            auth.required_text("signature_header")?,
+        )?;
+        let (form, prefix) = form(auth)?;
+        let parts = parts(auth, &header)?;
+        let window = Window::build(auth)?;
+        let id_header = match auth.text("id_header")? {
+            Some(name) => Some(header_name(&auth.path("id_header"), name)?),
+            None => None,
+        };
+        for (key, name) in [
+            ("timestamp_header", window.as_ref().map(Window::header)),
+            ("id_header", id_header.as_ref()),
+        ] {
+            if let Some(name) = name.filter(|name| !covers(&parts, name)) {
+                return Err(auth.error(key, Problem::UnsignedHeader(name.to_string())));
+            }
+        }
+        let digits = digits(&parts, window.as_ref());
+        Ok(Self {
+            algorithm,
+            encoding,
+            header,
+            prefix,
+            form,
+            parts,
+            id_header,
+            window,
+            digits,
+        })
+    }
+
+    pub(super) fn covers(&self, header: &HeaderName) -> bool {
+        covers(&self.parts, header)
+    }
+
+    pub(super) fn verify(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: DateTime<Utc>,
+        keys: &Keys,
+    ) -> Result<KeyIndex, Refusal> {
+        let sent = single(headers, &self.header)?;
+        let mut text = Vec::with_capacity(self.parts.len());
+        for part in &self.parts {
+            text.push(match part {
+                Part::Body => body,
+                Part::Header(name) => single(headers, name)?.as_bytes(),
+                Part::Literal(literal) => literal.as_bytes(),
+            });
+        }
+        if let Some(window) = &self.window {
+            window.check(single(headers, window.header())?, self.digits, now)?;
+        }
+        let candidates = self.candidates(sent)?;
+        let found = keys.find(|key| match self.algorithm {
+            Algorithm::Sha256 => proves::<Hmac<Sha256>>(key, &text, &candidates),
+            Algorithm::Sha512 => proves::<Hmac<Sha512>>(key, &text, &candidates),
+        });
+        found.ok_or(Refusal::WrongSignature)
+    }
+
+    pub(super) fn sign(
+        &self,
+        body: &[u8],
+        now: DateTime<Utc>,
+        key: &[u8],
+    ) -> Result<Vec<(String, String)>, SignError> {
+        let mut headers: Vec<(String, String)> = Vec::new();
+        let mut text = Vec::new();
+        for part in &self.parts {
+            match part {
+                Part::Body => text.extend_from_slice(body),
+                Part::Literal(literal) => text.extend_from_slice(literal.as_bytes()),
+                Part::Header(name) => {
+                    let value = match headers.iter().find(|(known, _)| known == name.as_str()) {
+                        Some((_, value)) => value.clone(),
+                        None => self.header_value(name, now)?,
+                    };
+                    text.extend_from_slice(value.as_bytes());
+                    headers.push((name.to_string(), value));
+                }
+            }
+        }
+        headers.dedup();
+        let tag = match self.algorithm {
+            Algorithm::Sha256 => mac::<Hmac<Sha256>>(key, &[&text])
+                .finalize()
+                .into_bytes()
+                .to_vec(),
+            Algorithm::Sha512 => mac::<Hmac<Sha512>>(key, &[&text])
+                .finalize()
+                .into_bytes()
+                .to_vec(),
+        };
+        headers.push((
+            self.header.to_string(),
+            format!("{}{}", self.prefix, self.encoding.encode(&tag)),
+        ));
+        Ok(headers)
+    }
+
+    fn header_value(&self, name: &HeaderName, now: DateTime<Utc>) -> Result<String, SignError> {
+        if self.window.as_ref().is_some_and(|window| window.header() == name) {
+            Ok(now.timestamp().to_string())
+        } else if self.id_header.as_ref() == Some(name) {
+            Ok(format!("msg_{}", uuid::Uuid::now_v7().simple()))
+        } else {
+            Err(SignError::HeaderUnknown(name.to_string()))
+        }
+    }
+
+    /// Decodes what was sent to bytes, so that two spellings of one signature are compared as what they are.
+    fn candidates(&self, sent: &str) -> Result<Vec<Vec<u8>>, Refusal> {
+        let decode = |one: &str| {
+            one.strip_prefix(self.prefix.as_str())
+                .and_then(|text| self.encoding.decode(text))
+        };
+        match self.form {
+            Form::One => Ok(vec![decode(sent).ok_or(Refusal::Malformed)?]),
+            Form::SpaceSeparated => {
+                if sent.split(' ').nth(CANDIDATES_MAX).is_some() {
+                    return Err(Refusal::Malformed);
+                }
+                // Other versions and other algorithms beside ours are none of our business.
+                Ok(sent.split(' ').filter_map(decode).collect())
+            }
+        }
+    }
+}
+
+impl Encoding {
+    fn decode(self, text: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Hex => hex::decode(text).ok(),
+            Self::Base64 => STANDARD.decode(text).ok(),
+            Self::Base64Url => BASE64URL.decode(text).ok(),
+        }
+    }
+
+    fn encode(self, bytes: &[u8]) -> String {
+        match self {
+            Self::Hex => hex::encode(bytes),
+            Self::Base64 => STANDARD.encode(bytes),
+            Self::Base64Url => BASE64URL.encode(bytes),
+        }
+    }
+}
+
+/// In a list each signature carries its version, `v1,SIGNATURE`; alone it carries the prefix, if any.
+fn form(auth: &Section<'_>) -> Result<(Form, String), SourceError> {
+    let prefix = auth.text("prefix")?;
+    let version = auth.text("version")?;
+    match auth.word("list", &[("space", ())])? {
+        None if version.is_some() => Err(auth.error("version", Problem::Needs("list"))),
+        None => Ok((Form::One, prefix.unwrap_or("").to_owned())),
+        Some(()) => {
+            let version = version.ok_or_else(|| auth.error("list", Problem::Needs("version")))?;
+            let expected = format!("{version},");
+            if prefix.is_some_and(|prefix| prefix != expected) {
+                return Err(auth.error(
+                    "prefix",
+                    Problem::Malformed("the version and a comma, as list is set"),
+                ));
+            }
+            Ok((Form::SpaceSeparated, expected))
+        }
+    }
+}
+
+fn parts(auth: &Section<'_>, signature: &HeaderName) -> Result<Vec<Part>, SourceError> {
+    let written = auth
+        .texts("signed")?
+        .ok_or_else(|| auth.error("signed", Problem::Missing))?;
+    if written.len() > PARTS_MAX || written.iter().filter(|part| **part == "body").count() != 1 {
+        return Err(auth.error("signed", Problem::Malformed("a few parts with body exactly once")));
+    }
+    let mut parts = Vec::with_capacity(written.len());
+    for (index, text) in written.into_iter().enumerate() {
+        let key = format!("signed[{index}]");
+        parts.push(if text == "body" {
+            Part::Body
+        } else if let Some(literal) = text.strip_prefix("lit:").filter(|literal| !literal.is_empty()) {
+            Part::Literal(literal.to_owned())
+        } else if let Some(name) = text.strip_prefix("header:") {
+            let name = header_name(&auth.path(&key), name)?;
+            if name == *signature {
+                return Err(auth.error(
+                    &key,
+                    Problem::Malformed("another header than the signature's own"),
+                ));
+            }
+            Part::Header(name)
+        } else {
+            return Err(auth.error(&key, Problem::Malformed("body, header:NAME or lit:TEXT")));
+        });
+    }
+    Ok(parts)
+}
+
+fn covers(parts: &[Part], header: &HeaderName) -> bool {
+    parts
+        .iter()
+        .any(|part| matches!(part, Part::Header(name) if name == header))
+}
+
+fn digits(parts: &[Part], window: Option<&Window>) -> Digits {
+    let is_timestamp =
+        |part: &Part| matches!((part, window), (Part::Header(name), Some(w)) if name == w.header());
+    let touching = parts.windows(2).any(|pair| {
+        pair.iter().any(is_timestamp) && !pair.iter().any(|part| matches!(part, Part::Literal(_)))
+    });
+    if touching { Digits::Fixed } else { Digits::Any }
+}
+
+fn mac<M: Mac + KeyInit>(key: &[u8], text: &[&[u8]]) -> M {
+    #[expect(
+        clippy::expect_used,
+        reason = "HMAC hashes keys that are too long and pads the others (RFC 2104, 2)"
+    )]
+    let mut mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes keys of every length");
+    for part in text {
+        mac.update(part);
+    }
+    mac
+}
+
+/// Whether one of the candidates is the code of this text; `verify_slice` compares whole codes in constant time.
+fn proves<M: Mac + KeyInit + Clone>(key: &[u8], text: &[&[u8]], candidates: &[Vec<u8>]) -> bool {
+    let mac = mac::<M>(key, text);
+    candidates.iter().fold(false, |found, candidate| {
+        mac.clone().verify_slice(candidate).is_ok() | found
+    })
+}

@@ -1,0 +1,105 @@
+//! What is written down about an offboarding: one entry for every decision and two for every changing call,
+//! the intention before it and the outcome after it.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// Who did something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A source's event.
+    Hris(String),
+    /// A worker process.
+    Worker(String),
+    /// A person.
+    Operator(String),
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hris(source) => write!(f, "hris:{source}"),
+            Self::Worker(id) => write!(f, "worker:{id}"),
+            Self::Operator(name) => write!(f, "operator:{name}"),
+        }
+    }
+}
+
+/// What was done. The words are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// An event was stored and attached to the offboarding.
+    EventAccepted,
+    /// A worker took the lease.
+    LeaseAcquired,
+    /// The person was matched with exactly one Genesys user.
+    PersonResolved,
+    /// Everything the person holds was stored before the first change.
+    SnapshotStored,
+    /// A changing call is about to be sent.
+    CallIntended,
+    /// What became of a changing call.
+    CallFinished,
+    /// A complete read found nothing left.
+    VerifiedEmpty,
+    /// An operator asked for another attempt.
+    Retried,
+    /// The work goes on later; the result says why.
+    Postponed,
+    /// A person has to look.
+    Held,
+    /// An operator released a held one.
+    Approved,
+    /// Given up for now.
+    Failed,
+    /// Finished.
+    Done,
+    /// Ended without being carried out.
+    Cancelled,
+}
+
+impl Action {
+    /// The stable word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EventAccepted => "event_accepted",
+            Self::LeaseAcquired => "lease_acquired",
+            Self::PersonResolved => "person_resolved",
+            Self::SnapshotStored => "snapshot_stored",
+            Self::CallIntended => "call_intended",
+            Self::CallFinished => "call_finished",
+            Self::VerifiedEmpty => "verified_empty",
+            Self::Retried => "retried",
+            Self::Postponed => "postponed",
+            Self::Held => "held",
+            Self::Approved => "approved",
+            Self::Failed => "failed",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// One line of the record, as it is shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct JournalEntry {
+    /// When, by the database's clock.
+    pub at: DateTime<Utc>,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub action: String,
+    /// The step it belongs to.
+    pub step: Option<String>,
+    /// The thing that was or is to be changed.
+    pub target: Option<String>,
+    /// What became of it; absent on an intention.
+    pub result: Option<String>,
+    /// The `X-Request-Id` of the call.
+    pub request_id: Option<Uuid>,
+    /// Genesys Cloud's `ININ-Correlation-Id` of the answer.
+    pub correlation_id: Option<String>,
+}

@@ -1,0 +1,165 @@
+//! What operators decide: open, retry, approve, cancel. Each asks the transition table, and each is journalled.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::journal::{self, NewEntry};
+use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, word};
+use crate::offboarding::{Action, Actor, OffboardingId, Reason, Status};
+
+/// What an operator wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Another attempt now, of a failed one or of a held one whose cause is mended.
+    Retry,
+    /// Release of a held one from its reason.
+    Approve,
+    /// An end without being carried out.
+    Cancel,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// It is done.
+    Yes,
+    /// No offboarding has this id.
+    Unknown,
+    /// The status does not allow it.
+    NotFrom(Status),
+    /// Approval needs somebody else than who asked for the offboarding.
+    OwnRequest,
+    /// The offboarding is held for facts that it lacks; an approval can't supply them.
+    FactsMissing(Reason),
+}
+
+impl Store {
+    /// Carries out a decision.
+    pub async fn decide(&self, id: OffboardingId, decision: Decision, actor: &Actor) -> Result<Decided, StoreError> {
+        let actor = actor.clone();
+        in_transaction(&self.ingest, move |tx| {
+            let actor = actor.clone();
+            Box::pin(async move { decide(tx, id, decision, &actor).await })
+        })
+        .await
+    }
+
+    /// When the offboarding is taken up again, unless it is under a lease: now.
+    pub async fn hasten(&self, id: OffboardingId) -> Result<(), StoreError> {
+        in_transaction(&self.ingest, move |tx| {
+            Box::pin(async move {
+                sqlx::query!(
+                    // hasten
+                    "update offboardings set available_at = least(available_at, now())
+                     where id = $1 and status = 'scheduled' and lease_token is null",
+                    id.0
+                )
+                .execute(&mut **tx)
+                .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+}
+
+struct Present {
+    status: Status,
+    reason: Option<Reason>,
+    requested_by: Option<String>,
+    effective_at: DateTime<Utc>,
+    lease_token: Option<Uuid>,
+}
+
+async fn decide(tx: Tx<'_>, id: OffboardingId, decision: Decision, actor: &Actor) -> Result<Decided, StoreError> {
+    let Some(present) = present(tx, id).await? else { return Ok(Decided::Unknown) };
+    if let Some(refused) = refusal(&present, decision, actor) {
+        return Ok(refused);
+    }
+    let released = match (decision, present.reason) {
+        (Decision::Approve, Some(reason)) => Some(reason.as_str()),
+        (Decision::Approve, None) | (Decision::Retry | Decision::Cancel, _) => None,
+    };
+    let (status, reason, action) = match decision {
+        Decision::Retry => (Status::Scheduled, None, Action::Retried),
+        Decision::Approve => (Status::Scheduled, None, Action::Approved),
+        Decision::Cancel => (Status::Cancelled, Some(Reason::CancelledByOperator), Action::Cancelled),
+    };
+    sqlx::query!(
+        // decide
+        "update offboardings
+         set status = $2, reason = $3, attempt = 0, updated_at = now(), lease_token = null, lease_worker = null,
+             available_at = greatest(effective_at, now()),
+             approved_reasons = case when $4::text is null then approved_reasons else approved_reasons || $4 end,
+             completed_at = case when $2 = 'cancelled' then now() end
+         where id = $1",
+        id.0,
+        status.as_str(),
+        reason.map(Reason::as_str),
+        released,
+    )
+    .execute(&mut **tx)
+    .await?;
+    journal::append(tx, NewEntry::note(id, actor, action, released)).await?;
+    sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
+    Ok(Decided::Yes)
+}
+
+async fn present(tx: Tx<'_>, id: OffboardingId) -> Result<Option<Present>, StoreError> {
+    let row = sqlx::query!(
+        // present
+        "select status, reason, requested_by, effective_at, lease_token from offboardings where id = $1 for update",
+        id.0
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Present {
+        status: word(&row.status, "offboardings.status")?,
+        reason: row.reason.map(|r| word(&r, "offboardings.reason")).transpose()?,
+        requested_by: row.requested_by,
+        effective_at: row.effective_at,
+        lease_token: row.lease_token,
+    }))
+}
+
+fn refusal(present: &Present, decision: Decision, actor: &Actor) -> Option<Decided> {
+    let next = match decision {
+        Decision::Retry | Decision::Approve => Status::Scheduled,
+        Decision::Cancel => Status::Cancelled,
+    };
+    // A scheduled one that waits for its next attempt may be retried now; one under a lease is being worked on.
+    let idle = present.lease_token.is_none() && present.effective_at <= Utc::now();
+    match decision {
+        _ if !present.status.may_become(next) => Some(Decided::NotFrom(present.status)),
+        Decision::Retry if present.status == Status::Scheduled && !idle => Some(Decided::NotFrom(present.status)),
+        Decision::Approve if present.status != Status::Held => Some(Decided::NotFrom(present.status)),
+        Decision::Approve if present.requested_by.as_deref() == Some(actor.to_string().as_str()) => {
+            Some(Decided::OwnRequest)
+        }
+        Decision::Retry | Decision::Approve => match (present.status, present.reason) {
+            (Status::Held, Some(reason)) if lacks_facts(reason) => Some(Decided::FactsMissing(reason)),
+            (Status::Held, Some(reason)) if decision == Decision::Retry && wants_approval(reason) => {
+                Some(Decided::NotFrom(present.status))
+            }
+            (
+                Status::Scheduled | Status::Held | Status::Done | Status::Failed | Status::Cancelled,
+                Some(_) | None,
+            ) => None,
+        },
+        Decision::Cancel => None,
+    }
+}
+
+/// Reasons that a retry must not step over: somebody with the approver's role decides.
+fn wants_approval(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Protected | Reason::Brake | Reason::Busy | Reason::StaleEvent | Reason::Rescinded | Reason::Recovery
+    )
+}
+
+/// Reasons that no approval mends: the offboarding does not say whom to take out, or when.
+fn lacks_facts(reason: Reason) -> bool {
+    matches!(reason, Reason::Unreadable | Reason::LookupRequired)
+}

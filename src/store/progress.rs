@@ -1,0 +1,363 @@
+//! What a worker writes while it holds a lease: intentions and outcomes of calls, the snapshot, the steps.
+//! Every write that precedes a change is fenced: it fails where the lease is no longer ours.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::journal::{self, NewEntry};
+use super::leases::{Fence, interval};
+use super::{Store, StoreError, Tx, in_transaction};
+use crate::offboarding::{Action, Assignment, OffboardingId, Phase};
+
+/// One person's share of a changing call that is about to be sent.
+#[derive(Clone, Debug)]
+pub struct Intention {
+    /// Whose.
+    pub offboarding: OffboardingId,
+    /// The Genesys user who is changed.
+    pub user: String,
+    /// The step that changes.
+    pub step: &'static str,
+    /// The step's phase.
+    pub phase: Phase,
+    /// What is removed.
+    pub targets: Vec<String>,
+    /// The `X-Request-Id` that the call will carry.
+    pub request_id: Uuid,
+}
+
+/// Whether a changing call may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// The intention is written and the lease renewed: send now.
+    Granted,
+    /// The lease is somebody else's, or the offboarding was cancelled.
+    LeaseLost,
+    /// The person would be one too many within the hour or the day.
+    Brake,
+}
+
+/// The most people that may be changed, over all replicas.
+#[derive(Clone, Copy, Debug)]
+pub struct BrakeLimits {
+    /// In any hour.
+    pub per_hour: u32,
+    /// In any day.
+    pub per_day: u32,
+}
+
+/// What became of a call.
+#[derive(Clone, Debug)]
+pub struct CallResult {
+    /// Short and stable: `removed`, `already_gone`, `refused: 403 …`, `unknown: timeout`.
+    pub result: String,
+    /// Genesys Cloud's `ININ-Correlation-Id`.
+    pub correlation_id: Option<String>,
+    /// What this says about the assignments.
+    pub proves: Proves,
+}
+
+/// What a call's answer says about the things that it was to remove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proves {
+    /// They were there and are gone.
+    Removed,
+    /// They were gone before.
+    AlreadyGone,
+    /// Nothing.
+    Nothing,
+}
+
+/// What is known about an assignment from earlier passes.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// When it was last taken away, and the database's clock now.
+    pub removed: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// How often it was taken away.
+    pub removals: u32,
+}
+
+impl Store {
+    /// Writes the intention of a changing call and renews the lease, in one short transaction that checks that the
+    /// lease is still ours. `brake` is asked at a person's first change only; `None` where it was approved.
+    pub async fn begin(
+        &self,
+        fence: &Fence,
+        intention: &Intention,
+        brake: Option<BrakeLimits>,
+    ) -> Result<Permission, StoreError> {
+        let (fence, intention) = (fence.clone(), intention.clone());
+        in_transaction(&self.worker, move |tx| {
+            let (fence, intention) = (fence.clone(), intention.clone());
+            Box::pin(async move { begin(tx, &fence, &intention, brake).await })
+        })
+        .await
+    }
+
+    /// Writes what became of a call. Not fenced: what happened has to be recorded also by a worker that lost its lease.
+    pub async fn finish(&self, fence: &Fence, intention: &Intention, result: CallResult) -> Result<(), StoreError> {
+        let (fence, intention) = (fence.clone(), intention.clone());
+        in_transaction(&self.worker, move |tx| {
+            let (fence, intention, result) = (fence.clone(), intention.clone(), result.clone());
+            Box::pin(async move { finish(tx, &fence, &intention, &result).await })
+        })
+        .await
+    }
+
+    /// Stores what is seen for the first time, for a restore, and says what is known about the rest, by step and
+    /// target.
+    pub async fn remember(
+        &self,
+        fence: &Fence,
+        id: OffboardingId,
+        seen: Vec<Assignment>,
+    ) -> Result<HashMap<(String, String), Seen>, StoreError> {
+        let fence = fence.clone();
+        in_transaction(&self.worker, move |tx| {
+            let (fence, seen) = (fence.clone(), seen.clone());
+            Box::pin(async move { remember(tx, &fence, id, &seen).await })
+        })
+        .await
+    }
+
+    /// Stores the one exact match, once, and whether the account was inactive then.
+    pub async fn resolved(
+        &self,
+        fence: &Fence,
+        id: OffboardingId,
+        user: &str,
+        found_inactive: Option<bool>,
+    ) -> Result<(), StoreError> {
+        let (fence, user) = (fence.clone(), user.to_owned());
+        in_transaction(&self.worker, move |tx| {
+            let (fence, user) = (fence.clone(), user.clone());
+            Box::pin(async move {
+                let updated = sqlx::query!(
+                    // resolved
+                    "update offboardings
+                     set genesys_user_id = $3, found_inactive = coalesce(found_inactive, $4), updated_at = now()
+                     where id = $1 and lease_token = $2 and (genesys_user_id is null or genesys_user_id = $3)",
+                    id.0,
+                    fence.token,
+                    user,
+                    found_inactive,
+                )
+                .execute(&mut **tx)
+                .await?;
+                if updated.rows_affected() == 1 {
+                    let note = NewEntry::note(id, &fence.worker, Action::PersonResolved, None);
+                    journal::append(tx, NewEntry { target: Some(&user), ..note }).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Notes that nobody matched, keeping the time of the first such look, and returns how long ago that was.
+    pub async fn not_found(&self, fence: &Fence, id: OffboardingId) -> Result<Option<std::time::Duration>, StoreError> {
+        let fence = fence.clone();
+        in_transaction(&self.worker, move |tx| {
+            let token = fence.token;
+            Box::pin(async move {
+                let since = sqlx::query_scalar!(
+                    // not_found
+                    r#"update offboardings set not_found_at = coalesce(not_found_at, now())
+                       where id = $1 and lease_token = $2
+                       returning extract(epoch from now() - not_found_at)::float8 as "seconds!""#,
+                    id.0,
+                    token,
+                )
+                .fetch_optional(&mut **tx)
+                .await?;
+                Ok(since.map(|seconds| std::time::Duration::from_secs_f64(seconds.max(0.0))))
+            })
+        })
+        .await
+    }
+
+    /// Sets the status of steps, and writes one entry where `note` is given.
+    pub async fn mark(
+        &self,
+        fence: &Fence,
+        id: OffboardingId,
+        steps: Vec<(&'static str, Phase, &'static str)>,
+        note: Option<(Action, String)>,
+    ) -> Result<(), StoreError> {
+        let fence = fence.clone();
+        in_transaction(&self.worker, move |tx| {
+            let (fence, steps, note) = (fence.clone(), steps.clone(), note.clone());
+            Box::pin(async move {
+                for (name, phase, status) in steps {
+                    mark_step(tx, id, name, phase, status).await?;
+                }
+                if let Some((action, text)) = note {
+                    journal::append(tx, NewEntry::note(id, &fence.worker, action, Some(&text))).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+}
+
+async fn begin(
+    tx: Tx<'_>,
+    fence: &Fence,
+    intention: &Intention,
+    brake: Option<BrakeLimits>,
+) -> Result<Permission, StoreError> {
+    let id = intention.offboarding;
+    let renewed = sqlx::query!(
+        // begin
+        "update offboardings set available_at = now() + $3, phase = $4, updated_at = now()
+         where id = $1 and lease_token = $2 and available_at > now()
+         returning changes_began_at",
+        id.0,
+        fence.token,
+        interval(fence.lease),
+        intention.phase.as_str(),
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = renewed else { return Ok(Permission::LeaseLost) };
+    if row.changes_began_at.is_none() && !count_person(tx, intention, brake).await? {
+        return Ok(Permission::Brake);
+    }
+    let targets = intention.targets.join(", ");
+    let entry = NewEntry {
+        step: Some(intention.step),
+        target: Some(&targets),
+        request_id: Some(intention.request_id),
+        ..NewEntry::note(id, &fence.worker, Action::CallIntended, None)
+    };
+    journal::append(tx, entry).await?;
+    Ok(Permission::Granted)
+}
+
+/// Counts a person's first change against the brake; false where it would be one too many. The lock on the brake's row
+/// makes the count exact over all replicas.
+async fn count_person(tx: Tx<'_>, intention: &Intention, brake: Option<BrakeLimits>) -> Result<bool, StoreError> {
+    sqlx::query!("select only_row from brake for update").fetch_one(&mut **tx).await?;
+    if let Some(limits) = brake {
+        let changed = sqlx::query!(
+            // count_person
+            r#"select count(distinct genesys_user_id) filter (where changed_at > now() - interval '1 hour') as "hour!",
+                      count(distinct genesys_user_id) as "day!"
+               from changed_people where changed_at > now() - interval '1 day' and genesys_user_id <> $1"#,
+            intention.user,
+        )
+        .fetch_one(&mut **tx)
+        .await?;
+        if changed.hour >= i64::from(limits.per_hour) || changed.day >= i64::from(limits.per_day) {
+            return Ok(false);
+        }
+    }
+    sqlx::query!(
+        "insert into changed_people (offboarding_id, genesys_user_id) values ($1, $2) on conflict do nothing",
+        intention.offboarding.0,
+        intention.user,
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!("update offboardings set changes_began_at = now() where id = $1", intention.offboarding.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(true)
+}
+
+async fn finish(tx: Tx<'_>, fence: &Fence, intention: &Intention, call: &CallResult) -> Result<(), StoreError> {
+    let id = intention.offboarding;
+    let targets = intention.targets.join(", ");
+    let entry = NewEntry {
+        step: Some(intention.step),
+        target: Some(&targets),
+        result: Some(&call.result),
+        request_id: Some(intention.request_id),
+        correlation_id: call.correlation_id.as_deref(),
+        ..NewEntry::note(id, &fence.worker, Action::CallFinished, None)
+    };
+    journal::append(tx, entry).await?;
+    let removals = match call.proves {
+        Proves::Nothing => return Ok(()),
+        Proves::Removed => 1,
+        Proves::AlreadyGone => 0,
+    };
+    sqlx::query!(
+        // finish
+        "update assignments set removed_at = now(), removals = removals + $4
+         where offboarding_id = $1 and step = $2 and target = any($3)",
+        id.0,
+        intention.step,
+        &intention.targets,
+        removals,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn remember(
+    tx: Tx<'_>,
+    fence: &Fence,
+    id: OffboardingId,
+    seen: &[Assignment],
+) -> Result<HashMap<(String, String), Seen>, StoreError> {
+    let mut added: u64 = 0;
+    for assignment in seen {
+        let inserted = sqlx::query!(
+            // remember
+            "insert into assignments (offboarding_id, step, target, detail) values ($1, $2, $3, $4)
+             on conflict do nothing",
+            id.0,
+            assignment.step,
+            assignment.target,
+            assignment.detail,
+        )
+        .execute(&mut **tx)
+        .await?;
+        added += inserted.rows_affected();
+    }
+    if added > 0 {
+        let text = format!("{added} assignments");
+        journal::append(tx, NewEntry::note(id, &fence.worker, Action::SnapshotStored, Some(&text))).await?;
+    }
+    let rows = sqlx::query!(
+        r#"select step, target, removed_at, removals, now() as "now!" from assignments where offboarding_id = $1"#,
+        id.0
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let known = rows.into_iter().map(|row| {
+        let seen = Seen {
+            removed: row.removed_at.map(|at| (at, row.now)),
+            removals: u32::try_from(row.removals).unwrap_or_default(),
+        };
+        ((row.step, row.target), seen)
+    });
+    Ok(known.collect())
+}
+
+async fn mark_step(
+    tx: Tx<'_>,
+    id: OffboardingId,
+    name: &str,
+    phase: Phase,
+    status: &str,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        // mark_step
+        "insert into steps (offboarding_id, name, phase, status) values ($1, $2, $3, $4)
+         on conflict (offboarding_id, name) do update set status = excluded.status, updated_at = now()
+         where steps.status <> excluded.status",
+        id.0,
+        name,
+        phase.as_str(),
+        status,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

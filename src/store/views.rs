@@ -1,0 +1,265 @@
+//! Reading: offboardings as the API and the commands show them.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Store, StoreError, Tx, in_transaction, word};
+use crate::offboarding::event::email_key;
+use crate::offboarding::{JournalEntry, OffboardingId, Outcome, Reason, Status};
+
+/// The most offboardings that one page holds.
+pub const PAGE_MAX: u32 = 200;
+
+/// An offboarding as it is shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct View {
+    /// Which.
+    pub id: OffboardingId,
+    /// Where it stands.
+    pub status: Status,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Why it is held, failed or cancelled.
+    pub reason: Option<Reason>,
+    /// The phase that it is in, or was in last.
+    pub phase: Option<String>,
+    /// `offboarded` or `restored`.
+    pub goal: String,
+    /// Who.
+    pub person: PersonView,
+    /// The source that opened it.
+    pub source: String,
+    /// The events that belong to it, oldest first.
+    pub event_ids: Vec<String>,
+    /// When it takes effect.
+    pub effective_at: DateTime<Utc>,
+    /// When it is taken up next; null under a lease and at an end.
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// When the present lease runs out; null where nobody works on it.
+    pub lease_until: Option<DateTime<Utc>>,
+    /// Consecutive attempts without progress.
+    pub attempt: i32,
+    /// When it was opened.
+    pub created_at: DateTime<Utc>,
+    /// When it changed last.
+    pub updated_at: DateTime<Utc>,
+    /// When it ended.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// How far each step is; empty in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Vec<StepView>>,
+    /// What was written down, oldest first; empty in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<Vec<JournalEntry>>,
+}
+
+/// The person of an offboarding.
+#[derive(Clone, Debug, Serialize)]
+pub struct PersonView {
+    /// As the source sent it.
+    pub email: Option<String>,
+    /// As the source sent it.
+    pub external_id: Option<String>,
+    /// The one exact match.
+    pub genesys_user_id: Option<String>,
+}
+
+/// One step of an offboarding.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepView {
+    /// `PHASE.KIND`.
+    pub name: String,
+    /// `strip` or `deactivate`.
+    pub phase: String,
+    /// `pending`, `done`, `failed` or `skipped`.
+    pub status: String,
+    /// How many assignments were taken away.
+    pub removed: i64,
+}
+
+/// What to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only this status.
+    pub status: Option<Status>,
+    /// Only this person: an address, an external id or a Genesys user id.
+    pub person: Option<String>,
+    /// Only this source.
+    pub source: Option<String>,
+    /// Only what is older than this one.
+    pub after: Option<OffboardingId>,
+    /// At most so many, up to [`PAGE_MAX`].
+    pub limit: u32,
+}
+
+/// How many offboardings have a status, and why.
+#[derive(Clone, Debug)]
+pub struct Count {
+    /// The status.
+    pub status: String,
+    /// The reason, or empty.
+    pub reason: String,
+    /// How many.
+    pub count: i64,
+}
+
+impl Store {
+    /// Lists offboardings, newest first.
+    pub async fn list(&self, filter: &Filter) -> Result<Vec<View>, StoreError> {
+        let filter = filter.clone();
+        in_transaction(&self.ingest, move |tx| {
+            let filter = filter.clone();
+            Box::pin(async move { list(tx, &filter).await })
+        })
+        .await
+    }
+
+    /// One offboarding with its steps and its journal.
+    pub async fn show(&self, id: OffboardingId) -> Result<Option<View>, StoreError> {
+        in_transaction(&self.ingest, move |tx| Box::pin(show(tx, id))).await
+    }
+
+    /// Counts by status and reason, and the age in seconds of the oldest that is due and not finished.
+    pub async fn overview(&self) -> Result<(Vec<Count>, f64), StoreError> {
+        in_transaction(&self.probe, |tx| {
+            Box::pin(async move {
+                let counts = sqlx::query_as!(
+                    Count,
+                    // overview
+                    r#"select status, coalesce(reason, '') as "reason!", count(*) as "count!"
+                       from offboardings group by 1, 2"#
+                )
+                .fetch_all(&mut **tx)
+                .await?;
+                let oldest = sqlx::query_scalar!(
+                    r#"select coalesce(extract(epoch from now() - min(effective_at)), 0)::float8 as "seconds!"
+                       from offboardings where status in ('scheduled', 'held', 'failed') and effective_at <= now()"#
+                )
+                .fetch_one(&mut **tx)
+                .await?;
+                Ok((counts, oldest))
+            })
+        })
+        .await
+    }
+}
+
+struct Row {
+    id: Uuid,
+    status: String,
+    outcome: Option<String>,
+    reason: Option<String>,
+    phase: Option<String>,
+    goal: String,
+    source: String,
+    email: Option<String>,
+    external_id: Option<String>,
+    genesys_user_id: Option<String>,
+    effective_at: DateTime<Utc>,
+    available_at: DateTime<Utc>,
+    lease_token: Option<Uuid>,
+    attempt: i32,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    completed_at: Option<DateTime<Utc>>,
+    event_ids: Vec<String>,
+}
+
+impl Row {
+    fn view(self) -> Result<View, StoreError> {
+        let status: Status = word(&self.status, "offboardings.status")?;
+        let leased = self.lease_token.is_some();
+        Ok(View {
+            id: OffboardingId(self.id),
+            status,
+            outcome: self.outcome.map(|o| word(&o, "offboardings.outcome")).transpose()?,
+            reason: self.reason.map(|r| word(&r, "offboardings.reason")).transpose()?,
+            phase: self.phase,
+            goal: self.goal,
+            person: PersonView {
+                email: self.email,
+                external_id: self.external_id,
+                genesys_user_id: self.genesys_user_id,
+            },
+            source: self.source,
+            event_ids: self.event_ids,
+            effective_at: self.effective_at,
+            next_attempt_at: (status == Status::Scheduled && !leased).then_some(self.available_at),
+            lease_until: leased.then_some(self.available_at),
+            attempt: self.attempt,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            completed_at: self.completed_at,
+            steps: None,
+            journal: None,
+        })
+    }
+}
+
+async fn list(tx: Tx<'_>, filter: &Filter) -> Result<Vec<View>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        // list
+        r#"select id, status, outcome, reason, phase, goal, source, email, external_id, genesys_user_id, effective_at,
+               available_at, lease_token, attempt, created_at, updated_at, completed_at,
+               array(select event_id from events where events.offboarding_id = o.id order by received_at)
+                   as "event_ids!: Vec<String>"
+           from offboardings o
+           where ($1::text is null or status = $1)
+             and ($2::text is null or source = $2)
+             and ($3::text is null or email_key = $6 or external_id = $3 or genesys_user_id = $3)
+             and ($4::uuid is null or id < $4)
+           order by id desc limit $5"#,
+        filter.status.map(Status::as_str),
+        filter.source,
+        filter.person,
+        filter.after.map(|id| id.0),
+        i64::from(filter.limit.clamp(1, PAGE_MAX)),
+        filter.person.as_deref().and_then(email_key),
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter().map(Row::view).collect()
+}
+
+async fn show(tx: Tx<'_>, id: OffboardingId) -> Result<Option<View>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        // show
+        r#"select id, status, outcome, reason, phase, goal, source, email, external_id, genesys_user_id, effective_at,
+               available_at, lease_token, attempt, created_at, updated_at, completed_at,
+               array(select event_id from events where events.offboarding_id = o.id order by received_at)
+                   as "event_ids!: Vec<String>"
+           from offboardings o where id = $1"#,
+        id.0,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let mut view = row.view()?;
+    view.steps = Some(
+        sqlx::query_as!(
+            StepView,
+            r#"select name, phase, status,
+                   (select count(*) from assignments a
+                    where a.offboarding_id = s.offboarding_id and a.step = s.name and a.removed_at is not null)
+                       as "removed!"
+               from steps s where offboarding_id = $1"#,
+            id.0,
+        )
+        .fetch_all(&mut **tx)
+        .await?,
+    );
+    view.journal = Some(
+        sqlx::query_as!(
+            JournalEntry,
+            "select at, actor, action, step, target, result, request_id, correlation_id
+             from journal where offboarding_id = $1 order by seq",
+            id.0,
+        )
+        .fetch_all(&mut **tx)
+        .await?,
+    );
+    Ok(Some(view))
+}

@@ -1,0 +1,185 @@
+//! One changing call: permit, fence and intention before it, outcome after it. Nothing else in the crate changes
+//! anything in Genesys Cloud.
+
+use std::time::Instant;
+
+use super::runner::{Person, Runner};
+use super::verdict::{Progress, Stop, wait};
+use crate::genesys::{CallFailed, CallOutcome, Done, Effect, Error, Genesys, OneCall};
+use crate::offboarding::Reason;
+use crate::plan::{Batch, Step};
+use crate::store::leases::Release;
+use crate::store::progress::{CallResult, Intention, Permission, Proves};
+
+/// How often a call whose token was refused is begun again: once, with a new token and an intention of its own.
+const TOKEN_TRIES: u32 = 2;
+
+/// A batch that could not be removed, for those of its people who still hold their lease.
+pub(super) enum Refusal {
+    /// Nobody of the batch is worked on any more.
+    NobodyLeft,
+    /// The call failed.
+    Call(Error),
+    /// The work ends for everybody of the batch.
+    Stop(Stop),
+}
+
+/// Where and until when a call may be sent.
+pub(super) struct Sending<'a> {
+    /// The handle whose permits are used.
+    pub(super) genesys: &'a Genesys,
+    /// The latest moment, besides the lease's.
+    pub(super) not_after: Option<Instant>,
+}
+
+impl Runner {
+    /// Removes a batch, in smaller batches where the whole is refused. People whose work ends on the way are marked.
+    pub(super) async fn remove(&self, step: &dyn Step, batch: Batch, people: &mut [Person]) {
+        let send = || Sending { genesys: &self.genesys, not_after: None };
+        let refused = match self.change(step, &batch, people, send()).await {
+            Ok(()) => return,
+            Err(Refusal::NobodyLeft) => return,
+            Err(refused) => refused,
+        };
+        let smaller = if refused.as_a_whole() { step.smaller(&batch) } else { Vec::new() };
+        if smaller.is_empty() {
+            return self.end_all(&batch, people, refused);
+        }
+        for part in smaller {
+            if let Err(refused) = self.change(step, &part, people, send()).await {
+                self.end_all(&part, people, refused);
+            }
+        }
+    }
+
+    /// Sends one batch's call between its intention and its outcome.
+    pub(super) async fn change(
+        &self,
+        step: &dyn Step,
+        batch: &Batch,
+        people: &mut [Person],
+        send: Sending<'_>,
+    ) -> Result<(), Refusal> {
+        for attempt in 1..=TOKEN_TRIES {
+            if self.stop.is_cancelled() {
+                return Err(Refusal::Stop(wait(std::time::Duration::ZERO, "the worker is stopping")));
+            }
+            let call = send.genesys.prepare_call().await.map_err(Refusal::Call)?;
+            let begun = Instant::now();
+            let (intentions, batch) = self.begin(step, batch, people, &call).await?;
+            let lease_end = begun + self.fence.lease / 2;
+            let call = call.sent_before(send.not_after.map_or(lease_end, |at| at.min(lease_end)));
+            let answer = step.remove(call, &batch).await;
+            for intention in &intentions {
+                let written = self.store.finish(&self.fence, intention, result_of(&answer)).await;
+                written.map_err(|error| Refusal::Stop(error.into()))?;
+            }
+            match answer {
+                Ok(done) => {
+                    if done.effect == Effect::Removed {
+                        people.iter_mut().filter(|p| batch.is_about(p)).for_each(|p| p.progress = Progress::Some);
+                    }
+                    return Ok(());
+                }
+                Err(failed) if token_refused(&failed) && attempt < TOKEN_TRIES => {}
+                Err(failed) => return Err(Refusal::Call(failed.into_error())),
+            }
+        }
+        Err(Refusal::NobodyLeft)
+    }
+
+    /// Writes the intentions; whoever may not be changed is marked and left out of the batch.
+    async fn begin(
+        &self,
+        step: &dyn Step,
+        batch: &Batch,
+        people: &mut [Person],
+        call: &OneCall,
+    ) -> Result<(Vec<Intention>, Batch), Refusal> {
+        let mut intentions = Vec::new();
+        for person in people.iter_mut().filter(|person| person.is_live() && batch.is_about(person)) {
+            let user = person.user_id();
+            let targets = batch.assignments().iter().filter(|a| a.user == user).map(|a| a.target.clone());
+            let intention = Intention {
+                offboarding: person.lease.id,
+                targets: targets.collect(),
+                user,
+                step: step.name(),
+                phase: step.phase(),
+                request_id: call.request_id().0,
+            };
+            let released = person.lease.approved.contains(&Reason::Brake);
+            let brake = if released { None } else { Some(self.settings.brake) };
+            match self.store.begin(&self.fence, &intention, brake).await {
+                Ok(Permission::Granted) => intentions.push(intention),
+                Ok(Permission::LeaseLost) => person.end(Stop::LeaseLost),
+                Ok(Permission::Brake) => person.end(Release::Held(Reason::Brake, None).into()),
+                Err(error) => person.end(error.into()),
+            }
+        }
+        let users: Vec<&str> = intentions.iter().map(|intention| intention.user.as_str()).collect();
+        match batch.only(&users) {
+            Some(batch) => Ok((intentions, batch)),
+            None => Err(Refusal::NobodyLeft),
+        }
+    }
+
+    /// Ends the work on everybody of a batch.
+    pub(super) fn end_all(&self, batch: &Batch, people: &mut [Person], refused: Refusal) {
+        let mut refused = Some(refused);
+        for person in people.iter_mut().filter(|person| person.is_live() && batch.is_about(person)) {
+            let stop = match &refused {
+                Some(Refusal::Call(error)) => self.stop_for(person, error),
+                Some(Refusal::Stop(_)) => match refused.take() {
+                    Some(Refusal::Stop(stop)) => stop,
+                    Some(Refusal::Call(_) | Refusal::NobodyLeft) | None => Stop::LeaseLost,
+                },
+                // The first of the batch took the cause with it; the others' leases are given back as well.
+                Some(Refusal::NobodyLeft) | None => wait(std::time::Duration::ZERO, "the call was not made"),
+            };
+            person.end(stop);
+        }
+    }
+}
+
+impl Refusal {
+    /// Whether the refusal may be about one part of the batch only.
+    fn as_a_whole(&self) -> bool {
+        match self {
+            Self::Call(error) => error.is_about_the_content(),
+            Self::NobodyLeft | Self::Stop(_) => false,
+        }
+    }
+}
+
+impl Batch {
+    pub(super) fn is_about(&self, person: &Person) -> bool {
+        let user = person.user_id();
+        self.assignments().iter().any(|assignment| assignment.user == user)
+    }
+}
+
+fn token_refused(failed: &CallFailed) -> bool {
+    matches!(failed.error(), Error::Unauthorized { .. })
+}
+
+fn result_of(answer: &Result<Done, CallFailed>) -> CallResult {
+    let (result, proves, correlation_id) = match answer {
+        Ok(Done { effect: Effect::Removed, correlation_id }) => {
+            ("removed".to_owned(), Proves::Removed, correlation_id.clone())
+        }
+        Ok(Done { effect: Effect::AlreadyGone, correlation_id }) => {
+            ("already_gone".to_owned(), Proves::AlreadyGone, correlation_id.clone())
+        }
+        Err(failed) => {
+            let what = match failed.outcome() {
+                CallOutcome::NotSent => "not_sent",
+                CallOutcome::Refused => "refused",
+                CallOutcome::Unknown => "unknown",
+            };
+            let error = failed.error();
+            (format!("{what}: {}", error.code()), Proves::Nothing, error.correlation_id().map(str::to_owned))
+        }
+    };
+    CallResult { result, correlation_id, proves }
+}

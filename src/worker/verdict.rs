@@ -1,0 +1,74 @@
+//! What an error means for an offboarding: try again and when, hold it, or give it up for now.
+
+use std::time::Duration;
+
+use super::Settings;
+use crate::genesys::Error;
+use crate::offboarding::Reason;
+use crate::store::StoreError;
+use crate::store::leases::{AttemptCount, Release};
+
+/// Why the work on one person ends for now.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// It is given back like this.
+    Release(Release),
+    /// Somebody else holds the lease now, or the offboarding was ended: nothing more may be written.
+    LeaseLost,
+    /// The database is away: nothing can be written, and the lease runs out by itself.
+    StoreAway(StoreError),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::StoreAway(error)
+    }
+}
+
+impl From<Release> for Stop {
+    fn from(release: Release) -> Self {
+        Self::Release(release)
+    }
+}
+
+/// Waits that are no failure.
+pub(super) fn wait(delay: Duration, why: &str) -> Stop {
+    Release::Postponed { delay, why: why.to_owned(), count: AttemptCount::Keep }.into()
+}
+
+/// Whether an attempt has changed anything before it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    None,
+    Some,
+}
+
+/// Decides what a failed call means for a person whose attempts without progress so far are `attempt`.
+pub(super) fn after_error(error: &Error, settings: &Settings, attempt: u32, progress: Progress) -> Release {
+    if let Error::Forbidden { permission, .. } = error {
+        return Release::Held(Reason::PermissionMissing, permission.clone());
+    }
+    let why = error.code();
+    if !error.counts_against_attempts() {
+        let delay = error.retry_after().unwrap_or_else(|| back_off(settings, 0));
+        return Release::Postponed { delay, why, count: AttemptCount::Keep };
+    }
+    if !error.is_transient() {
+        return Release::Failed(Reason::RefusedByGenesys, Some(why));
+    }
+    let (attempt, count) = match progress {
+        Progress::Some => (0, AttemptCount::Restart),
+        Progress::None => (attempt, AttemptCount::Increase),
+    };
+    if attempt + 1 >= settings.attempts_max {
+        return Release::Failed(Reason::AttemptsExhausted, Some(why));
+    }
+    let delay = error.retry_after().unwrap_or_default().max(back_off(settings, attempt));
+    Release::Postponed { delay, why, count }
+}
+
+/// Full jitter: anything between nothing and the doubled base, so that many who failed together do not return together.
+fn back_off(settings: &Settings, attempt: u32) -> Duration {
+    let ceiling = settings.retry_base.saturating_mul(2u32.saturating_pow(attempt)).min(settings.retry_max);
+    ceiling.mul_f64(rand::random_range(0.0..=1.0))
+}
