@@ -1,1 +1,139 @@
-fn main() {}
+//! The commands of Leaver, one call each, and their exit codes: 0 done, 1 it failed, 2 usage or configuration.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use leaver::commands::{self, Failure, Output};
+use leaver::config::Config;
+use leaver::serve::{Migrate, Work};
+use leaver::store::decisions::Decision;
+
+/// Takes people who have left the company out of Genesys Cloud.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    /// The configuration file.
+    #[arg(long, global = true, env = "LEAVER_CONFIG", default_value = "leaver.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// Prints JSON for programs instead of text for people.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Receives webhooks and works on offboardings.
+    Serve {
+        /// Only receives; workers run elsewhere.
+        #[arg(long)]
+        no_worker: bool,
+        /// Leaves the database's schema as it is.
+        #[arg(long)]
+        no_migrate: bool,
+    },
+    /// Works on offboardings without receiving any.
+    Worker {
+        /// Leaves the database's schema as it is.
+        #[arg(long)]
+        no_migrate: bool,
+    },
+    /// Brings the database to this version's schema.
+    Migrate,
+    /// Checks the configuration, the database and the access to Genesys Cloud.
+    Check,
+    /// Shows what an offboarding would remove, without a single changing call.
+    Plan {
+        /// An e-mail address, an external id or a Genesys user id.
+        person: String,
+    },
+    /// Signs a body as a source would, and posts it.
+    Send {
+        /// The source's name in the configuration.
+        #[arg(long)]
+        source: String,
+        /// The body.
+        #[arg(long)]
+        file: PathBuf,
+        /// Where to; the configured listener if it is left out.
+        #[arg(long)]
+        url: Option<String>,
+    },
+    /// Lists offboardings, newest first.
+    List {
+        /// Only this status.
+        #[arg(long)]
+        status: Option<String>,
+        /// Only this person.
+        #[arg(long)]
+        person: Option<String>,
+        /// Only this source.
+        #[arg(long)]
+        source: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Shows one offboarding with its steps and its journal.
+    Show {
+        /// The offboarding's id.
+        id: String,
+    },
+    /// Tries a failed or waiting offboarding again now.
+    Retry {
+        /// The offboarding's id.
+        id: String,
+    },
+    /// Ends an offboarding without carrying it out.
+    Cancel {
+        /// The offboarding's id.
+        id: String,
+    },
+}
+
+fn main() -> ExitCode {
+    // Before the first client: without it every TLS connection panics.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        eprintln!("a cryptography provider was installed before");
+        return ExitCode::FAILURE;
+    }
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("leaver: {}", failure.line());
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let config = Config::load(&cli.config).map_err(Failure::configuration)?;
+    let output = if cli.json { Output::Json } else { Output::Text };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::other)?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Serve { no_worker, no_migrate } => {
+                let work = if no_worker { Work::Elsewhere } else { Work::Here };
+                commands::serve(&config, work, migrate(no_migrate)).await
+            }
+            Command::Worker { no_migrate } => commands::worker(&config, migrate(no_migrate)).await,
+            Command::Migrate => commands::migrate(&config).await,
+            Command::Check => commands::check(&config, output).await,
+            Command::Plan { person } => commands::plan(&config, &person, output).await,
+            Command::Send { source, file, url } => commands::send(&config, &source, &file, url.as_deref()).await,
+            Command::List { status, person, source, limit } => {
+                commands::list(&config, commands::ListArguments { status, person, source, limit }, output).await
+            }
+            Command::Show { id } => commands::show(&config, &id, output).await,
+            Command::Retry { id } => commands::decide(&config, &id, Decision::Retry, output).await,
+            Command::Cancel { id } => commands::decide(&config, &id, Decision::Cancel, output).await,
+        }
+    })
+}
+
+fn migrate(never: bool) -> Migrate {
+    if never { Migrate::Never } else { Migrate::AtStart }
+}

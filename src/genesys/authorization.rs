@@ -97,7 +97,7 @@ impl OneCall {
         grants: &[(RoleId, DivisionId)],
     ) -> Result<Done, CallFailed> {
         if !(1..=GRANTS_PER_CALL).contains(&grants.len()) {
-            return Err(CallFailed::new(Error::Unsendable("it takes 1 to 1000 grants")));
+            return Err(CallFailed::not_sent_for("it takes 1 to 1000 grants"));
         }
         let path = format!(
             "/api/v2/authorization/subjects/{}/bulkremove",

@@ -9,8 +9,8 @@ use super::{
     Genesys, PERMIT_TRIES,
     error::{CallFailed, Error, Lapse},
     ids::RequestId,
+    login::Bearer,
     send::{self, Answer, Request},
-    token::Bearer,
 };
 
 /// A call that may be made now: permit and token are at hand, and nothing is left to wait for.
@@ -19,7 +19,7 @@ pub struct OneCall {
     genesys: Genesys,
     request_id: RequestId,
     bearer: Arc<Bearer>,
-    permit_until: Instant,
+    pub(super) permit_until: Instant,
     start_before: Option<Instant>,
 }
 

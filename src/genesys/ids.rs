@@ -133,6 +133,7 @@ impl fmt::Display for RequestId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn hostile_texts_are_no_ids() {
@@ -158,6 +159,25 @@ mod tests {
             Ok("%2A".to_owned())
         );
         assert!(DivisionId::new("**").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_path_that_was_not_meant(text in "[./%\\\\?#a-f0-9A-F:;@ ]{0,8}|\\PC{0,12}") {
+            let path = |segment: &str| {
+                let url = reqwest::Url::parse(&format!("https://x/api/{segment}/end")).unwrap();
+                (url.path().to_owned(), url.query().is_none() && url.fragment().is_none())
+            };
+            if let Ok(id) = UserId::new(text.as_str()) {
+                prop_assert_eq!(path(&segment(id.as_str())), (format!("/api/{text}/end"), true));
+            }
+            // The two that no escaping saves are refused where keys enter.
+            if !matches!(text.as_str(), "." | "..") {
+                let (path, is_alone) = path(&segment(&text));
+                prop_assert!(is_alone && path.starts_with("/api/") && path.ends_with("/end"), "{}", path);
+                prop_assert_eq!(path.matches('/').count(), 3);
+            }
+        }
     }
 
     #[test]

@@ -4,12 +4,12 @@
 //! * [`settings`]: whom to call, and as whom
 //! * [`ids`]: names of things, checked where they enter
 //! * [`pacing`]: when a call may begin
-//! * [`error`], `refusal`: what went wrong, and what that means
+//! * [`error`], `meaning`, `refusal`: what went wrong, and what that means
 //! * `send`: one HTTP exchange
-//! * `token`: the one token that all calls share
+//! * `token`, `login`: the one token that all calls share
 //! * `read`, `page`: reads, repeated until they are whole or fail
 //! * [`call`]: changing calls, one intention for each
-//! * [`users`], [`routing`], [`authorization`], [`telephony`]: the operations
+//! * [`users`], [`activity`], [`routing`], [`authorization`], [`telephony`]: the operations
 
 use std::{
     sync::{
@@ -21,10 +21,13 @@ use std::{
 
 use reqwest::header::HeaderMap;
 
+pub mod activity;
 pub mod authorization;
 pub mod call;
 pub mod error;
 pub mod ids;
+mod login;
+mod meaning;
 pub mod pacing;
 mod page;
 mod read;
@@ -34,12 +37,11 @@ mod send;
 pub mod settings;
 pub mod telephony;
 #[cfg(test)]
-mod testing;
-#[cfg(test)]
 mod tests;
 mod token;
 pub mod users;
 
+pub use activity::RoutingStatus;
 pub use authorization::Grant;
 pub use call::{Done, Effect, OneCall};
 pub use error::{CallFailed, CallOutcome, Error, Fault, Lapse, Trace};
@@ -52,7 +54,7 @@ pub use read::READ_TRIES;
 pub use routing::{Level, UserLanguage, UserQueue, UserSkill, Utilization};
 pub use settings::{BuildError, Settings, Waits, region_urls};
 pub use telephony::{Station, Stations};
-pub use users::{RoutingStatus, User, UserState};
+pub use users::{User, UserState};
 
 use pacing::{Gate, Stash};
 
@@ -126,7 +128,12 @@ impl Genesys {
         })
     }
 
-    async fn bearer(&self) -> Result<Arc<token::Bearer>, Error> {
+    /// Gets a token if there is none, and nothing else: tells whether the credentials are right.
+    pub async fn authenticate(&self) -> Result<(), Error> {
+        self.bearer().await.map(drop)
+    }
+
+    async fn bearer(&self) -> Result<Arc<login::Bearer>, Error> {
         self.inner.token.get(self).await
     }
 

@@ -183,7 +183,7 @@ impl OneCall {
     /// it may take seconds until a read shows the effect.
     pub async fn remove_queue_members(self, queue: &QueueId, users: &[UserId]) -> Result<Done, CallFailed> {
         if !(1..=QUEUE_MEMBERS_PER_CALL).contains(&users.len()) {
-            return Err(CallFailed::new(Error::Unsendable("it takes 1 to 100 members")));
+            return Err(CallFailed::not_sent_for("it takes 1 to 100 members"));
         }
         let path = format!(
             "/api/v2/routing/queues/{}/members?delete=true",

@@ -26,7 +26,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// closed ends with an unknown outcome.
 const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(20);
 
-/// The longest answer that is read: a page of 100 queues has about 300 KiB, and nothing else comes near.
+/// The longest answer that is read. The longest by far is a page of 100 queues, each a few KiB as published; without an
+/// end, one answer could fill the memory of the process.
 pub(super) const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// A request without its address's first part, its token and its id.

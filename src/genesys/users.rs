@@ -7,6 +7,7 @@ use reqwest::Method;
 
 use super::{
     Genesys,
+    activity::{self, RawPresence, RawRoutingStatus, RoutingStatus},
     call::{Done, Missing, OneCall},
     error::{CallFailed, Error, Fault, Trace},
     ids::{DivisionId, GroupId, UserId, segment},
@@ -39,46 +40,6 @@ impl UserState {
             Self::Active => "active",
             Self::Inactive => "inactive",
             Self::Deleted => "deleted",
-        }
-    }
-}
-
-/// What the user is doing for their queues.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RoutingStatus {
-    /// Not on queue.
-    OffQueue,
-    /// On queue, without a conversation.
-    Idle,
-    /// In a conversation of a queue.
-    Interacting,
-    /// Did not take a conversation.
-    NotResponding,
-    /// In a conversation that no queue brought.
-    Communicating,
-    /// A status that is not published; the text is Genesys's.
-    Unknown(String),
-}
-
-impl RoutingStatus {
-    /// Tells whether a conversation is going on; a status that is not published counts as one.
-    pub fn is_in_interaction(&self) -> bool {
-        match self {
-            Self::Interacting | Self::Communicating | Self::Unknown(_) => true,
-            Self::OffQueue | Self::Idle | Self::NotResponding => false,
-        }
-    }
-}
-
-impl From<String> for RoutingStatus {
-    fn from(text: String) -> Self {
-        match text.as_str() {
-            "OFF_QUEUE" => Self::OffQueue,
-            "IDLE" => Self::Idle,
-            "INTERACTING" => Self::Interacting,
-            "NOT_RESPONDING" => Self::NotResponding,
-            "COMMUNICATING" => Self::Communicating,
-            _ => Self::Unknown(text),
         }
     }
 }
@@ -132,42 +93,21 @@ struct RawNamed<I> {
     name: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct RawRoutingStatus {
-    status: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawPresence {
-    presence_definition: Option<RawPresenceDefinition>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawPresenceDefinition {
-    system_presence: Option<String>,
-}
-
-/// The conversations of one medium.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawMedia {
-    contact_center: Option<RawCounts>,
-    enterprise: Option<RawCounts>,
-}
-
-#[derive(Deserialize)]
-struct RawCounts {
-    active: Option<u32>,
-}
-
 impl TryFrom<RawUser> for User {
     type Error = serde_json::Error;
 
     fn try_from(raw: RawUser) -> Result<Self, serde_json::Error> {
-        let active_conversations = raw.conversation_summary.map(active_conversations).transpose()?;
-        let definition = raw.presence.and_then(|presence| presence.presence_definition);
+        let active_conversations = raw
+            .conversation_summary
+            .map(activity::active_conversations)
+            .transpose()?;
+        if raw
+            .routing_status
+            .as_ref()
+            .is_some_and(|routing| !routing.may_be_of(&raw.id))
+        {
+            return Err(serde::de::Error::custom("the routing status is somebody else's"));
+        }
         let (division_id, division_name) = raw.division.map(|division| (division.id, division.name)).unzip();
         Ok(Self {
             id: raw.id,
@@ -177,33 +117,14 @@ impl TryFrom<RawUser> for User {
             version: raw.version,
             division_id,
             division_name: division_name.flatten(),
-            routing_status: raw
-                .routing_status
-                .and_then(|routing| routing.status)
-                .map(RoutingStatus::from),
+            routing_status: raw.routing_status.and_then(RawRoutingStatus::status),
             active_conversations,
-            presence: definition.and_then(|definition| definition.system_presence),
+            presence: raw.presence.and_then(RawPresence::system_presence),
             groups: raw
                 .groups
                 .map(|groups| groups.into_iter().map(|group| group.id).collect()),
         })
     }
-}
-
-/// Adds up the conversations of all media, also of those that are published later.
-fn active_conversations(summary: serde_json::Map<String, Value>) -> Result<u32, serde_json::Error> {
-    let mut active = 0_u32;
-    for media in summary
-        .into_iter()
-        .map(|(_, value)| value)
-        .filter(Value::is_object)
-    {
-        let media: RawMedia = serde_json::from_value(media)?;
-        for counts in [media.contact_center, media.enterprise].into_iter().flatten() {
-            active = active.saturating_add(counts.active.unwrap_or_default());
-        }
-    }
-    Ok(active)
 }
 
 impl Entry for User {
@@ -229,17 +150,6 @@ impl Genesys {
             Some(id),
         )
         .await
-    }
-
-    /// Reads what the user is doing for their queues, where the expanded field of [`Genesys::user`] is absent. Somebody
-    /// whom routing does not know is off queue.
-    pub async fn routing_status_of(&self, id: &UserId) -> Result<RoutingStatus, Error> {
-        let path = format!("/api/v2/users/{}/routingstatus", segment(id.as_str()));
-        match self.read::<RawRoutingStatus>("the routing status of a user", &Request::get(path)).await {
-            Ok((raw, _)) => Ok(raw.status.map_or(RoutingStatus::Unknown(String::new()), RoutingStatus::from)),
-            Err(Error::NotFound { .. }) => Ok(RoutingStatus::OffQueue),
-            Err(error) => Err(error),
-        }
     }
 
     /// Reads the user whom an authority knows by this key, which is case-sensitive; `None` when there is none.

@@ -75,7 +75,7 @@ impl EventId {
         }
         let mut values: Vec<_> = self.derive.iter().map(|pointer| pointer.find(scope)).collect();
         if person.is_empty() || values.iter().all(Option::is_none) {
-            // What the profile knows may be the same for everybody: only the whole item tells it from the next one.
+            // What the profile knows may be the same for everybody; only the whole item tells two apart.
             values = vec![Some(Cow::Borrowed(scope.item))];
         }
         let digest = digest(values.into_iter());

@@ -10,14 +10,14 @@ use super::rules::Rules;
 use super::settings::{Problem, Section, SourceError};
 use crate::offboarding::{PersonRef, TerminationEvent};
 
-/// RFC 5321's longest path, brackets left out, in bytes: 64 and 255 and the sign between.
-const EMAIL_BYTES_MAX: usize = 320;
+/// RFC 5321's longest local part and domain and the sign between: 64 and 1 and 255.
+const EMAIL_CHARS_MAX: usize = 320;
 
 /// Longer than any HRIS's id, and what an index can hold.
-const EXTERNAL_ID_BYTES_MAX: usize = 256;
+const EXTERNAL_ID_CHARS_MAX: usize = 256;
 
 /// Longer than any word for a kind of termination.
-const TYPE_BYTES_MAX: usize = 256;
+const TYPE_CHARS_MAX: usize = 256;
 
 const KNOWN: [&str; 10] = [
     "items",
@@ -111,9 +111,9 @@ impl Mapping {
         zone: Option<chrono_tz::Tz>,
     ) -> TerminationEvent {
         let find = |pointers: &[Pointer]| Pointer::first(pointers, scope);
-        let text = |pointers, bytes_max| find(pointers).and_then(|value| text(&value, bytes_max));
+        let text = |pointers, chars_max| find(pointers).and_then(|value| text(&value, chars_max));
         let person = PersonRef {
-            email: text(&self.email, EMAIL_BYTES_MAX),
+            email: text(&self.email, EMAIL_CHARS_MAX),
             external_id: find(&self.external_id).and_then(|value| external_id(&value)),
         };
         let (event_id, content_digest) = self.event_id.of(scope, &person);
@@ -124,7 +124,7 @@ impl Mapping {
             person,
             effective: dates::effective(find(&self.effective).as_deref(), zone),
             occurred_at: find(&self.occurred_at).and_then(|value| dates::occurred_at(&value, zone)),
-            termination_type: text(&self.termination_type, TYPE_BYTES_MAX),
+            termination_type: text(&self.termination_type, TYPE_CHARS_MAX),
         }
     }
 }
@@ -151,10 +151,10 @@ fn some(map: &Section<'_>, key: &str) -> Result<Vec<Pointer>, SourceError> {
 
 /// A string as it was sent. One of another type or length is absent: what is cut off or picked from a list could
 /// be somebody else's.
-fn text(value: &Value, bytes_max: usize) -> Option<String> {
+fn text(value: &Value, chars_max: usize) -> Option<String> {
     value
         .as_str()
-        .filter(|text| text.len() <= bytes_max)
+        .filter(|text| text.chars().count() <= chars_max)
         .map(str::to_owned)
 }
 
@@ -163,5 +163,5 @@ fn external_id(value: &Value) -> Option<String> {
     if value.is_i64() || value.is_u64() {
         return Some(value.to_string());
     }
-    text(value, EXTERNAL_ID_BYTES_MAX)
+    text(value, EXTERNAL_ID_CHARS_MAX)
 }

@@ -7,25 +7,34 @@
 mod auth;
 mod credential;
 mod dates;
+mod delivery;
+#[cfg(test)]
+mod guards;
 mod identity;
 mod json;
 mod keys;
 mod mapping;
 mod pointer;
 mod profile;
+#[cfg(test)]
+mod readings;
+#[cfg(test)]
+mod refusals;
 mod rules;
 #[cfg(test)]
 mod samples;
 mod settings;
 mod signature;
+mod signed_text;
 mod source;
 #[cfg(test)]
 mod vectors;
 mod window;
 
 pub use auth::{Refusal, SignError};
+pub use delivery::{Format, Reading};
 pub use json::{DEPTH_MAX, ReadError};
 pub use keys::{KeyIndex, SECRET_BYTES_MIN};
 pub use profile::builtin_profiles;
 pub use settings::{Problem, SourceError};
-pub use source::{Format, Reading, Source};
+pub use source::Source;

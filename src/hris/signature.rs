@@ -13,13 +13,11 @@ use sha2::{Sha256, Sha512};
 use super::auth::{Refusal, SignError, header_name, single};
 use super::keys::{KeyIndex, Keys};
 use super::settings::{Problem, Section, SourceError};
+use super::signed_text::{Part, SignedText};
 use super::window::{Digits, Window};
 
 /// Signatures of a list that are tried: a sender has a few keys and versions, and each costs a computation.
 const CANDIDATES_MAX: usize = 16;
-
-/// Parts of the signed text; the longest known scheme has five.
-const PARTS_MAX: usize = 16;
 
 const PADDING_OPTIONAL: GeneralPurposeConfig = PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
@@ -34,7 +32,7 @@ pub(super) struct Signature {
     header: HeaderName,
     prefix: String,
     form: Form,
-    parts: Vec<Part>,
+    text: SignedText,
     id_header: Option<HeaderName>,
     window: Option<Window>,
     digits: Digits,
@@ -57,13 +55,6 @@ enum Encoding {
 enum Form {
     One,
     SpaceSeparated,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Body,
-    Header(HeaderName),
-    Literal(String),
 }
 
 const KNOWN: [&str; 17] = [
@@ -107,7 +98,7 @@ impl Signature {
             auth.required_text("signature_header")?,
         )?;
         let (form, prefix) = form(auth)?;
-        let parts = parts(auth, &header)?;
+        let text = SignedText::build(auth, &header)?;
         let window = Window::build(auth)?;
         let id_header = match auth.text("id_header")? {
             Some(name) => Some(header_name(&auth.path("id_header"), name)?),
@@ -117,18 +108,20 @@ impl Signature {
             ("timestamp_header", window.as_ref().map(Window::header)),
             ("id_header", id_header.as_ref()),
         ] {
-            if let Some(name) = name.filter(|name| !covers(&parts, name)) {
+            if let Some(name) = name.filter(|name| !text.covers(name)) {
                 return Err(auth.error(key, Problem::UnsignedHeader(name.to_string())));
             }
         }
-        let digits = digits(&parts, window.as_ref());
+        let digits = window
+            .as_ref()
+            .map_or(Digits::Any, |window| text.digits(window.header()));
         Ok(Self {
             algorithm,
             encoding,
             header,
             prefix,
             form,
-            parts,
+            text,
             id_header,
             window,
             digits,
@@ -136,7 +129,7 @@ impl Signature {
     }
 
     pub(super) fn covers(&self, header: &HeaderName) -> bool {
-        covers(&self.parts, header)
+        self.text.covers(header)
     }
 
     pub(super) fn verify(
@@ -147,14 +140,7 @@ impl Signature {
         keys: &Keys,
     ) -> Result<KeyIndex, Refusal> {
         let sent = single(headers, &self.header)?;
-        let mut text = Vec::with_capacity(self.parts.len());
-        for part in &self.parts {
-            text.push(match part {
-                Part::Body => body,
-                Part::Header(name) => single(headers, name)?.as_bytes(),
-                Part::Literal(literal) => literal.as_bytes(),
-            });
-        }
+        let text = self.text.collect(headers, body)?;
         if let Some(window) = &self.window {
             window.check(single(headers, window.header())?, self.digits, now)?;
         }
@@ -174,21 +160,25 @@ impl Signature {
     ) -> Result<Vec<(String, String)>, SignError> {
         let mut headers: Vec<(String, String)> = Vec::new();
         let mut text = Vec::new();
-        for part in &self.parts {
+        for part in self.text.parts() {
             match part {
                 Part::Body => text.extend_from_slice(body),
                 Part::Literal(literal) => text.extend_from_slice(literal.as_bytes()),
                 Part::Header(name) => {
-                    let value = match headers.iter().find(|(known, _)| known == name.as_str()) {
-                        Some((_, value)) => value.clone(),
-                        None => self.header_value(name, now)?,
+                    let known = headers.iter().find(|(known, _)| known == name.as_str());
+                    let known = known.map(|(_, value)| value.clone());
+                    let value = match known {
+                        Some(value) => value,
+                        None => {
+                            let value = self.header_value(name, now)?;
+                            headers.push((name.to_string(), value.clone()));
+                            value
+                        }
                     };
                     text.extend_from_slice(value.as_bytes());
-                    headers.push((name.to_string(), value));
                 }
             }
         }
-        headers.dedup();
         let tag = match self.algorithm {
             Algorithm::Sha256 => mac::<Hmac<Sha256>>(key, &[&text])
                 .finalize()
@@ -272,51 +262,6 @@ fn form(auth: &Section<'_>) -> Result<(Form, String), SourceError> {
             Ok((Form::SpaceSeparated, expected))
         }
     }
-}
-
-fn parts(auth: &Section<'_>, signature: &HeaderName) -> Result<Vec<Part>, SourceError> {
-    let written = auth
-        .texts("signed")?
-        .ok_or_else(|| auth.error("signed", Problem::Missing))?;
-    if written.len() > PARTS_MAX || written.iter().filter(|part| **part == "body").count() != 1 {
-        return Err(auth.error("signed", Problem::Malformed("a few parts with body exactly once")));
-    }
-    let mut parts = Vec::with_capacity(written.len());
-    for (index, text) in written.into_iter().enumerate() {
-        let key = format!("signed[{index}]");
-        parts.push(if text == "body" {
-            Part::Body
-        } else if let Some(literal) = text.strip_prefix("lit:").filter(|literal| !literal.is_empty()) {
-            Part::Literal(literal.to_owned())
-        } else if let Some(name) = text.strip_prefix("header:") {
-            let name = header_name(&auth.path(&key), name)?;
-            if name == *signature {
-                return Err(auth.error(
-                    &key,
-                    Problem::Malformed("another header than the signature's own"),
-                ));
-            }
-            Part::Header(name)
-        } else {
-            return Err(auth.error(&key, Problem::Malformed("body, header:NAME or lit:TEXT")));
-        });
-    }
-    Ok(parts)
-}
-
-fn covers(parts: &[Part], header: &HeaderName) -> bool {
-    parts
-        .iter()
-        .any(|part| matches!(part, Part::Header(name) if name == header))
-}
-
-fn digits(parts: &[Part], window: Option<&Window>) -> Digits {
-    let is_timestamp =
-        |part: &Part| matches!((part, window), (Part::Header(name), Some(w)) if name == w.header());
-    let touching = parts.windows(2).any(|pair| {
-        pair.iter().any(is_timestamp) && !pair.iter().any(|part| matches!(part, Part::Literal(_)))
-    });
-    if touching { Digits::Fixed } else { Digits::Any }
 }
 
 fn mac<M: Mac + KeyInit>(key: &[u8], text: &[&[u8]]) -> M {

@@ -4,25 +4,14 @@
 use axum::http::{HeaderMap, header};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use serde_json::Value;
 use toml::Table;
 
 use super::auth::{Authenticator, Refusal, SignError};
-use super::identity;
-use super::json::{self, ReadError};
+use super::delivery::{Format, Reader, Reading};
 use super::keys::{KeyIndex, Keys};
-use super::mapping::Mapping;
-use super::pointer::{Pointer, Scope};
+use super::pointer::Pointer;
 use super::profile::laid_over_profile;
-use super::rules::Rules;
 use super::settings::{Problem, Section, SourceError};
-use crate::offboarding::{Directive, Effective, PersonRef, TerminationEvent};
-
-/// Items of one delivery where the source says nothing: more people than leave at once, and one transaction.
-const ITEMS_DEFAULT: usize = 500;
-
-/// Items that a source may allow; each is a row of the one transaction before the answer.
-const ITEMS_MAX: i64 = 10_000;
 
 const KNOWN: [&str; 10] = [
     "profile",
@@ -37,51 +26,15 @@ const KNOWN: [&str; 10] = [
     "rules",
 ];
 
-/// How the body is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// One JSON document.
-    Json,
-}
-
-impl Format {
-    /// Returns the content type that a sender of this format states.
-    pub const fn content_type(self) -> &'static str {
-        match self {
-            Self::Json => "application/json",
-        }
-    }
-}
-
-/// What an authentic body says.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reading {
-    /// One event for each item, never none: a delivery without items is one event that asks for nothing.
-    Events(Vec<TerminationEvent>),
-    /// It can't be understood, and a person has to look.
-    Unreadable {
-        /// `body:` and the SHA-256 of the raw bytes in hexadecimal digits.
-        event_id: String,
-        /// SHA-256 of the raw bytes.
-        content_digest: [u8; 32],
-        /// Why it can't be understood.
-        cause: ReadError,
-    },
-}
-
 /// One sender of webhooks, as configured. Its debug output shows no secret.
 #[derive(Debug)]
 pub struct Source {
     name: String,
     profile: Option<String>,
-    format: Format,
-    items_max: usize,
     auth_failure_status: u16,
-    date_zone: Option<Tz>,
     effective_at: Option<String>,
     authenticator: Authenticator,
-    mapping: Mapping,
-    rules: Rules,
+    pub(super) reader: Reader,
 }
 
 impl Source {
@@ -108,34 +61,19 @@ impl Source {
         let map = source
             .section("map")?
             .ok_or_else(|| source.error("map", Problem::Missing))?;
-        let authenticator = Authenticator::build(&auth, |auth| {
-            load(&either(&source, auth, "secrets", "auth.secrets")?, auth)
-        })?;
-        let mapping = Mapping::build(&map)?;
-        let rules = Rules::build(&source, &mapping)?;
-        let uncovered = mapping
-            .pointers()
-            .chain(rules.pointers())
-            .find_map(|pointer| match pointer {
-                Pointer::Header(name) if !authenticator.covers(name) => Some(name.to_string()),
-                Pointer::Header(_) | Pointer::Item(_) | Pointer::Root(_) => None,
-            });
-        if let Some(name) = uncovered {
-            return Err(source.error("map", Problem::UnsignedHeader(name)));
-        }
+        let load = |auth: &Section<'_>| load(&either(&source, auth, "secrets", "auth.secrets")?, auth);
+        let authenticator = Authenticator::build(&auth, load)?;
+        let date_zone = date_zone(&either(&source, &map, "date_zone", "map.date_zone")?)?;
+        let reader = Reader::build(&source, date_zone)?;
+        check_headers(&source, "map", reader.mapping.pointers(), &authenticator)?;
+        check_headers(&source, "rules", reader.rules.pointers(), &authenticator)?;
         Ok(Self {
             name: name.to_owned(),
             profile: source.text("profile")?.map(str::to_owned),
-            format: source
-                .word("format", &[("json", Format::Json)])?
-                .unwrap_or(Format::Json),
-            items_max: items_max(&source)?,
             auth_failure_status: auth_failure_status(&source)?,
-            date_zone: date_zone(&either(&source, &map, "date_zone", "map.date_zone")?)?,
             effective_at: effective_at(&either(&source, &map, "effective_at", "map.effective_at")?)?,
             authenticator,
-            mapping,
-            rules,
+            reader,
         })
     }
 
@@ -149,17 +87,7 @@ impl Source {
 
     /// Reads an authentic body. The headers matter only to profiles that point to one.
     pub fn read(&self, headers: &HeaderMap, body: &[u8]) -> Reading {
-        match self.read_events(headers, body) {
-            Ok(events) => Reading::Events(events),
-            Err(cause) => {
-                let (event_id, content_digest) = identity::of_body(body);
-                Reading::Unreadable {
-                    event_id,
-                    content_digest,
-                    cause,
-                }
-            }
-        }
+        self.reader.read(headers, body)
     }
 
     /// Returns the headers with which the sender would send this body at this time, signed with the newest key.
@@ -176,7 +104,9 @@ impl Source {
         let mut values = headers.get_all(header::CONTENT_TYPE).iter();
         match (values.next(), values.next()) {
             (None, _) => true,
-            (Some(value), None) => value.to_str().is_ok_and(|text| self.format.is_stated_by(text)),
+            (Some(value), None) => value
+                .to_str()
+                .is_ok_and(|text| self.reader.format.is_stated_by(text)),
             (Some(_), Some(_)) => false,
         }
     }
@@ -193,7 +123,7 @@ impl Source {
 
     /// Returns how the body is written.
     pub fn format(&self) -> Format {
-        self.format
+        self.reader.format
     }
 
     /// Returns the status for a request that can't be proved: 401, or 503 for senders to which a 4xx is final.
@@ -203,7 +133,7 @@ impl Source {
 
     /// Returns the zone of the sender's dates, where it differs from the policy's.
     pub fn date_zone(&self) -> Option<Tz> {
-        self.date_zone
+        self.reader.zone
     }
 
     /// Returns when a date without a time takes effect, where it differs from the policy's: `start_of_day`,
@@ -211,86 +141,24 @@ impl Source {
     pub fn effective_at(&self) -> Option<&str> {
         self.effective_at.as_deref()
     }
-
-    fn read_events(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<TerminationEvent>, ReadError> {
-        let root = match self.format {
-            Format::Json => json::parse(body)?,
-        };
-        let items = match self.mapping.items() {
-            None => std::slice::from_ref(&root),
-            Some(pointer) => items(pointer, &root).ok_or(ReadError::ItemsNotArray)?,
-        };
-        if items.len() > self.items_max {
-            return Err(ReadError::TooManyItems(self.items_max));
-        }
-        if !items.iter().all(Value::is_object) {
-            return Err(ReadError::NotAnObject);
-        }
-        if items.is_empty() {
-            return Ok(vec![nothing(body)]);
-        }
-        let read = |item| {
-            self.mapping.read(
-                &Scope {
-                    root: &root,
-                    item,
-                    headers,
-                },
-                &self.rules,
-                self.date_zone,
-            )
-        };
-        let mut events: Vec<TerminationEvent> = Vec::with_capacity(items.len());
-        for event in items.iter().map(read) {
-            // One delivery may say the same thing twice; that is still one event.
-            if !events.contains(&event) {
-                events.push(event);
-            }
-        }
-        Ok(events)
-    }
 }
 
-impl Format {
-    fn is_stated_by(self, text: &str) -> bool {
-        let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
-        let essence = essence.trim().to_ascii_lowercase();
-        let format = match self {
-            Self::Json => {
-                essence == self.content_type()
-                    || essence.starts_with("application/") && essence.ends_with("+json")
+/// Refuses to read a header that is not proved: anybody on the way could have changed it.
+fn check_headers<'a>(
+    source: &Section<'_>,
+    key: &str,
+    pointers: impl Iterator<Item = &'a Pointer>,
+    authenticator: &Authenticator,
+) -> Result<(), SourceError> {
+    for pointer in pointers {
+        match pointer {
+            Pointer::Header(name) if !authenticator.covers(name) => {
+                return Err(source.error(key, Problem::UnsignedHeader(name.to_string())));
             }
-        };
-        let utf8 = |parameter: &str| match parameter.trim().split_once('=') {
-            Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
-                value.trim_matches('"').eq_ignore_ascii_case("utf-8")
-            }
-            Some(_) | None => true,
-        };
-        format && parameters.split(';').all(utf8)
+            Pointer::Header(_) | Pointer::Item(_) | Pointer::Root(_) => {}
+        }
     }
-}
-
-/// Finds the items; the map allows only pointers into the body here.
-fn items<'a>(pointer: &Pointer, root: &'a Value) -> Option<&'a [Value]> {
-    match pointer {
-        Pointer::Item(path) | Pointer::Root(path) => root.pointer(path)?.as_array().map(Vec::as_slice),
-        Pointer::Header(_) => None,
-    }
-}
-
-/// The event of a delivery without items, so that it is stored and answered like any other.
-fn nothing(body: &[u8]) -> TerminationEvent {
-    let (event_id, content_digest) = identity::of_body(body);
-    TerminationEvent {
-        event_id,
-        content_digest,
-        directive: Directive::Ignore,
-        person: PersonRef::default(),
-        effective: Effective::Missing,
-        occurred_at: None,
-        termination_type: None,
-    }
+    Ok(())
 }
 
 /// Some keys may stand at the source or in one of its tables, but not in both.
@@ -305,17 +173,6 @@ fn either<'a>(
         (false, true) => Ok(inner.clone()),
         (true | false, false) => Ok(source.clone()),
     }
-}
-
-fn items_max(source: &Section<'_>) -> Result<usize, SourceError> {
-    let Some(number) = source.integer("max_items")? else {
-        return Ok(ITEMS_DEFAULT);
-    };
-    let number = (1..=ITEMS_MAX)
-        .contains(&number)
-        .then(|| usize::try_from(number).ok())
-        .flatten();
-    number.ok_or_else(|| source.error("max_items", Problem::Malformed("from 1 to 10000")))
 }
 
 fn auth_failure_status(source: &Section<'_>) -> Result<u16, SourceError> {
@@ -349,4 +206,59 @@ fn effective_at(section: &Section<'_>) -> Result<Option<String>, SourceError> {
         return Err(section.error("effective_at", form));
     }
     Ok(Some(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn generic(rest: &str) -> Source {
+        let toml =
+            format!("profile = 'generic-worker-terminated'\nsecrets = ['a secret of enough bytes']\n{rest}");
+        Source::build("acme", &toml.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_content_type_is_json_in_utf_8_once_or_unsaid() {
+        let accepts = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("content-type", HeaderValue::from_str(value).unwrap());
+            }
+            generic("").accepts_content_type(&headers)
+        };
+        for good in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/cloudevents+json; charset=\"utf-8\"",
+        ] {
+            assert!(accepts(&[good]), "{good}");
+        }
+        assert!(accepts(&[]));
+        for bad in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/jsonp",
+            "application/json; charset=utf-16",
+            "",
+        ] {
+            assert!(!accepts(&[bad]), "{bad}");
+        }
+        assert!(!accepts(&["application/json", "application/json"]));
+    }
+
+    #[test]
+    fn the_settings_for_others_are_handed_on() {
+        let source =
+            generic("auth_failure_status = 503\n[map]\ndate_zone = 'Europe/Berlin'\neffective_at = '17:00'");
+        assert_eq!(source.auth_failure_status(), 503);
+        assert_eq!(source.date_zone(), Some(chrono_tz::Europe::Berlin));
+        assert_eq!(source.effective_at(), Some("17:00"));
+        assert_eq!(
+            (source.name(), source.profile_name()),
+            ("acme", Some("generic-worker-terminated"))
+        );
+        assert_eq!(generic("").auth_failure_status(), 401);
+    }
 }

@@ -128,7 +128,7 @@ impl Store {
         fence: &Fence,
         id: OffboardingId,
         user: &str,
-        found_inactive: Option<bool>,
+        found_inactive: bool,
     ) -> Result<(), StoreError> {
         let (fence, user) = (fence.clone(), user.to_owned());
         in_transaction(&self.worker, move |tx| {
@@ -137,7 +137,7 @@ impl Store {
                 let updated = sqlx::query!(
                     // resolved
                     "update offboardings
-                     set genesys_user_id = $3, found_inactive = coalesce(found_inactive, $4), updated_at = now()
+                     set genesys_user_id = $3, found_inactive = $4, updated_at = now()
                      where id = $1 and lease_token = $2 and (genesys_user_id is null or genesys_user_id = $3)",
                     id.0,
                     fence.token,

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::runner::{Person, Runner};
-use super::verdict::{Progress, Stop, wait};
+use super::verdict::{Progress, Stop, after_error, wait};
 use crate::genesys::{CallFailed, CallOutcome, Done, Effect, Error, Genesys, OneCall};
 use crate::offboarding::Reason;
 use crate::plan::{Batch, Step};
@@ -43,11 +43,26 @@ impl Runner {
         };
         let smaller = if refused.as_a_whole() { step.smaller(&batch) } else { Vec::new() };
         if smaller.is_empty() {
-            return self.end_all(&batch, people, refused);
+            return self.set_aside(&batch, people, refused);
         }
         for part in smaller {
             if let Err(refused) = self.change(step, &part, people, send()).await {
-                self.end_all(&part, people, refused);
+                self.set_aside(&part, people, refused);
+            }
+        }
+    }
+
+    /// A refusal for good concerns this batch alone: the rest of what the person holds is stripped before a person has
+    /// to look. Anything else ends the attempt.
+    fn set_aside(&self, batch: &Batch, people: &mut [Person], refused: Refusal) {
+        let Refusal::Call(error) = &refused else { return self.end_all(batch, people, refused) };
+        for person in people.iter_mut().filter(|person| person.is_live() && batch.is_about(person)) {
+            match after_error(error, &self.settings, person.lease.attempt, person.progress) {
+                Release::Held(reason, detail) => person.block(batch, |what| Release::Held(reason, detail.or(what))),
+                Release::Failed(Reason::RefusedByGenesys, code) => {
+                    person.block(batch, |what| Release::Failed(Reason::RefusedByGenesys, what.or(code)));
+                }
+                release => person.end(release.into()),
             }
         }
     }
@@ -148,6 +163,18 @@ impl Refusal {
         match self {
             Self::Call(error) => error.is_about_the_content(),
             Self::NobodyLeft | Self::Stop(_) => false,
+        }
+    }
+}
+
+impl Person {
+    fn block(&mut self, batch: &Batch, release: impl FnOnce(Option<String>) -> Release) {
+        let user = self.user_id();
+        let mine = batch.assignments().iter().filter(|assignment| assignment.user == user);
+        self.refused.extend(mine.map(|assignment| (assignment.step, assignment.target.clone())));
+        if self.blocked.is_none() {
+            let what = self.refused.last().map(|(step, target)| format!("{step} {target}"));
+            self.blocked = Some(release(what));
         }
     }
 }

@@ -102,7 +102,7 @@ impl Runner {
                 self.remove_all(found, alone(person)).await;
                 return if person.is_live() { Ok(None) } else { Err(person.take_stop()) };
             }
-            let note = Some((Action::VerifiedEmpty, format!("complete read {read} of {reads} found nothing")));
+            let note = Some((Action::VerifiedEmpty, format!("complete read {read} of {reads} more found nothing")));
             self.store.mark(&self.fence, person.lease.id, Vec::new(), note).await?;
         }
         Ok(Some(started))
@@ -134,7 +134,10 @@ impl Runner {
                 let found = observed.map_err(|e| self.stop_for(person, &e))?.assignments;
                 let due = match step.proof() {
                     Proof::ReadBack => self.judge(person.lease.id, found).await?,
-                    Proof::Journal => Left::Removable(found),
+                    Proof::Journal => {
+                        self.store.remember(&self.fence, person.lease.id, found.clone()).await?;
+                        Left::Removable(found)
+                    }
                 };
                 let Left::Removable(due) = due else { continue };
                 for batch in step.batches(due) {

@@ -20,9 +20,11 @@ impl Runner {
         let untouched = person.lease.changes_began_at.is_none();
         let inactive = user.state == UserState::Inactive;
         self.check_protected(person, &user).await?;
-        self.store.resolved(&self.fence, person.lease.id, user.id.as_str(), untouched.then_some(inactive)).await?;
         if person.lease.found_inactive.is_none() {
-            person.lease.found_inactive = Some(untouched && inactive);
+            // Before the first change the state is somebody else's doing; after it, it may be ours.
+            let found_inactive = untouched && inactive;
+            self.store.resolved(&self.fence, person.lease.id, user.id.as_str(), found_inactive).await?;
+            person.lease.found_inactive = Some(found_inactive);
         }
         person.user = Some(user.id.clone());
         if untouched && !inactive { self.check_work(person, &user).await } else { Ok(()) }
@@ -159,7 +161,11 @@ impl Runner {
         // Expanded fields are given with best effort only: where it is absent, the status has a call of its own.
         let status = match &user.routing_status {
             Some(status) => status.clone(),
-            None => self.genesys.routing_status_of(&user.id).await.map_err(|e| self.stop_for(person, &e))?,
+            None => match self.genesys.routing_status_of(&user.id).await {
+                Ok(status) => status,
+                Err(Error::NotFound { .. }) => return Ok(Work::Free),
+                Err(error) => return Err(self.stop_for(person, &error)),
+            },
         };
         Ok(if status.is_in_interaction() { Work::InInteraction } else { Work::Free })
     }

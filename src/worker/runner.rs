@@ -11,7 +11,7 @@ use super::verdict::{Progress, Stop, after_error, wait};
 use super::{Engine, Settings};
 use crate::genesys::{Error, Genesys, UserId};
 use crate::offboarding::choices::Order;
-use crate::offboarding::{Action, Assignment, Inherited, OffboardingId, Phase, Reason};
+use crate::offboarding::{Action, Assignment, Inherited, OffboardingId, Phase, Reason, StepName};
 use crate::plan::{self, PLAN};
 use crate::store::Store;
 use crate::store::leases::{AttemptCount, Fence, Lease, Release};
@@ -39,16 +39,41 @@ pub(super) struct Person {
     /// A whole pass found nothing.
     pub(super) clean: bool,
     pub(super) inherited: Vec<Inherited>,
+    /// What Genesys Cloud refused for good in this attempt; the rest is stripped all the same.
+    pub(super) refused: Vec<(StepName, String)>,
+    /// How the attempt ends because of the first such refusal.
+    pub(super) blocked: Option<Release>,
     stop: Option<Stop>,
 }
 
 impl Person {
     fn new(lease: Lease) -> Self {
-        Self { lease, user: None, progress: Progress::None, clean: false, inherited: Vec::new(), stop: None }
+        Self {
+            lease,
+            user: None,
+            progress: Progress::None,
+            clean: false,
+            inherited: Vec::new(),
+            refused: Vec::new(),
+            blocked: None,
+            stop: None,
+        }
     }
 
     pub(super) fn is_live(&self) -> bool {
         self.stop.is_none()
+    }
+
+    /// What may still be tried; ends the person where everything that is left was refused for good.
+    fn not_refused(&mut self, found: Vec<Assignment>) -> Vec<Assignment> {
+        let refused = |a: &Assignment| self.refused.iter().any(|(step, target)| *step == a.step && *target == a.target);
+        let open: Vec<_> = found.into_iter().filter(|assignment| !refused(assignment)).collect();
+        if open.is_empty()
+            && let Some(release) = self.blocked.take()
+        {
+            self.end(release.into());
+        }
+        open
     }
 
     pub(super) fn end(&mut self, stop: Stop) {
@@ -184,7 +209,7 @@ impl Runner {
             };
             match judged {
                 Ok(Left::Nothing) => self.found_empty(person).await,
-                Ok(Left::Removable(assignments)) => todo.extend(assignments),
+                Ok(Left::Removable(assignments)) => todo.extend(person.not_refused(assignments)),
                 Err(stop) => person.end(stop),
             }
         }
@@ -204,7 +229,7 @@ impl Runner {
     async fn found_empty(&self, person: &mut Person) {
         person.clean = true;
         let steps = plan::steps(Phase::Strip).map(|step| (step.name(), step.phase(), "done")).collect();
-        let note = (Action::VerifiedEmpty, "a whole pass found nothing".to_owned());
+        let note = (Action::VerifiedEmpty, "a complete read found nothing".to_owned());
         if let Err(error) = self.store.mark(&self.fence, person.lease.id, steps, Some(note)).await {
             return person.end(error.into());
         }

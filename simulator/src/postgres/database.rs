@@ -1,5 +1,5 @@
-//! Creates and drops databases over short connections, one per statement, because callers come from many runtimes and a
-//! connection belongs to the one that opened it. What is inside a database is its user's.
+//! Creates and drops databases over short connections, one per statement, because callers come from many
+//! runtimes and a connection belongs to the one that opened it. What is inside a database is its user's.
 
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,14 +11,16 @@ use uuid::Uuid;
 
 use super::{PostgresError, Server};
 
-/// How long one statement may take, its connection included: a copy takes 50 ms, a queue of a hundred of them seconds.
+/// How long one statement may take, its connection included: a copy takes 50 ms, a queue of a hundred of them
+/// seconds.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(60);
 /// How much of a prefix is kept: with it a name stays below the 63 bytes that Postgres cuts names to.
 const PREFIX_LIMIT_BYTES: usize = 24;
 /// How old a database is before a later run takes it for left behind; longer than any run takes.
 const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(60 * 60);
-/// How many left-behind databases one start drops, so that it does not take minutes; the next start drops more.
-const LEFT_BEHIND_LIMIT: i64 = 50;
+/// How many left-behind databases one start drops, so that it does not take minutes; the next start drops
+/// more.
+const LEFT_BEHIND_LIMIT: usize = 50;
 
 /// A database of its own, for one demo or one test.
 ///
@@ -96,18 +98,16 @@ impl Drop for Database {
     }
 }
 
-/// Drops the databases of runs that were killed. Without `force`: one that is still in use is nobody's leftover.
+/// Drops the databases of runs that were killed. Without `force`: one that is still in use is nobody's
+/// leftover.
 pub(super) async fn drop_left_behind(administration: &Url) -> Result<(), PostgresError> {
     const LIST: &str = "-- list_left_behind\n\
         select datname::text from pg_database d where datname like 'leaver\\_%' and not exists \
-        (select from pg_stat_activity a where a.datid = d.oid) order by datname limit $1";
+        (select from pg_stat_activity a where a.datid = d.oid) order by datname";
     let action = "list its databases";
     let listed = within_limit(action, async {
         let mut connection = connect(administration).await?;
-        let rows = sqlx::query(LIST)
-            .bind(LEFT_BEHIND_LIMIT)
-            .fetch_all(&mut connection)
-            .await?;
+        let rows = sqlx::query(LIST).fetch_all(&mut connection).await?;
         connection.close().await?;
         rows.iter()
             .map(|row| row.try_get::<String, _>(0))
@@ -115,10 +115,10 @@ pub(super) async fn drop_left_behind(administration: &Url) -> Result<(), Postgre
     })
     .await?;
     let before = now_seconds().saturating_sub(LEFT_BEHIND_AFTER.as_secs());
-    for name in listed
+    let old = listed
         .iter()
-        .filter(|name| created_at_seconds(name).is_some_and(|created| created < before))
-    {
+        .filter(|name| created_at_seconds(name).is_some_and(|created| created < before));
+    for name in old.take(LEFT_BEHIND_LIMIT) {
         let drop = format!("-- drop_left_behind\ndrop database if exists \"{name}\"");
         if let Err(error) = execute(administration, "drop a left-behind database", drop).await {
             tracing::debug!(name, %error, "a left-behind database stays for the next run");
@@ -172,7 +172,8 @@ async fn drop_database(administration: &Url, name: &str) -> Result<(), PostgresE
     execute(administration, "drop a database", drop).await
 }
 
-/// Drops from where there is no `await`, and where a runtime may be running already, which must not be entered twice.
+/// Drops from where there is no `await`, and where a runtime may be running already, which must not be
+/// entered twice.
 fn drop_on_own_thread(administration: &Url, name: &str) {
     let dropped = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -191,7 +192,8 @@ fn drop_on_own_thread(administration: &Url, name: &str) {
     }
 }
 
-/// Runs one statement whose text is ours: names are made by [`unique_name`], and have no character that needs quoting.
+/// Runs one statement whose text is ours: names are made by [`unique_name`], and have no character that needs
+/// quoting.
 async fn execute(administration: &Url, action: &'static str, statement: String) -> Result<(), PostgresError> {
     within_limit(action, async {
         let mut connection = connect(administration).await?;

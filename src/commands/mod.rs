@@ -1,0 +1,200 @@
+//! What the commands do and print. They use the same `operate` as the API; how they are called is said in `main`.
+
+mod check;
+mod print;
+mod send;
+
+use std::error::Error;
+
+use uuid::Uuid;
+
+use crate::config::{Config, ConfigError};
+use crate::offboarding::{Actor, OffboardingId};
+use crate::operate::{self, OperateError};
+use crate::serve::{self, Migrate, Parts, ServeError, Work};
+use crate::store::decisions::{Decided, Decision};
+use crate::store::views::{Filter, PAGE_MAX};
+use crate::telemetry;
+
+pub use check::check;
+pub use send::send;
+
+/// For people or for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Tables and sentences.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// Why a command did not do what was asked: one line, and an exit code.
+#[derive(Debug)]
+pub enum Failure {
+    /// Exit code 2: the call or the configuration has to be mended.
+    Usage(String),
+    /// Exit code 1.
+    Failed(String),
+}
+
+impl Failure {
+    /// A mistake in the configuration.
+    pub fn configuration(error: ConfigError) -> Self {
+        Self::Usage(error.to_string())
+    }
+
+    /// Anything else that went wrong.
+    pub fn other(error: impl Error) -> Self {
+        Self::Failed(with_causes(&error))
+    }
+
+    /// What is printed on standard error.
+    pub fn line(&self) -> &str {
+        match self {
+            Self::Usage(line) | Self::Failed(line) => line,
+        }
+    }
+
+    /// 2 for usage and configuration, 1 for the rest.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Failed(_) => 1,
+        }
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        if error.is_configuration() { Self::Usage(error.to_string()) } else { Self::other(error) }
+    }
+}
+
+impl From<OperateError> for Failure {
+    fn from(error: OperateError) -> Self {
+        match error {
+            OperateError::NoAuthority => Self::Usage(error.to_string()),
+            OperateError::Store(_) | OperateError::Genesys(_) | OperateError::NotOne(_) => Self::other(error),
+        }
+    }
+}
+
+/// An error and its causes on one line.
+fn with_causes(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string().replace(['\n', '\r'], " "));
+        cause = error.source();
+    }
+    line
+}
+
+/// `leaver serve`.
+pub async fn serve(config: &Config, work: Work, migrate: Migrate) -> Result<(), Failure> {
+    telemetry::start();
+    Ok(serve::serve(config, work, migrate, |line| println!("{line}")).await?)
+}
+
+/// `leaver worker`.
+pub async fn worker(config: &Config, migrate: Migrate) -> Result<(), Failure> {
+    telemetry::start();
+    Ok(serve::work(config, migrate).await?)
+}
+
+/// `leaver migrate`.
+pub async fn migrate(config: &Config) -> Result<(), Failure> {
+    let parts = Parts::new(config)?;
+    parts.store.migrate().await.map_err(Failure::other)?;
+    println!("the database has this version's schema");
+    Ok(())
+}
+
+/// `leaver plan`.
+pub async fn plan(config: &Config, person: &str, output: Output) -> Result<(), Failure> {
+    let parts = Parts::new(config)?;
+    let authority = config.genesys.external_id_authority.as_deref();
+    let preview = operate::preview(&parts.genesys, authority, person).await?;
+    match output {
+        Output::Json => print::json(&preview),
+        Output::Text => print::preview(&preview),
+    }
+    Ok(())
+}
+
+/// What `leaver list` is asked for.
+#[derive(Debug)]
+pub struct ListArguments {
+    /// Only this status.
+    pub status: Option<String>,
+    /// Only this person.
+    pub person: Option<String>,
+    /// Only this source.
+    pub source: Option<String>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// `leaver list`.
+pub async fn list(config: &Config, arguments: ListArguments, output: Output) -> Result<(), Failure> {
+    let status = arguments.status.map(|status| {
+        let known = "scheduled, held, done, failed or cancelled";
+        status.parse().map_err(|_| Failure::Usage(format!("--status: expected {known}, found {status:?}")))
+    });
+    if !(1..=PAGE_MAX).contains(&arguments.limit) {
+        return Err(Failure::Usage(format!("--limit: expected 1 to {PAGE_MAX}, found {}", arguments.limit)));
+    }
+    let filter = Filter {
+        status: status.transpose()?,
+        person: arguments.person,
+        source: arguments.source,
+        after: None,
+        limit: arguments.limit,
+    };
+    let page = operate::list(&Parts::new(config)?.store, &filter).await?;
+    match output {
+        Output::Json => print::json(&page),
+        Output::Text => print::list(&page),
+    }
+    Ok(())
+}
+
+/// `leaver show`.
+pub async fn show(config: &Config, id: &str, output: Output) -> Result<(), Failure> {
+    let view = operate::show(&Parts::new(config)?.store, parse_id(id)?).await?;
+    let view = view.ok_or_else(|| Failure::Failed(format!("no offboarding has the id {id}")))?;
+    match output {
+        Output::Json => print::json(&view),
+        Output::Text => print::offboarding(&view),
+    }
+    Ok(())
+}
+
+/// `leaver retry` and `leaver cancel`.
+pub async fn decide(config: &Config, id: &str, decision: Decision, output: Output) -> Result<(), Failure> {
+    let parts = Parts::new(config)?;
+    let actor = Actor::Operator(format!("{} (command line)", std::env::var("USER").unwrap_or_else(|_| "unknown".into())));
+    let (decided, view) = operate::decide(&parts.store, parse_id(id)?, decision, &actor).await?;
+    let refused = match decided {
+        Decided::Yes => None,
+        Decided::Unknown => Some(format!("no offboarding has the id {id}")),
+        Decided::NotFrom(status) => Some(format!("the offboarding is {status}: this is not possible now")),
+        Decided::OwnRequest => Some("who asked for an offboarding can't approve it".to_owned()),
+        Decided::FactsMissing(reason) => Some(format!("the offboarding is held for {reason}")),
+    };
+    if let Some(refused) = refused {
+        return Err(Failure::Failed(refused));
+    }
+    match (view, output) {
+        (Some(view), Output::Json) => print::json(&view),
+        (Some(view), Output::Text) => print::offboarding(&view),
+        (None, Output::Json | Output::Text) => {}
+    }
+    Ok(())
+}
+
+fn parse_id(text: &str) -> Result<OffboardingId, Failure> {
+    let id = Uuid::try_parse(text).map_err(|_| Failure::Usage(format!("ID: expected a UUID, found {text:?}")))?;
+    Ok(OffboardingId(id))
+}

@@ -1,1 +1,0 @@
-//! The client against single strange answers of Genesys.

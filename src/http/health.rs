@@ -1,0 +1,81 @@
+//! `/livez` and `/readyz`: the first says that this process answers, the second that a delivery would be stored.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use super::problem::Problem;
+use crate::store::Store;
+
+/// How long a successful write speaks for the database.
+const PROBE_GOOD_FOR: Duration = Duration::from_millis(500);
+
+/// How long the database may take for the probe.
+const PROBE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// What readiness depends on. Genesys Cloud is not among it: its outage changes nothing for ingest.
+#[derive(Clone, Debug)]
+pub struct Health {
+    store: Store,
+    stopping: CancellationToken,
+    written: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Health {
+    /// Ready until `stopping`, as long as the database takes writes.
+    pub fn new(store: Store, stopping: CancellationToken) -> Self {
+        Self { store, stopping, written: Arc::default() }
+    }
+
+    /// The routes.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/livez", get(async || "ok\n").fallback(super::wrong_method))
+            .route("/readyz", get(ready).fallback(super::wrong_method))
+            .with_state(self)
+    }
+
+    async fn trouble(&self) -> Option<String> {
+        if self.stopping.is_cancelled() {
+            return Some("the process is stopping".to_owned());
+        }
+        // The lock lets one caller probe for all who ask at the same time.
+        let mut written = self.written.lock().await;
+        if written.is_some_and(|at| at.elapsed() < PROBE_GOOD_FOR) {
+            return None;
+        }
+        *written = None;
+        match tokio::time::timeout(PROBE_DEADLINE, self.store.probe()).await {
+            Ok(Ok(())) => {
+                *written = Some(Instant::now());
+                None
+            }
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("the database does not take a write in time".to_owned()),
+        }
+    }
+}
+
+async fn ready(State(health): State<Health>) -> Response {
+    match health.trouble().await {
+        None => "ready\n".into_response(),
+        Some(reason) => {
+            let mut response = Problem::Unavailable.into_response();
+            *response.body_mut() = serde_json::json!({
+                "type": "urn:leaver:problem:not-ready",
+                "title": reason,
+                "status": StatusCode::SERVICE_UNAVAILABLE.as_u16(),
+            })
+            .to_string()
+            .into();
+            response
+        }
+    }
+}

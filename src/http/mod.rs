@@ -1,0 +1,120 @@
+//! The edge: connections with deadlines, and what is served on the two listeners. What a request means is said by
+//! `hris`, `operate` and `store`.
+
+pub mod api;
+pub mod auth;
+pub mod health;
+pub mod problem;
+pub mod webhooks;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use problem::Problem;
+
+/// Headers have to be complete within this time, or the connection is closed: a half-sent header costs a connection.
+const HEADER_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The largest header: eight times what the longest known sender needs.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// Connections of one listener at the same time, far below the usual limit of 1,024 open files of a process.
+const CONNECTIONS_MAX: usize = 400;
+
+/// The wait after a failed `accept`, which is mostly a lack of file descriptors and gone when a connection ends.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until `stop`, then lets the running requests end. Own loop: axum's knows no deadline for headers.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let router = router.layer(axum::middleware::from_fn(one_host));
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let connections = TaskTracker::new();
+    loop {
+        // Waiting for room before accepting leaves the rest in the kernel's queue instead of refusing them.
+        let permit = tokio::select! {
+            permit = Arc::clone(&room).acquire_owned() => permit,
+            () = stop.cancelled() => break,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let (router, stop) = (router.clone(), stop.clone());
+                connections.spawn(async move {
+                    serve_connection(stream, router, stop).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "no connection can be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    connections.close();
+    connections.wait().await;
+}
+
+async fn serve_connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+    // Answers are small and awaited.
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let router = router.clone();
+        async move { Ok::<_, Infallible>(answer(router, request).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_DEADLINE)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    // A broken connection is the client's business; whatever was accepted is committed.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+async fn answer(router: Router, request: hyper::Request<Incoming>) -> Response {
+    match router.oneshot(request.map(Body::new)).await {
+        Ok(response) => response,
+        Err(impossible) => match impossible {},
+    }
+}
+
+/// HTTP/1.1 wants exactly one `Host`; hyper lets none and two through, and proxies disagree about which one counts.
+async fn one_host(request: Request, next: Next) -> Response {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(_), None) => next.run(request).await,
+        (None, _) | (Some(_), Some(_)) => Problem::HostNeeded.into_response(),
+    }
+}
+
+/// What a path without a route answers.
+async fn nothing_here() -> Problem {
+    Problem::NotFound
+}
+
+/// What a route without the method answers.
+async fn wrong_method() -> Problem {
+    Problem::MethodNotAllowed
+}

@@ -1,0 +1,263 @@
+//! Start and orderly stop: joins configuration, database, edge and worker, and ends them in the right order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::genesys::{self, Genesys};
+use crate::hris::{Source, SourceError};
+use crate::http::api::Api;
+use crate::http::auth::Operators;
+use crate::http::health::Health;
+use crate::http::webhooks::Webhooks;
+use crate::http;
+use crate::offboarding::policy::BusyPolicy;
+use crate::pacing::SharedPacer;
+use crate::store::progress::BrakeLimits;
+use crate::store::{Store, StoreError};
+use crate::worker::{Engine, Settings};
+
+/// The pause between two tries to reach a database that is away at the start.
+const MIGRATION_PAUSE: Duration = Duration::from_secs(1);
+
+/// What keeps the service from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A source is not usable as configured.
+    #[error("{0}")]
+    Source(#[from] SourceError),
+    /// The database's URL can't be used.
+    #[error("database.url: not a usable Postgres URL")]
+    Database(#[source] StoreError),
+    /// The client of Genesys Cloud can't be made.
+    #[error("genesys: {0}")]
+    Genesys(#[from] genesys::BuildError),
+    /// A listener can't be bound.
+    #[error("server.{key}: {address} can't be bound")]
+    Bind {
+        /// `listen` or `admin_listen`.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// Metrics can't be collected.
+    #[error("metrics can't be collected")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+}
+
+impl ServeError {
+    /// Whether the configuration has to be mended, as against the machine.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Source(_) | Self::Database(_) | Self::Genesys(_) => true,
+            Self::Bind { .. } | Self::Metrics(_) => false,
+        }
+    }
+}
+
+/// Whether the process works on offboardings besides receiving them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// It does.
+    Here,
+    /// Other processes do.
+    Elsewhere,
+}
+
+/// Whether the process brings the schema to its version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migrate {
+    /// Before anything else.
+    AtStart,
+    /// `leaver migrate` does.
+    Never,
+}
+
+/// The parts that every command is made of.
+#[derive(Clone)]
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// The client of Genesys Cloud, paced by the database.
+    pub genesys: Genesys,
+    /// Stops new calls.
+    pub stop: CancellationToken,
+}
+
+impl Parts {
+    /// Makes the parts without connecting anywhere.
+    pub fn new(config: &Config) -> Result<Self, ServeError> {
+        let store = Store::open(config.database.url.expose_secret()).map_err(ServeError::Database)?;
+        let stop = CancellationToken::new();
+        let pacer = SharedPacer::new(store.clone(), config.genesys.requests_per_minute, stop.clone());
+        let settings = genesys::Settings {
+            api_url: config.genesys.api_url().clone(),
+            login_url: config.genesys.login_url().clone(),
+            client_id: config.genesys.client_id.clone(),
+            client_secret: config.genesys.client_secret.clone(),
+            timeout: config.genesys.timeout,
+            user_agent: concat!("leaver/", env!("CARGO_PKG_VERSION")).to_owned(),
+            waits: genesys::Waits::default(),
+        };
+        Ok(Self { store, genesys: Genesys::new(settings, Arc::new(pacer))?, stop })
+    }
+
+    /// The engine over these parts.
+    pub fn engine(&self, config: &Config) -> Engine {
+        Engine::new(self.store.clone(), self.genesys.clone(), engine_settings(config))
+    }
+}
+
+/// Builds every configured source.
+pub fn sources(config: &Config) -> Result<Vec<Source>, SourceError> {
+    config.sources.iter().map(|(name, table)| Source::build(name, table)).collect()
+}
+
+/// Serves webhooks, health and the operator API, and works where `work` says so, until a signal. `announce` is given
+/// the line that says where.
+pub async fn serve(
+    config: &Config,
+    work: Work,
+    migrate: Migrate,
+    announce: impl FnOnce(&str),
+) -> Result<(), ServeError> {
+    let parts = Parts::new(config)?;
+    let sources = sources(config)?;
+    let metrics = PrometheusBuilder::new().install_recorder()?;
+    let public = bind("listen", config.server.listen).await?;
+    let admin = bind("admin_listen", config.server.admin_listen).await?;
+    if let (Ok(public), Ok(admin)) = (public.local_addr(), admin.local_addr()) {
+        announce(&format!("listening on http://{public} (webhooks), http://{admin} (admin)"));
+    }
+    warn_of_what_is_not_built(config);
+    let stopping = CancellationToken::new();
+    let closing = CancellationToken::new();
+    let policy = &config.policy;
+    let webhooks =
+        Webhooks::new(parts.store.clone(), sources, config.server.body_limit, policy.time_zone, policy.effective_at);
+    let health = Health::new(parts.store.clone(), stopping.clone());
+    let public =
+        tokio::spawn(http::serve(public, webhooks.router().merge(health.clone().router()), closing.clone()));
+    let admin = tokio::spawn(http::serve(admin, api(config, &parts, metrics).router(), closing.clone()));
+    let background = tokio::spawn(background(config.clone(), parts.clone(), work, migrate, stopping.clone()));
+    stop_signal().await;
+    // In this order: not ready, no new work, the running calls, and the listeners last, so that a load balancer has
+    // had time to look and nobody is refused.
+    stopping.cancel();
+    parts.stop.cancel();
+    let _ = background.await;
+    closing.cancel();
+    let _ = tokio::join!(public, admin);
+    parts.store.close().await;
+    Ok(())
+}
+
+/// Works until a signal.
+pub async fn work(config: &Config, migrate: Migrate) -> Result<(), ServeError> {
+    let parts = Parts::new(config)?;
+    let stopping = CancellationToken::new();
+    let background = tokio::spawn(background(config.clone(), parts.clone(), Work::Here, migrate, stopping.clone()));
+    stop_signal().await;
+    stopping.cancel();
+    parts.stop.cancel();
+    let _ = background.await;
+    parts.store.close().await;
+    Ok(())
+}
+
+/// Brings the schema to this version as soon as the database is there, then works.
+async fn background(config: Config, parts: Parts, work: Work, migrate: Migrate, stop: CancellationToken) {
+    while migrate == Migrate::AtStart && !stop.is_cancelled() {
+        match parts.store.migrate().await {
+            Ok(()) => break,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the schema is not at this version yet");
+                tokio::select! { () = tokio::time::sleep(MIGRATION_PAUSE) => {} () = stop.cancelled() => return }
+            }
+        }
+    }
+    tell_durability(&parts.store).await;
+    match work {
+        Work::Here => parts.engine(&config).run(stop).await,
+        Work::Elsewhere => stop.cancelled().await,
+    }
+}
+
+/// An acknowledged event survives a crash only with these settings.
+async fn tell_durability(store: &Store) {
+    let settings = store.durability().await.unwrap_or_default();
+    for (name, setting) in settings {
+        if matches!(name.as_str(), "fsync" | "full_page_writes" | "synchronous_commit") && setting == "off" {
+            tracing::error!(name, "the database may lose what was acknowledged: this setting is off");
+        }
+    }
+}
+
+fn warn_of_what_is_not_built(config: &Config) {
+    if !config.callbacks.is_empty() {
+        tracing::warn!(callbacks = config.callbacks.len(), "callbacks are configured; this version does not send them");
+    }
+}
+
+fn api(config: &Config, parts: &Parts, metrics: PrometheusHandle) -> Api {
+    Api {
+        store: parts.store.clone(),
+        genesys: parts.genesys.clone(),
+        external_id_authority: config.genesys.external_id_authority.clone(),
+        operators: Operators::new(&config.operators),
+        metrics,
+    }
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|cause| ServeError::Bind { key, address, cause })
+}
+
+/// Waits for the first signal to stop; a second one ends the process at once.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! { _ = term.recv() => {} _ = interrupt.recv() => {} }
+    tracing::info!("stopping: no new work, the running calls are finished");
+    tokio::spawn(async move {
+        tokio::select! { _ = term.recv() => {} _ = interrupt.recv() => {} }
+        // The status that a shell gives to a process ended by SIGTERM. SIGKILL would be as safe.
+        std::process::exit(143);
+    });
+}
+
+fn engine_settings(config: &Config) -> Settings {
+    let (policy, worker) = (&config.policy, &config.worker);
+    Settings {
+        concurrency: worker.concurrency,
+        lease: worker.lease,
+        poll: worker.poll,
+        retry_base: worker.retry_base,
+        retry_max: worker.retry_max,
+        attempts_max: policy.attempts_max,
+        verify_reads: policy.verify_reads,
+        order: policy.order,
+        busy: BusyPolicy {
+            when_busy: policy.when_busy,
+            recheck: policy.busy_recheck,
+            wait_max: policy.busy_wait_max,
+        },
+        immediate_types: policy.immediate_types.clone(),
+        not_found: policy.person_not_found,
+        not_found_recheck: policy.not_found_recheck,
+        protected: policy.protected.clone(),
+        brake: BrakeLimits { per_hour: policy.changes_per_hour_max, per_day: policy.changes_per_day_max },
+        external_id_authority: config.genesys.external_id_authority.clone(),
+    }
+}
