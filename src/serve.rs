@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::genesys::{self, Genesys};
 use crate::hris::{Source, SourceError};
+use crate::http;
 use crate::http::api::Api;
 use crate::http::auth::Operators;
 use crate::http::health::Health;
 use crate::http::webhooks::Webhooks;
-use crate::http;
 use crate::offboarding::policy::BusyPolicy;
 use crate::pacing::SharedPacer;
 use crate::store::progress::BrakeLimits;
@@ -108,7 +108,11 @@ impl Parts {
             user_agent: concat!("leaver/", env!("CARGO_PKG_VERSION")).to_owned(),
             waits: genesys::Waits::default(),
         };
-        Ok(Self { store, genesys: Genesys::new(settings, Arc::new(pacer))?, stop })
+        Ok(Self {
+            store,
+            genesys: Genesys::new(settings, Arc::new(pacer))?,
+            stop,
+        })
     }
 
     /// The engine over these parts.
@@ -119,7 +123,11 @@ impl Parts {
 
 /// Builds every configured source.
 pub fn sources(config: &Config) -> Result<Vec<Source>, SourceError> {
-    config.sources.iter().map(|(name, table)| Source::build(name, table)).collect()
+    config
+        .sources
+        .iter()
+        .map(|(name, table)| Source::build(name, table))
+        .collect()
 }
 
 /// Serves webhooks, health and the operator API, and works where `work` says so, until a signal. `announce` is given
@@ -136,19 +144,39 @@ pub async fn serve(
     let public = bind("listen", config.server.listen).await?;
     let admin = bind("admin_listen", config.server.admin_listen).await?;
     if let (Ok(public), Ok(admin)) = (public.local_addr(), admin.local_addr()) {
-        announce(&format!("listening on http://{public} (webhooks), http://{admin} (admin)"));
+        announce(&format!(
+            "listening on http://{public} (webhooks), http://{admin} (admin)"
+        ));
     }
     warn_of_what_is_not_built(config);
     let stopping = CancellationToken::new();
     let closing = CancellationToken::new();
     let policy = &config.policy;
-    let webhooks =
-        Webhooks::new(parts.store.clone(), sources, config.server.body_limit, policy.time_zone, policy.effective_at);
+    let webhooks = Webhooks::new(
+        parts.store.clone(),
+        sources,
+        config.server.body_limit,
+        policy.time_zone,
+        policy.effective_at,
+    );
     let health = Health::new(parts.store.clone(), stopping.clone());
-    let public =
-        tokio::spawn(http::serve(public, webhooks.router().merge(health.clone().router()), closing.clone()));
-    let admin = tokio::spawn(http::serve(admin, api(config, &parts, metrics).router(), closing.clone()));
-    let background = tokio::spawn(background(config.clone(), parts.clone(), work, migrate, stopping.clone()));
+    let public = tokio::spawn(http::serve(
+        public,
+        webhooks.router().merge(health.clone().router()),
+        closing.clone(),
+    ));
+    let admin = tokio::spawn(http::serve(
+        admin,
+        api(config, &parts, metrics).router(),
+        closing.clone(),
+    ));
+    let background = tokio::spawn(background(
+        config.clone(),
+        parts.clone(),
+        work,
+        migrate,
+        stopping.clone(),
+    ));
     stop_signal().await;
     // In this order: not ready, no new work, the running calls, and the listeners last, so that a load balancer has
     // had time to look and nobody is refused.
@@ -165,7 +193,13 @@ pub async fn serve(
 pub async fn work(config: &Config, migrate: Migrate) -> Result<(), ServeError> {
     let parts = Parts::new(config)?;
     let stopping = CancellationToken::new();
-    let background = tokio::spawn(background(config.clone(), parts.clone(), Work::Here, migrate, stopping.clone()));
+    let background = tokio::spawn(background(
+        config.clone(),
+        parts.clone(),
+        Work::Here,
+        migrate,
+        stopping.clone(),
+    ));
     stop_signal().await;
     stopping.cancel();
     parts.stop.cancel();
@@ -180,7 +214,10 @@ async fn background(config: Config, parts: Parts, work: Work, migrate: Migrate, 
         match parts.store.migrate().await {
             Ok(()) => break,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the schema is not at this version yet");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the schema is not at this version yet"
+                );
                 tokio::select! { () = tokio::time::sleep(MIGRATION_PAUSE) => {} () = stop.cancelled() => return }
             }
         }
@@ -197,14 +234,20 @@ async fn tell_durability(store: &Store) {
     let settings = store.durability().await.unwrap_or_default();
     for (name, setting) in settings {
         if matches!(name.as_str(), "fsync" | "full_page_writes" | "synchronous_commit") && setting == "off" {
-            tracing::error!(name, "the database may lose what was acknowledged: this setting is off");
+            tracing::error!(
+                name,
+                "the database may lose what was acknowledged: this setting is off"
+            );
         }
     }
 }
 
 fn warn_of_what_is_not_built(config: &Config) {
     if !config.callbacks.is_empty() {
-        tracing::warn!(callbacks = config.callbacks.len(), "callbacks are configured; this version does not send them");
+        tracing::warn!(
+            callbacks = config.callbacks.len(),
+            "callbacks are configured; this version does not send them"
+        );
     }
 }
 
@@ -219,13 +262,17 @@ fn api(config: &Config, parts: &Parts, metrics: PrometheusHandle) -> Api {
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address).await.map_err(|cause| ServeError::Bind { key, address, cause })
+    TcpListener::bind(address)
+        .await
+        .map_err(|cause| ServeError::Bind { key, address, cause })
 }
 
 /// Waits for the first signal to stop; a second one ends the process at once.
 async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! { _ = term.recv() => {} _ = interrupt.recv() => {} }
@@ -257,7 +304,10 @@ fn engine_settings(config: &Config) -> Settings {
         not_found: policy.person_not_found,
         not_found_recheck: policy.not_found_recheck,
         protected: policy.protected.clone(),
-        brake: BrakeLimits { per_hour: policy.changes_per_hour_max, per_day: policy.changes_per_day_max },
+        brake: BrakeLimits {
+            per_hour: policy.changes_per_hour_max,
+            per_day: policy.changes_per_day_max,
+        },
         external_id_authority: config.genesys.external_id_authority.clone(),
     }
 }

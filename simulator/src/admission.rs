@@ -1,4 +1,4 @@
-//! Whether a request is let in, in the order of the real platform: known call, token, rate limit, definition, permission.
+//! Whether a request is let in: known call, token, rate limit, permission, definition, in this order.
 //! What an admitted request does is left to `operations`.
 
 use std::time::Instant;
@@ -138,8 +138,8 @@ pub(crate) fn admit(world: &mut World, arrival: &mut Arrival) -> (Option<u64>, S
     arrival.refusal = token
         .err()
         .or(over_limit)
-        .or(arrival.refusal.take())
-        .or(forbidden);
+        .or(forbidden)
+        .or(arrival.refusal.take());
     (number, standing)
 }
 
@@ -206,3 +206,6 @@ pub(crate) fn perform(control: &Control, arrival: &Arrival, sequence: u64, corre
     }
     answer
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,9 +44,8 @@ pub(crate) struct Problem {
     pub(crate) status: u16,
     pub(crate) code: String,
     message: String,
-    /// The message with its placeholders, and their values, where the message has some.
-    template: Option<(&'static str, Vec<(&'static str, String)>)>,
-    limit: Option<Value>,
+    /// Fields that only some refusals have.
+    extra: Map<String, Value>,
     pub(crate) retry_after_seconds: Option<u64>,
 }
 
@@ -56,8 +55,7 @@ impl Problem {
             status,
             code: code.to_owned(),
             message: message.into(),
-            template: None,
-            limit: None,
+            extra: Map::new(),
             retry_after_seconds: None,
         }
     }
@@ -72,10 +70,9 @@ impl Problem {
 
     /// The form seen in a real answer of `GET /users/{id}/roles`.
     pub(crate) fn no_such_user(id: &str) -> Self {
-        Self {
-            template: Some(("No such user {userId}", vec![("userId", id.to_owned())])),
-            ..Self::new(404, "not.found", format!("No such user {id}"))
-        }
+        Self::new(404, "not.found", format!("No such user {id}"))
+            .with("messageWithParams", json!("No such user {userId}"))
+            .with("messageParams", json!({"userId": id}))
     }
 
     pub(crate) fn unsupported_media_type() -> Self {
@@ -83,31 +80,30 @@ impl Problem {
         Self::new(415, "unsupported.media.type", message)
     }
 
-    pub(crate) fn missing_permissions(code: &str, lead: &'static str, permissions: &[String]) -> Self {
+    pub(crate) fn missing_permissions(code: &str, template: &str, permissions: &[String]) -> Self {
         let list = permissions.join(", ");
-        Self {
-            template: Some((lead, vec![("permissions", list.clone())])),
-            ..Self::new(403, code, lead.replace("{permissions}", &format!("[{list}]")))
-        }
+        Self::new(403, code, template.replace("{permissions}", &format!("[{list}]")))
+            .with("messageWithParams", json!(template))
+            .with("messageParams", json!({"permissions": list}))
     }
 
     /// A 429 with the limit that was reached.
     pub(crate) fn too_many_requests(retry_after_seconds: u64, allowed: u32) -> Self {
-        Self {
-            limit: Some(json!({
-                "key": "client.credentials.token.rate.per.minute",
-                "namespace": "platform.api",
-                "value": allowed,
-            })),
-            retry_after_seconds: Some(retry_after_seconds),
-            ..Self::new(
-                429,
-                "too.many.requests.retry.after",
-                format!(
-                    "Rate limit exceeded the maximum. Retry the request in [{retry_after_seconds}] seconds"
-                ),
-            )
-        }
+        let message =
+            format!("Rate limit exceeded the maximum. Retry the request in [{retry_after_seconds}] seconds");
+        let limit = json!({
+            "key": "client.credentials.token.rate.per.minute",
+            "namespace": "platform.api",
+            "value": allowed,
+        });
+        let mut problem = Self::new(429, "too.many.requests.retry.after", message).with("limit", limit);
+        problem.retry_after_seconds = Some(retry_after_seconds);
+        problem
+    }
+
+    fn with(mut self, field: &str, value: Value) -> Self {
+        self.extra.insert(field.to_owned(), value);
+        self
     }
 
     pub(crate) fn into_answer(self, correlation_id: &str) -> Answer {
@@ -119,16 +115,8 @@ impl Problem {
             "details": [],
             "errors": [],
         });
-        if let Some((template, params)) = self.template {
-            let params: Map<String, Value> = params
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), Value::String(value)))
-                .collect();
-            body["messageWithParams"] = Value::from(template);
-            body["messageParams"] = Value::Object(params);
-        }
-        if let Some(limit) = self.limit {
-            body["limit"] = limit;
+        if let Some(fields) = body.as_object_mut() {
+            fields.extend(self.extra);
         }
         Answer {
             status: self.status,

@@ -2,6 +2,7 @@
 //! Serving requests is left to `server` and `exchange`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,12 @@ impl World {
 /// A handle on a running simulator that can be cloned into hooks and threads; it doesn't keep the server alive.
 #[derive(Clone)]
 pub struct Control(Arc<Mutex<World>>);
+
+impl fmt::Debug for Control {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Control").finish_non_exhaustive()
+    }
+}
 
 impl Control {
     pub(crate) fn new(options: &Options) -> Self {

@@ -22,9 +22,8 @@ const REQUEST_BYTES_MAX: usize = 512_000;
 /// Bytes read before the connection is given up: enough to answer an oversized request orderly with 413.
 const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// How a request goes on after a fault.
-enum Course {
-    On,
+/// How a request ends.
+enum End {
     Answer(Answer),
     Hang,
     Close,
@@ -49,13 +48,12 @@ pub(crate) async fn handle(
     }
     let (info, standing, faults) = arrive(&control, &mut arrival, &correlation_id);
     match carry_out(&control, &arrival, &info, &faults, standing, &correlation_id) {
-        Course::On => Response::new(Body::empty()),
-        Course::Answer(answer) => {
+        End::Answer(answer) => {
             note_answer(&control, info.sequence, answer.status);
             into_response(answer, &correlation_id, standing)
         }
-        Course::Hang => std::future::pending().await,
-        Course::Close => {
+        End::Hang => std::future::pending().await,
+        End::Close => {
             breaker.break_connection();
             Response::new(Body::empty())
         }
@@ -93,15 +91,14 @@ fn carry_out(
     faults: &[Fault],
     standing: Standing,
     correlation_id: &str,
-) -> Course {
+) -> End {
     let hooks = control.world().hooks.clone();
     for hook in hooks {
         tokio::task::block_in_place(|| hook(info));
     }
     for fault in faults.iter().filter(|fault| fault.moment == Moment::BeforeEffect) {
-        match strike(fault, info, standing.allowed, correlation_id) {
-            Course::On => {}
-            end @ (Course::Answer(_) | Course::Hang | Course::Close) => return end,
+        if let Some(end) = strike(fault, info, standing.allowed, correlation_id) {
+            return end;
         }
     }
     let mut answer = admission::perform(control, arrival, info.sequence, correlation_id);
@@ -112,16 +109,15 @@ fn carry_out(
         answer = rewrite(fault, answer);
     }
     for fault in faults.iter().filter(|fault| fault.moment == Moment::AfterEffect) {
-        match strike(fault, info, standing.allowed, correlation_id) {
-            Course::On => {}
-            end @ (Course::Answer(_) | Course::Hang | Course::Close) => return end,
+        if let Some(end) = strike(fault, info, standing.allowed, correlation_id) {
+            return end;
         }
     }
-    Course::Answer(answer)
+    End::Answer(answer)
 }
 
-/// Lets a fault replace the course of a request.
-fn strike(fault: &Fault, info: &RequestInfo, allowed: u32, correlation_id: &str) -> Course {
+/// Lets a fault end a request.
+fn strike(fault: &Fault, info: &RequestInfo, allowed: u32, correlation_id: &str) -> Option<End> {
     match &fault.action {
         Action::Answer {
             status: 429,
@@ -131,7 +127,7 @@ fn strike(fault: &Fault, info: &RequestInfo, allowed: u32, correlation_id: &str)
             let mut problem = Problem::too_many_requests(retry_after_seconds.unwrap_or(1), allowed);
             problem.retry_after_seconds = *retry_after_seconds;
             code.clone_into(&mut problem.code);
-            Course::Answer(problem.into_answer(correlation_id))
+            Some(End::Answer(problem.into_answer(correlation_id)))
         }
         Action::Answer {
             status,
@@ -140,32 +136,32 @@ fn strike(fault: &Fault, info: &RequestInfo, allowed: u32, correlation_id: &str)
         } => {
             let mut problem = Problem::new(*status, code, format!("Simulated failure {code}."));
             problem.retry_after_seconds = *retry_after_seconds;
-            Course::Answer(problem.into_answer(correlation_id))
+            Some(End::Answer(problem.into_answer(correlation_id)))
         }
-        Action::Hang => Course::Hang,
-        Action::Close => Course::Close,
+        Action::Hang => Some(End::Hang),
+        Action::Close => Some(End::Close),
         Action::RawBody {
             status,
             content_type,
             body,
-        } => Course::Answer(Answer {
+        } => Some(End::Answer(Answer {
             status: *status,
             retry_after_seconds: None,
             content: Content::Raw {
                 content_type: content_type.clone(),
                 bytes: Bytes::from(body.clone()),
             },
-        }),
+        })),
         Action::Call(hook, then) => {
             let hook = Arc::clone(hook);
             tokio::task::block_in_place(|| hook(info));
             match then {
-                Then::Continue => Course::On,
-                Then::Hang => Course::Hang,
-                Then::Close => Course::Close,
+                Then::Continue => None,
+                Then::Hang => Some(End::Hang),
+                Then::Close => Some(End::Close),
             }
         }
-        Action::Truncate(_) | Action::MutateAnswer(_) | Action::Duplicate => Course::On,
+        Action::Truncate(_) | Action::MutateAnswer(_) | Action::Duplicate => None,
     }
 }
 
@@ -244,3 +240,6 @@ fn into_response(answer: Answer, correlation_id: &str, standing: Standing) -> Re
     *response.headers_mut() = headers;
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,7 +83,7 @@ fn refuse_inactive(organisation: &Organisation, call: &Call<'_>) -> Result<(), P
         .iter()
         .find(|(name, _)| ["userId", "subjectId", "memberId"].contains(name));
     let state = subject
-        .and_then(|(_, id)| organisation.person(id))
+        .and_then(|(_, id)| organisation.truth(id))
         .map(|person| person.state);
     if state == Some(AccountState::Inactive) {
         return Err(Problem::bad_request("The user is not active."));
@@ -154,10 +154,10 @@ impl Call<'_> {
         kinds: &[Kind],
         change: impl FnOnce(&mut PersonState) -> R,
     ) -> Result<R, Problem> {
-        let person = organisation
-            .person(id)
-            .filter(|person| person.state != AccountState::Deleted);
-        if person.is_none() {
+        if organisation
+            .truth(id)
+            .is_none_or(|person| person.state == AccountState::Deleted)
+        {
             return Err(Problem::not_found());
         }
         organisation

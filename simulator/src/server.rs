@@ -44,6 +44,7 @@ pub enum StartError {
 }
 
 /// A simulated Genesys Cloud on a real socket; stops when dropped, and drops every connection then.
+#[derive(Debug)]
 pub struct Simulator {
     control: Control,
     address: SocketAddr,
@@ -224,5 +225,29 @@ impl AsyncWrite for Wire {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_simulator_no_longer_listens() {
+        let simulator = Simulator::start(Options::default()).unwrap();
+        let address = simulator.address();
+        assert!(std::net::TcpStream::connect(address).is_ok());
+        drop(simulator);
+        assert!(std::net::TcpStream::connect(address).is_err());
+    }
+
+    #[test]
+    fn an_address_that_is_taken_is_an_error() {
+        let first = Simulator::start(Options::default()).unwrap();
+        let second = Simulator::start(Options {
+            listen: first.address(),
+            ..Options::default()
+        });
+        assert!(matches!(second, Err(StartError::Listen { .. })));
     }
 }

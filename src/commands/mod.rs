@@ -66,7 +66,11 @@ impl Failure {
 
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
-        if error.is_configuration() { Self::Usage(error.to_string()) } else { Self::other(error) }
+        if error.is_configuration() {
+            Self::Usage(error.to_string())
+        } else {
+            Self::other(error)
+        }
     }
 }
 
@@ -140,10 +144,15 @@ pub struct ListArguments {
 pub async fn list(config: &Config, arguments: ListArguments, output: Output) -> Result<(), Failure> {
     let status = arguments.status.map(|status| {
         let known = "scheduled, held, done, failed or cancelled";
-        status.parse().map_err(|_| Failure::Usage(format!("--status: expected {known}, found {status:?}")))
+        status
+            .parse()
+            .map_err(|_| Failure::Usage(format!("--status: expected {known}, found {status:?}")))
     });
     if !(1..=PAGE_MAX).contains(&arguments.limit) {
-        return Err(Failure::Usage(format!("--limit: expected 1 to {PAGE_MAX}, found {}", arguments.limit)));
+        return Err(Failure::Usage(format!(
+            "--limit: expected 1 to {PAGE_MAX}, found {}",
+            arguments.limit
+        )));
     }
     let filter = Filter {
         status: status.transpose()?,
@@ -174,7 +183,10 @@ pub async fn show(config: &Config, id: &str, output: Output) -> Result<(), Failu
 /// `leaver retry` and `leaver cancel`.
 pub async fn decide(config: &Config, id: &str, decision: Decision, output: Output) -> Result<(), Failure> {
     let parts = Parts::new(config)?;
-    let actor = Actor::Operator(format!("{} (command line)", std::env::var("USER").unwrap_or_else(|_| "unknown".into())));
+    let actor = Actor::Operator(format!(
+        "{} (command line)",
+        std::env::var("USER").unwrap_or_else(|_| "unknown".into())
+    ));
     let (decided, view) = operate::decide(&parts.store, parse_id(id)?, decision, &actor).await?;
     let refused = match decided {
         Decided::Yes => None,
@@ -195,6 +207,7 @@ pub async fn decide(config: &Config, id: &str, decision: Decision, output: Outpu
 }
 
 fn parse_id(text: &str) -> Result<OffboardingId, Failure> {
-    let id = Uuid::try_parse(text).map_err(|_| Failure::Usage(format!("ID: expected a UUID, found {text:?}")))?;
+    let id =
+        Uuid::try_parse(text).map_err(|_| Failure::Usage(format!("ID: expected a UUID, found {text:?}")))?;
     Ok(OffboardingId(id))
 }

@@ -29,9 +29,7 @@ pub use error::ConfigError;
 pub use genesys::{Genesys, REGIONS};
 pub use load::Environment;
 pub use operators::{Operator, Role};
-pub use policy::{
-    EffectiveAt, Order, PersonNotFound, Policy, Protected, WhenBusy,
-};
+pub use policy::{EffectiveAt, Order, PersonNotFound, Policy, Protected, WhenBusy};
 
 use overrides::Overrides;
 use section::Section;

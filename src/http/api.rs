@@ -65,13 +65,27 @@ struct ListQuery {
 
 impl ListQuery {
     fn filter(self) -> Result<Filter, Problem> {
-        let limit = self.limit.map_or(Ok(PAGE_DEFAULT), |l| l.parse().map_err(|_| Problem::BadParameter("limit")))?;
+        let limit = self.limit.map_or(Ok(PAGE_DEFAULT), |l| {
+            l.parse().map_err(|_| Problem::BadParameter("limit"))
+        })?;
         if !(1..=PAGE_MAX).contains(&limit) {
             return Err(Problem::BadParameter("limit"));
         }
-        let status = self.status.map(|s| s.parse().map_err(|_| Problem::BadParameter("status"))).transpose()?;
-        let after = self.after.map(|a| id(&a).ok_or(Problem::BadParameter("after"))).transpose()?;
-        Ok(Filter { status, person: self.person, source: self.source, after, limit })
+        let status = self
+            .status
+            .map(|s| s.parse().map_err(|_| Problem::BadParameter("status")))
+            .transpose()?;
+        let after = self
+            .after
+            .map(|a| id(&a).ok_or(Problem::BadParameter("after")))
+            .transpose()?;
+        Ok(Filter {
+            status,
+            person: self.person,
+            source: self.source,
+            after,
+            limit,
+        })
     }
 }
 
@@ -79,28 +93,52 @@ fn id(text: &str) -> Option<OffboardingId> {
     Uuid::try_parse(text).ok().map(OffboardingId)
 }
 
-async fn list(State(api): State<Api>, headers: HeaderMap, Query(query): Query<ListQuery>) -> Result<Response, Problem> {
+async fn list(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Problem> {
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
-    let page = operate::list(&api.store, &query.filter()?).await.map_err(|error| trouble(&error))?;
+    let page = operate::list(&api.store, &query.filter()?)
+        .await
+        .map_err(|error| trouble(&error))?;
     Ok(json(&page))
 }
 
-async fn show(State(api): State<Api>, headers: HeaderMap, Path(path): Path<String>) -> Result<Response, Problem> {
+async fn show(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(path): Path<String>,
+) -> Result<Response, Problem> {
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
     let id = id(&path).ok_or(Problem::NotFound)?;
-    let view = operate::show(&api.store, id).await.map_err(|error| trouble(&error))?;
+    let view = operate::show(&api.store, id)
+        .await
+        .map_err(|error| trouble(&error))?;
     view.map(|view| json(&view)).ok_or(Problem::NotFound)
 }
 
-async fn retry(State(api): State<Api>, headers: HeaderMap, Path(path): Path<String>) -> Result<Response, Problem> {
+async fn retry(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(path): Path<String>,
+) -> Result<Response, Problem> {
     decide(api, headers, path, Decision::Retry, Role::Operator).await
 }
 
-async fn cancel(State(api): State<Api>, headers: HeaderMap, Path(path): Path<String>) -> Result<Response, Problem> {
+async fn cancel(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(path): Path<String>,
+) -> Result<Response, Problem> {
     decide(api, headers, path, Decision::Cancel, Role::Operator).await
 }
 
-async fn approve(State(api): State<Api>, headers: HeaderMap, Path(path): Path<String>) -> Result<Response, Problem> {
+async fn approve(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(path): Path<String>,
+) -> Result<Response, Problem> {
     decide(api, headers, path, Decision::Approve, Role::Approver).await
 }
 
@@ -130,7 +168,11 @@ struct PlanQuery {
     person: Option<String>,
 }
 
-async fn plan(State(api): State<Api>, headers: HeaderMap, Query(query): Query<PlanQuery>) -> Result<Response, Problem> {
+async fn plan(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Query(query): Query<PlanQuery>,
+) -> Result<Response, Problem> {
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
     let person = query.person.ok_or(Problem::BadParameter("person"))?;
     let preview = operate::preview(&api.genesys, api.external_id_authority.as_deref(), &person).await;
@@ -165,7 +207,10 @@ fn json(body: &impl Serialize) -> Response {
 fn trouble(error: &OperateError) -> Problem {
     match error {
         OperateError::Store(cause) => {
-            tracing::error!(error = cause as &dyn std::error::Error, "an operator's request could not be carried out");
+            tracing::error!(
+                error = cause as &dyn std::error::Error,
+                "an operator's request could not be carried out"
+            );
             Problem::Unavailable
         }
         OperateError::Genesys(cause) => Problem::GenesysTrouble(cause.code()),

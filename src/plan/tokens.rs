@@ -35,7 +35,15 @@ impl Step for Tokens {
             target: "all".to_owned(),
             detail: json!({}),
         };
-        cohort.iter().map(|u| Ok(Observation { assignments: vec![tokens(u)], inherited: Vec::new() })).collect()
+        cohort
+            .iter()
+            .map(|u| {
+                Ok(Observation {
+                    assignments: vec![tokens(u)],
+                    inherited: Vec::new(),
+                })
+            })
+            .collect()
     }
 
     async fn remove(&self, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {

@@ -28,7 +28,10 @@ impl Store {
         limit_per_minute: u32,
         slack: Duration,
     ) -> Result<Reservation, StoreError> {
-        in_transaction(&self.worker, move |tx| Box::pin(reserve(tx, calls, limit_per_minute, slack))).await
+        in_transaction(&self.worker, move |tx| {
+            Box::pin(reserve(tx, calls, limit_per_minute, slack))
+        })
+        .await
     }
 
     /// How long Genesys Cloud still wants no calls.
@@ -53,7 +56,9 @@ impl Store {
         let allowed = i32::try_from(allowed_per_minute).unwrap_or(i32::MAX);
         in_transaction(&self.worker, move |tx| {
             Box::pin(async move {
-                sqlx::query!("update genesys_limits set allowed_per_minute = $1", allowed).execute(&mut **tx).await?;
+                sqlx::query!("update genesys_limits set allowed_per_minute = $1", allowed)
+                    .execute(&mut **tx)
+                    .await?;
                 Ok(())
             })
         })
@@ -110,5 +115,8 @@ async fn reserve(tx: Tx<'_>, calls: u32, limit: u32, slack: Duration) -> Result<
     )
     .fetch_one(&mut **tx)
     .await?;
-    Ok(Reservation { calls, starts_in: Duration::from_secs_f64(seconds.max(0.0)) })
+    Ok(Reservation {
+        calls,
+        starts_in: Duration::from_secs_f64(seconds.max(0.0)),
+    })
 }

@@ -35,29 +35,16 @@ pub enum Decided {
 
 impl Store {
     /// Carries out a decision.
-    pub async fn decide(&self, id: OffboardingId, decision: Decision, actor: &Actor) -> Result<Decided, StoreError> {
+    pub async fn decide(
+        &self,
+        id: OffboardingId,
+        decision: Decision,
+        actor: &Actor,
+    ) -> Result<Decided, StoreError> {
         let actor = actor.clone();
         in_transaction(&self.ingest, move |tx| {
             let actor = actor.clone();
             Box::pin(async move { decide(tx, id, decision, &actor).await })
-        })
-        .await
-    }
-
-    /// When the offboarding is taken up again, unless it is under a lease: now.
-    pub async fn hasten(&self, id: OffboardingId) -> Result<(), StoreError> {
-        in_transaction(&self.ingest, move |tx| {
-            Box::pin(async move {
-                sqlx::query!(
-                    // hasten
-                    "update offboardings set available_at = least(available_at, now())
-                     where id = $1 and status = 'scheduled' and lease_token is null",
-                    id.0
-                )
-                .execute(&mut **tx)
-                .await?;
-                Ok(())
-            })
         })
         .await
     }
@@ -71,8 +58,15 @@ struct Present {
     lease_token: Option<Uuid>,
 }
 
-async fn decide(tx: Tx<'_>, id: OffboardingId, decision: Decision, actor: &Actor) -> Result<Decided, StoreError> {
-    let Some(present) = present(tx, id).await? else { return Ok(Decided::Unknown) };
+async fn decide(
+    tx: Tx<'_>,
+    id: OffboardingId,
+    decision: Decision,
+    actor: &Actor,
+) -> Result<Decided, StoreError> {
+    let Some(present) = present(tx, id).await? else {
+        return Ok(Decided::Unknown);
+    };
     if let Some(refused) = refusal(&present, decision, actor) {
         return Ok(refused);
     }
@@ -83,7 +77,11 @@ async fn decide(tx: Tx<'_>, id: OffboardingId, decision: Decision, actor: &Actor
     let (status, reason, action) = match decision {
         Decision::Retry => (Status::Scheduled, None, Action::Retried),
         Decision::Approve => (Status::Scheduled, None, Action::Approved),
-        Decision::Cancel => (Status::Cancelled, Some(Reason::CancelledByOperator), Action::Cancelled),
+        Decision::Cancel => (
+            Status::Cancelled,
+            Some(Reason::CancelledByOperator),
+            Action::Cancelled,
+        ),
     };
     sqlx::query!(
         // decide
@@ -101,7 +99,9 @@ async fn decide(tx: Tx<'_>, id: OffboardingId, decision: Decision, actor: &Actor
     .execute(&mut **tx)
     .await?;
     journal::append(tx, NewEntry::note(id, actor, action, released)).await?;
-    sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
+    sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL)
+        .execute(&mut **tx)
+        .await?;
     Ok(Decided::Yes)
 }
 
@@ -132,7 +132,9 @@ fn refusal(present: &Present, decision: Decision, actor: &Actor) -> Option<Decid
     let idle = present.lease_token.is_none() && present.effective_at <= Utc::now();
     match decision {
         _ if !present.status.may_become(next) => Some(Decided::NotFrom(present.status)),
-        Decision::Retry if present.status == Status::Scheduled && !idle => Some(Decided::NotFrom(present.status)),
+        Decision::Retry if present.status == Status::Scheduled && !idle => {
+            Some(Decided::NotFrom(present.status))
+        }
         Decision::Approve if present.status != Status::Held => Some(Decided::NotFrom(present.status)),
         Decision::Approve if present.requested_by.as_deref() == Some(actor.to_string().as_str()) => {
             Some(Decided::OwnRequest)
@@ -155,7 +157,12 @@ fn refusal(present: &Present, decision: Decision, actor: &Actor) -> Option<Decid
 fn wants_approval(reason: Reason) -> bool {
     matches!(
         reason,
-        Reason::Protected | Reason::Brake | Reason::Busy | Reason::StaleEvent | Reason::Rescinded | Reason::Recovery
+        Reason::Protected
+            | Reason::Brake
+            | Reason::Busy
+            | Reason::StaleEvent
+            | Reason::Rescinded
+            | Reason::Recovery
     )
 }
 

@@ -123,8 +123,15 @@ async fn accept(tx: Tx<'_>, delivery: &Delivery) -> Result<Accepted, StoreError>
             ids.push(id);
         }
     }
-    let event_id = delivery.items.first().map(|item| item.event_id.clone()).unwrap_or_default();
-    let receipt = Receipt { event_id, offboardings: briefs(tx, &ids).await? };
+    let event_id = delivery
+        .items
+        .first()
+        .map(|item| item.event_id.clone())
+        .unwrap_or_default();
+    let receipt = Receipt {
+        event_id,
+        offboardings: briefs(tx, &ids).await?,
+    };
     Ok(match (new, acting, held) {
         (false, ..) => Accepted::Duplicate(receipt),
         (true, true, _) => Accepted::New(receipt),
@@ -138,7 +145,12 @@ async fn lock_people(tx: Tx<'_>, delivery: &Delivery) -> Result<(), StoreError> 
     let mut keys: Vec<String> = Vec::new();
     for item in &delivery.items {
         keys.extend(item.person.email_key().map(|email| format!("email {email}")));
-        keys.extend(item.person.external_id.as_ref().map(|id| format!("id {} {id}", delivery.source)));
+        keys.extend(
+            item.person
+                .external_id
+                .as_ref()
+                .map(|id| format!("id {} {id}", delivery.source)),
+        );
     }
     keys.sort();
     keys.dedup();
@@ -180,14 +192,21 @@ async fn accept_item(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Ite
         Intake::Hold(reason, at) => Some(open_or_join(tx, delivery, item, Some(*reason), *at).await?),
     };
     if let Some(id) = offboarding {
-        sqlx::query!("update events set offboarding_id = $2 where id = $1", event, id.0).execute(&mut **tx).await?;
+        sqlx::query!("update events set offboarding_id = $2 where id = $1", event, id.0)
+            .execute(&mut **tx)
+            .await?;
         let actor = Actor::Hris(delivery.source.clone());
-        let entry = NewEntry { target: Some(&item.event_id), ..NewEntry::note(id, &actor, Action::EventAccepted, None) };
+        let entry = NewEntry {
+            target: Some(&item.event_id),
+            ..NewEntry::note(id, &actor, Action::EventAccepted, None)
+        };
         journal::append(tx, entry).await?;
     }
     Ok(match (&item.intake, offboarding) {
         (Intake::Hold(..), Some(id)) => ItemResult::Held(id),
-        (Intake::Hold(..) | Intake::Schedule(_) | Intake::Rescind | Intake::Ignore, id) => ItemResult::New(id),
+        (Intake::Hold(..) | Intake::Schedule(_) | Intake::Rescind | Intake::Ignore, id) => {
+            ItemResult::New(id)
+        }
     })
 }
 
@@ -248,7 +267,12 @@ impl Open {
     fn waits_for_facts(&self) -> bool {
         matches!(
             self.reason,
-            Some(Reason::LookupRequired | Reason::EffectiveDateMissing | Reason::StaleEvent | Reason::Unreadable)
+            Some(
+                Reason::LookupRequired
+                    | Reason::EffectiveDateMissing
+                    | Reason::StaleEvent
+                    | Reason::Unreadable
+            )
         )
     }
 }
@@ -278,7 +302,9 @@ async fn open_or_join(
             open.id
         }
     };
-    sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
+    sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL)
+        .execute(&mut **tx)
+        .await?;
     Ok(id)
 }
 
@@ -290,7 +316,11 @@ async fn insert_offboarding(
     at: DateTime<Utc>,
 ) -> Result<OffboardingId, StoreError> {
     let id = OffboardingId::new();
-    let status = if hold.is_some() { Status::Held } else { Status::Scheduled };
+    let status = if hold.is_some() {
+        Status::Held
+    } else {
+        Status::Scheduled
+    };
     sqlx::query!(
         // insert_offboarding
         "insert into offboardings
@@ -334,7 +364,9 @@ async fn move_to(tx: Tx<'_>, id: OffboardingId, item: &Item, at: DateTime<Utc>) 
 
 /// Before the first change nothing will be done; after it nothing more is, and a person decides.
 async fn rescind(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Option<OffboardingId>, StoreError> {
-    let Some(open) = find_open(tx, &delivery.source, &item.person).await? else { return Ok(None) };
+    let Some(open) = find_open(tx, &delivery.source, &item.person).await? else {
+        return Ok(None);
+    };
     let (status, action) = match open.untouched {
         true => (Status::Cancelled, Action::Cancelled),
         false => (Status::Held, Action::Held),
@@ -351,20 +383,30 @@ async fn rescind(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Option<
     .execute(&mut **tx)
     .await?;
     let actor = Actor::Hris(delivery.source.clone());
-    journal::append(tx, NewEntry::note(open.id, &actor, action, Some(Reason::Rescinded.as_str()))).await?;
+    journal::append(
+        tx,
+        NewEntry::note(open.id, &actor, action, Some(Reason::Rescinded.as_str())),
+    )
+    .await?;
     Ok(Some(open.id))
 }
 
 async fn briefs(tx: Tx<'_>, ids: &[OffboardingId]) -> Result<Vec<Brief>, StoreError> {
     let mut briefs = Vec::with_capacity(ids.len());
     for id in ids {
-        let row = sqlx::query!("select status, outcome, reason from offboardings where id = $1", id.0)
-            .fetch_one(&mut **tx)
-            .await?;
+        let row = sqlx::query!(
+            "select status, outcome, reason from offboardings where id = $1",
+            id.0
+        )
+        .fetch_one(&mut **tx)
+        .await?;
         briefs.push(Brief {
             id: *id,
             status: word(&row.status, "offboardings.status")?,
-            outcome: row.outcome.map(|o| word(&o, "offboardings.outcome")).transpose()?,
+            outcome: row
+                .outcome
+                .map(|o| word(&o, "offboardings.outcome"))
+                .transpose()?,
             reason: row.reason.map(|r| word(&r, "offboardings.reason")).transpose()?,
         });
     }

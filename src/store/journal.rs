@@ -20,8 +20,22 @@ pub(crate) struct NewEntry<'a> {
 
 impl<'a> NewEntry<'a> {
     /// An entry that speaks of no call.
-    pub(crate) fn note(offboarding: OffboardingId, actor: &'a Actor, action: Action, result: Option<&'a str>) -> Self {
-        Self { offboarding, actor, action, step: None, target: None, result, request_id: None, correlation_id: None }
+    pub(crate) fn note(
+        offboarding: OffboardingId,
+        actor: &'a Actor,
+        action: Action,
+        result: Option<&'a str>,
+    ) -> Self {
+        Self {
+            offboarding,
+            actor,
+            action,
+            step: None,
+            target: None,
+            result,
+            request_id: None,
+            correlation_id: None,
+        }
     }
 }
 

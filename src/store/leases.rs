@@ -126,7 +126,12 @@ impl Store {
     }
 
     /// Gives a lease back with what became of the work. Does nothing where the lease is no longer ours.
-    pub async fn release(&self, fence: &Fence, id: OffboardingId, release: Release) -> Result<(), StoreError> {
+    pub async fn release(
+        &self,
+        fence: &Fence,
+        id: OffboardingId,
+        release: Release,
+    ) -> Result<(), StoreError> {
         let fence = fence.clone();
         in_transaction(&self.worker, move |tx| {
             let (fence, release) = (fence.clone(), release.clone());
@@ -139,7 +144,11 @@ impl Store {
 /// Postgres's interval for a duration; leases and waits are far below its limits.
 pub(crate) fn interval(duration: Duration) -> PgInterval {
     let microseconds = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-    PgInterval { months: 0, days: 0, microseconds }
+    PgInterval {
+        months: 0,
+        days: 0,
+        microseconds,
+    }
 }
 
 async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, StoreError> {
@@ -168,10 +177,16 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
         let note = row.abandoned.then_some("the lease before it ran out");
         journal::append(tx, NewEntry::note(id, &fence.worker, Action::LeaseAcquired, note)).await?;
         close_open_intentions(tx, fence, id).await?;
-        let approved = row.approved_reasons.iter().map(|r| word(r, "offboardings.approved_reasons"));
+        let approved = row
+            .approved_reasons
+            .iter()
+            .map(|r| word(r, "offboardings.approved_reasons"));
         leases.push(Lease {
             id,
-            person: PersonRef { email: row.email, external_id: row.external_id },
+            person: PersonRef {
+                email: row.email,
+                external_id: row.external_id,
+            },
             genesys_user_id: row.genesys_user_id,
             termination_type: row.termination_type,
             effective_at: row.effective_at,
@@ -226,9 +241,13 @@ fn columns(release: &Release) -> Columns<'_> {
         delay: Duration::ZERO,
     };
     match release {
-        Release::Postponed { delay, why, .. } => {
-            Columns { status: "scheduled", action: Action::Postponed, note: Some(why), delay: *delay, ..ended }
-        }
+        Release::Postponed { delay, why, .. } => Columns {
+            status: "scheduled",
+            action: Action::Postponed,
+            note: Some(why),
+            delay: *delay,
+            ..ended
+        },
         Release::Held(reason, detail) => Columns {
             status: "held",
             reason: Some(reason.as_str()),
@@ -243,18 +262,34 @@ fn columns(release: &Release) -> Columns<'_> {
             note: Some(detail.as_deref().unwrap_or(reason.as_str())),
             ..ended
         },
-        Release::Done(outcome) => {
-            Columns { outcome: Some(outcome.as_str()), note: Some(outcome.as_str()), ..ended }
-        }
+        Release::Done(outcome) => Columns {
+            outcome: Some(outcome.as_str()),
+            note: Some(outcome.as_str()),
+            ..ended
+        },
     }
 }
 
-async fn give_back(tx: Tx<'_>, fence: &Fence, id: OffboardingId, release: &Release) -> Result<(), StoreError> {
+async fn give_back(
+    tx: Tx<'_>,
+    fence: &Fence,
+    id: OffboardingId,
+    release: &Release,
+) -> Result<(), StoreError> {
     let columns = columns(release);
     let attempts = match release {
-        Release::Postponed { count: AttemptCount::Increase, .. } => "increase",
-        Release::Postponed { count: AttemptCount::Restart, .. } => "restart",
-        Release::Postponed { count: AttemptCount::Keep, .. }
+        Release::Postponed {
+            count: AttemptCount::Increase,
+            ..
+        } => "increase",
+        Release::Postponed {
+            count: AttemptCount::Restart,
+            ..
+        } => "restart",
+        Release::Postponed {
+            count: AttemptCount::Keep,
+            ..
+        }
         | Release::Held(..)
         | Release::Failed(..)
         | Release::Done(_) => "keep",
@@ -278,7 +313,11 @@ async fn give_back(tx: Tx<'_>, fence: &Fence, id: OffboardingId, release: &Relea
     .execute(&mut **tx)
     .await?;
     if released.rows_affected() == 1 {
-        journal::append(tx, NewEntry::note(id, &fence.worker, columns.action, columns.note)).await?;
+        journal::append(
+            tx,
+            NewEntry::note(id, &fence.worker, columns.action, columns.note),
+        )
+        .await?;
     }
     Ok(())
 }

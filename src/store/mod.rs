@@ -102,14 +102,20 @@ impl Store {
         let found = in_transaction(&self.probe, |tx| {
             Box::pin(async move {
                 // probe
-                sqlx::query!("update readiness_probe set probed_at = now()").execute(&mut **tx).await?;
-                let version =
-                    sqlx::query_scalar!("select max(version) from _sqlx_migrations where success").fetch_one(&mut **tx);
+                sqlx::query!("update readiness_probe set probed_at = now()")
+                    .execute(&mut **tx)
+                    .await?;
+                let version = sqlx::query_scalar!("select max(version) from _sqlx_migrations where success")
+                    .fetch_one(&mut **tx);
                 Ok(version.await?)
             })
         })
         .await?;
-        if found == Some(newest) { Ok(()) } else { Err(StoreError::SchemaVersion) }
+        if found == Some(newest) {
+            Ok(())
+        } else {
+            Err(StoreError::SchemaVersion)
+        }
     }
 
     /// Listens for events that are due at once.
@@ -180,8 +186,12 @@ where
 fn wants_another_try(error: &StoreError) -> bool {
     const SERIALIZATION_FAILURE: &str = "40001";
     const DEADLOCK_DETECTED: &str = "40P01";
-    let StoreError::Database(sqlx::Error::Database(database)) = error else { return false };
-    database.code().is_some_and(|code| code == SERIALIZATION_FAILURE || code == DEADLOCK_DETECTED)
+    let StoreError::Database(sqlx::Error::Database(database)) = error else {
+        return false;
+    };
+    database
+        .code()
+        .is_some_and(|code| code == SERIALIZATION_FAILURE || code == DEADLOCK_DETECTED)
 }
 
 /// Bounds what a session may hold up, and never commits with less durability than `on`.

@@ -97,7 +97,12 @@ impl Store {
     }
 
     /// Writes what became of a call. Not fenced: what happened has to be recorded also by a worker that lost its lease.
-    pub async fn finish(&self, fence: &Fence, intention: &Intention, result: CallResult) -> Result<(), StoreError> {
+    pub async fn finish(
+        &self,
+        fence: &Fence,
+        intention: &Intention,
+        result: CallResult,
+    ) -> Result<(), StoreError> {
         let (fence, intention) = (fence.clone(), intention.clone());
         in_transaction(&self.worker, move |tx| {
             let (fence, intention, result) = (fence.clone(), intention.clone(), result.clone());
@@ -157,7 +162,11 @@ impl Store {
     }
 
     /// Notes that nobody matched, keeping the time of the first such look, and returns how long ago that was.
-    pub async fn not_found(&self, fence: &Fence, id: OffboardingId) -> Result<Option<std::time::Duration>, StoreError> {
+    pub async fn not_found(
+        &self,
+        fence: &Fence,
+        id: OffboardingId,
+    ) -> Result<Option<std::time::Duration>, StoreError> {
         let fence = fence.clone();
         in_transaction(&self.worker, move |tx| {
             let token = fence.token;
@@ -222,7 +231,9 @@ async fn begin(
     )
     .fetch_optional(&mut **tx)
     .await?;
-    let Some(row) = renewed else { return Ok(Permission::LeaseLost) };
+    let Some(row) = renewed else {
+        return Ok(Permission::LeaseLost);
+    };
     if row.changes_began_at.is_none() && !count_person(tx, intention, brake).await? {
         return Ok(Permission::Brake);
     }
@@ -239,8 +250,14 @@ async fn begin(
 
 /// Counts a person's first change against the brake; false where it would be one too many. The lock on the brake's row
 /// makes the count exact over all replicas.
-async fn count_person(tx: Tx<'_>, intention: &Intention, brake: Option<BrakeLimits>) -> Result<bool, StoreError> {
-    sqlx::query!("select only_row from brake for update").fetch_one(&mut **tx).await?;
+async fn count_person(
+    tx: Tx<'_>,
+    intention: &Intention,
+    brake: Option<BrakeLimits>,
+) -> Result<bool, StoreError> {
+    sqlx::query!("select only_row from brake for update")
+        .fetch_one(&mut **tx)
+        .await?;
     if let Some(limits) = brake {
         let changed = sqlx::query!(
             // count_person
@@ -262,13 +279,21 @@ async fn count_person(tx: Tx<'_>, intention: &Intention, brake: Option<BrakeLimi
     )
     .execute(&mut **tx)
     .await?;
-    sqlx::query!("update offboardings set changes_began_at = now() where id = $1", intention.offboarding.0)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query!(
+        "update offboardings set changes_began_at = now() where id = $1",
+        intention.offboarding.0
+    )
+    .execute(&mut **tx)
+    .await?;
     Ok(true)
 }
 
-async fn finish(tx: Tx<'_>, fence: &Fence, intention: &Intention, call: &CallResult) -> Result<(), StoreError> {
+async fn finish(
+    tx: Tx<'_>,
+    fence: &Fence,
+    intention: &Intention,
+    call: &CallResult,
+) -> Result<(), StoreError> {
     let id = intention.offboarding;
     let targets = intention.targets.join(", ");
     let entry = NewEntry {
@@ -322,7 +347,11 @@ async fn remember(
     }
     if added > 0 {
         let text = format!("{added} assignments");
-        journal::append(tx, NewEntry::note(id, &fence.worker, Action::SnapshotStored, Some(&text))).await?;
+        journal::append(
+            tx,
+            NewEntry::note(id, &fence.worker, Action::SnapshotStored, Some(&text)),
+        )
+        .await?;
     }
     let rows = sqlx::query!(
         r#"select step, target, removed_at, removals, now() as "now!" from assignments where offboarding_id = $1"#,

@@ -60,8 +60,14 @@ impl Runner {
         for _ in 0..ROUNDS_MAX {
             let reads = self.settings.verify_reads.saturating_sub(1).max(1);
             let calls = reads * CALLS_PER_COMPLETE_READ + CALLS_OF_CLOSING;
-            let prepaid = self.genesys.prepaid(calls).await.map_err(|e| self.stop_for(person, &e))?;
-            let Some(read_at) = self.prove_empty(person, &prepaid, reads, &mut late).await? else { continue };
+            let prepaid = self
+                .genesys
+                .prepaid(calls)
+                .await
+                .map_err(|e| self.stop_for(person, &e))?;
+            let Some(read_at) = self.prove_empty(person, &prepaid, reads, &mut late).await? else {
+                continue;
+            };
             let not_after = match self.settings.order {
                 Order::StripFirst => Some(read_at + FRESH_FOR),
                 Order::AccessFirst => None,
@@ -70,12 +76,20 @@ impl Runner {
                 Deactivated::Yes => {}
                 Deactivated::NotYet => continue,
             }
-            if self.prove_empty(person, &self.genesys, 1, &mut late).await?.is_none() {
+            if self
+                .prove_empty(person, &self.genesys, 1, &mut late)
+                .await?
+                .is_none()
+            {
                 continue;
             }
             self.confirm_inactive(person).await?;
             let inactive_before = person.lease.found_inactive == Some(true);
-            return Ok(if inactive_before { Outcome::AlreadyInactive } else { Outcome::Offboarded });
+            return Ok(if inactive_before {
+                Outcome::AlreadyInactive
+            } else {
+                Outcome::Offboarded
+            });
         }
         Err(wait(Duration::ZERO, "the account was changed meanwhile"))
     }
@@ -100,10 +114,19 @@ impl Runner {
                     return Err(Release::Held(Reason::KeepsReturning, what).into());
                 }
                 self.remove_all(found, alone(person)).await;
-                return if person.is_live() { Ok(None) } else { Err(person.take_stop()) };
+                return if person.is_live() {
+                    Ok(None)
+                } else {
+                    Err(person.take_stop())
+                };
             }
-            let note = Some((Action::VerifiedEmpty, format!("complete read {read} of {reads} more found nothing")));
-            self.store.mark(&self.fence, person.lease.id, Vec::new(), note).await?;
+            let note = Some((
+                Action::VerifiedEmpty,
+                format!("complete read {read} of {reads} more found nothing"),
+            ));
+            self.store
+                .mark(&self.fence, person.lease.id, Vec::new(), note)
+                .await?;
         }
         Ok(Some(started))
     }
@@ -135,15 +158,24 @@ impl Runner {
                 let due = match step.proof() {
                     Proof::ReadBack => self.judge(person.lease.id, found).await?,
                     Proof::Journal => {
-                        self.store.remember(&self.fence, person.lease.id, found.clone()).await?;
+                        self.store
+                            .remember(&self.fence, person.lease.id, found.clone())
+                            .await?;
                         Left::Removable(found)
                     }
                 };
                 let Left::Removable(due) = due else { continue };
                 for batch in step.batches(due) {
                     // Only what is proved by reading depends on how fresh the read is.
-                    let not_after = if step.proof() == Proof::ReadBack { not_after } else { None };
-                    match self.change(step, &batch, alone(person), Sending { genesys, not_after }).await {
+                    let not_after = if step.proof() == Proof::ReadBack {
+                        not_after
+                    } else {
+                        None
+                    };
+                    match self
+                        .change(step, &batch, alone(person), Sending { genesys, not_after })
+                        .await
+                    {
                         Ok(()) => {}
                         Err(Refusal::Call(Error::VersionConflict { .. } | Error::Lapsed(_))) => {
                             return Ok(Deactivated::NotYet);
@@ -174,8 +206,15 @@ impl Runner {
         for step in plan::steps(Phase::Deactivate).filter(|step| step.proof() == Proof::ReadBack) {
             let user = person.user.clone().into_iter().collect::<Vec<_>>();
             for observed in step.observe(&self.genesys, &user).await {
-                if !observed.map_err(|e| self.stop_for(person, &e))?.assignments.is_empty() {
-                    return Err(wait(Duration::from_secs(2), "the account does not show as inactive yet"));
+                if !observed
+                    .map_err(|e| self.stop_for(person, &e))?
+                    .assignments
+                    .is_empty()
+                {
+                    return Err(wait(
+                        Duration::from_secs(2),
+                        "the account does not show as inactive yet",
+                    ));
                 }
             }
         }

@@ -79,7 +79,12 @@ impl Engine {
     pub fn new(store: Store, genesys: Genesys, settings: Settings) -> Self {
         let mut id = Uuid::new_v4().simple().to_string();
         id.truncate(12);
-        Self { store, genesys, settings: Arc::new(settings), worker: Actor::Worker(id) }
+        Self {
+            store,
+            genesys,
+            settings: Arc::new(settings),
+            worker: Actor::Worker(id),
+        }
     }
 
     /// Works until `stop`, then finishes the running calls, gives the leases back and returns.
@@ -107,7 +112,10 @@ impl Engine {
                 Some(_) = cohorts.join_next() => {}
             }
         }
-        if tokio::time::timeout(DRAIN_MAX, async { while cohorts.join_next().await.is_some() {} }).await.is_err() {
+        if tokio::time::timeout(DRAIN_MAX, async { while cohorts.join_next().await.is_some() {} })
+            .await
+            .is_err()
+        {
             tracing::warn!("some work did not end in time; its leases run out by themselves");
         }
     }
@@ -131,8 +139,11 @@ impl Engine {
         cohorts: &mut JoinSet<usize>,
         stop: &CancellationToken,
     ) -> Result<bool, StoreError> {
-        let fence =
-            Fence { token: Uuid::new_v4(), lease: self.settings.lease, worker: self.worker.clone() };
+        let fence = Fence {
+            token: Uuid::new_v4(),
+            lease: self.settings.lease,
+            worker: self.worker.clone(),
+        };
         let limit = cohort_size(self.store.due().await?, self.settings.concurrency);
         let leases = self.store.acquire(&fence, limit).await?;
         if leases.is_empty() {

@@ -3,8 +3,8 @@
 use super::runner::{Person, Runner};
 use super::verdict::{Stop, wait};
 use crate::genesys::{Error, User, UserState};
-use crate::offboarding::event::email_key;
 use crate::offboarding::choices::{PersonNotFound, Protected, WhenBusy};
+use crate::offboarding::event::email_key;
 use crate::offboarding::policy::{self, BusyPolicy, Start, Work};
 use crate::offboarding::{Outcome, Reason};
 use crate::store::leases::Release;
@@ -23,16 +23,28 @@ impl Runner {
         if person.lease.found_inactive.is_none() {
             // Before the first change the state is somebody else's doing; after it, it may be ours.
             let found_inactive = untouched && inactive;
-            self.store.resolved(&self.fence, person.lease.id, user.id.as_str(), found_inactive).await?;
+            self.store
+                .resolved(&self.fence, person.lease.id, user.id.as_str(), found_inactive)
+                .await?;
             person.lease.found_inactive = Some(found_inactive);
         }
         person.user = Some(user.id.clone());
-        if untouched && !inactive { self.check_work(person, &user).await } else { Ok(()) }
+        if untouched && !inactive {
+            self.check_work(person, &user).await
+        } else {
+            Ok(())
+        }
     }
 
     async fn read_again(&self, person: &Person, id: &str) -> Result<User, Stop> {
-        let id = id.parse().map_err(|_| refused(Reason::RefusedByGenesys, "the stored user id is damaged"))?;
-        let found = self.genesys.user(&id).await.map_err(|e| self.stop_for(person, &e))?;
+        let id = id
+            .parse()
+            .map_err(|_| refused(Reason::RefusedByGenesys, "the stored user id is damaged"))?;
+        let found = self
+            .genesys
+            .user(&id)
+            .await
+            .map_err(|e| self.stop_for(person, &e))?;
         found
             .filter(|user| user.state != UserState::Deleted)
             .ok_or_else(|| Release::Done(Outcome::NotInGenesys).into())
@@ -40,7 +52,9 @@ impl Runner {
 
     async fn find(&self, person: &Person) -> Result<User, Stop> {
         let candidates = self.candidates(person).await?;
-        let mut living = candidates.into_iter().filter(|user| user.state != UserState::Deleted);
+        let mut living = candidates
+            .into_iter()
+            .filter(|user| user.state != UserState::Deleted);
         match (living.next(), living.next()) {
             (None, _) => Err(self.nobody(person).await?),
             (Some(_), Some(_)) => Err(held(Reason::AmbiguousPerson, "more than one user matches")),
@@ -54,25 +68,39 @@ impl Runner {
         let stop = |error: Error| self.stop_for(person, &error);
         let who = &person.lease.person;
         if let (Some(authority), Some(key)) = (&self.settings.external_id_authority, &who.external_id)
-            && let Some(user) = self.genesys.user_by_external_id(authority, key).await.map_err(stop)?
+            && let Some(user) = self
+                .genesys
+                .user_by_external_id(authority, key)
+                .await
+                .map_err(stop)?
         {
             return Ok(vec![user]);
         }
         let Some(email) = &who.email else {
             return match (&self.settings.external_id_authority, &who.external_id) {
                 (Some(_), Some(_)) => Ok(Vec::new()),
-                (None, _) | (_, None) => Err(held(Reason::LookupRequired, "no address to look the person up by")),
+                (None, _) | (_, None) => Err(held(
+                    Reason::LookupRequired,
+                    "no address to look the person up by",
+                )),
             };
         };
         let Some(wanted) = email_key(email) else {
-            return Err(held(Reason::AmbiguousPerson, "the address has characters that are never compared"));
+            return Err(held(
+                Reason::AmbiguousPerson,
+                "the address has characters that are never compared",
+            ));
         };
         let same = |user: &User| user.email.as_deref().and_then(email_key).as_ref() == Some(&wanted);
         let mut found = self.genesys.users_by_email(email).await.map_err(stop)?;
         found.retain(same);
         if found.is_empty() {
             // Whether the search covers inactive users by default is not documented.
-            found = self.genesys.users_by_email_and_state(email, UserState::Inactive).await.map_err(stop)?;
+            found = self
+                .genesys
+                .users_by_email_and_state(email, UserState::Inactive)
+                .await
+                .map_err(stop)?;
             found.retain(same);
         }
         found.sort_by(|a, b| a.id.cmp(&b.id));
@@ -83,11 +111,16 @@ impl Runner {
     /// Nobody matches: a search index may lag behind, so it counts only at a second look.
     async fn nobody(&self, person: &Person) -> Result<Stop, Stop> {
         let since = self.store.not_found(&self.fence, person.lease.id).await?;
-        let Some(since) = since else { return Ok(Stop::LeaseLost) };
+        let Some(since) = since else {
+            return Ok(Stop::LeaseLost);
+        };
         let recheck = self.settings.not_found_recheck;
         let first_look = person.lease.not_found_at.is_none();
         if first_look || since < recheck {
-            return Ok(wait(recheck.saturating_sub(since), "nobody matches; a second look follows"));
+            return Ok(wait(
+                recheck.saturating_sub(since),
+                "nobody matches; a second look follows",
+            ));
         }
         Ok(match self.settings.not_found {
             PersonNotFound::Done => Release::Done(Outcome::NotInGenesys).into(),
@@ -98,15 +131,21 @@ impl Runner {
     /// The address of the event and of the user must agree before the first change, whatever found the user. After it
     /// the stored id alone counts: an address that changes in between is a renaming.
     fn check_address(&self, person: &Person, user: &User) -> Result<(), Stop> {
-        let Some(sent) = &person.lease.person.email else { return Ok(()) };
-        if person.lease.changes_began_at.is_some() || person.lease.approved.contains(&Reason::AmbiguousPerson) {
+        let Some(sent) = &person.lease.person.email else {
+            return Ok(());
+        };
+        if person.lease.changes_began_at.is_some() || person.lease.approved.contains(&Reason::AmbiguousPerson)
+        {
             return Ok(());
         }
         let (sent, found) = (email_key(sent), user.email.as_deref().and_then(email_key));
         if sent.is_some() && sent == found {
             Ok(())
         } else {
-            Err(held(Reason::AmbiguousPerson, "the user has another address than the event"))
+            Err(held(
+                Reason::AmbiguousPerson,
+                "the user has another address than the event",
+            ))
         }
     }
 
@@ -115,32 +154,54 @@ impl Runner {
             return Ok(());
         }
         let address = user.email.as_deref().and_then(email_key);
-        let by_role = self.settings.protected.iter().any(|p| matches!(p, Protected::Role(_)));
+        let by_role = self
+            .settings
+            .protected
+            .iter()
+            .any(|p| matches!(p, Protected::Role(_)));
         let roles = match by_role {
-            true => self.genesys.grants_of(&user.id).await.map_err(|e| self.stop_for(person, &e))?,
+            true => self
+                .genesys
+                .grants_of(&user.id)
+                .await
+                .map_err(|e| self.stop_for(person, &e))?,
             false => Vec::new(),
         };
         let protected = self.settings.protected.iter().any(|protected| match protected {
             Protected::Email(email) => email_key(email) == address && address.is_some(),
             Protected::Id(id) => *id == user.id.as_str(),
-            Protected::Role(role) => {
-                roles.iter().any(|g| g.role_id.as_str() == role || g.role_name.as_deref() == Some(role))
-            }
+            Protected::Role(role) => roles
+                .iter()
+                .any(|g| g.role_id.as_str() == role || g.role_name.as_deref() == Some(role)),
             Protected::Division(division) => {
                 user.division_name.as_ref() == Some(division)
-                    || user.division_id.as_ref().is_some_and(|id| id.as_str() == division)
+                    || user
+                        .division_id
+                        .as_ref()
+                        .is_some_and(|id| id.as_str() == division)
             }
         });
-        if protected { Err(held(Reason::Protected, "on the protected list")) } else { Ok(()) }
+        if protected {
+            Err(held(Reason::Protected, "on the protected list"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Somebody in an interaction is not cut off unless the policy says so.
     async fn check_work(&self, person: &Person, user: &User) -> Result<(), Stop> {
         let kind = person.lease.termination_type.as_deref();
-        let immediate = self.settings.immediate_types.iter().any(|t| Some(t.as_str()) == kind);
+        let immediate = self
+            .settings
+            .immediate_types
+            .iter()
+            .any(|t| Some(t.as_str()) == kind);
         let released = person.lease.approved.contains(&Reason::Busy);
         let policy = match immediate || released {
-            true => BusyPolicy { when_busy: WhenBusy::Now, ..self.settings.busy },
+            true => BusyPolicy {
+                when_busy: WhenBusy::Now,
+                ..self.settings.busy
+            },
             false => self.settings.busy,
         };
         if policy.when_busy == WhenBusy::Now {
@@ -167,7 +228,11 @@ impl Runner {
                 Err(error) => return Err(self.stop_for(person, &error)),
             },
         };
-        Ok(if status.is_in_interaction() { Work::InInteraction } else { Work::Free })
+        Ok(if status.is_in_interaction() {
+            Work::InInteraction
+        } else {
+            Work::Free
+        })
     }
 }
 

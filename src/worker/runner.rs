@@ -66,8 +66,15 @@ impl Person {
 
     /// What may still be tried; ends the person where everything that is left was refused for good.
     fn not_refused(&mut self, found: Vec<Assignment>) -> Vec<Assignment> {
-        let refused = |a: &Assignment| self.refused.iter().any(|(step, target)| *step == a.step && *target == a.target);
-        let open: Vec<_> = found.into_iter().filter(|assignment| !refused(assignment)).collect();
+        let refused = |a: &Assignment| {
+            self.refused
+                .iter()
+                .any(|(step, target)| *step == a.step && *target == a.target)
+        };
+        let open: Vec<_> = found
+            .into_iter()
+            .filter(|assignment| !refused(assignment))
+            .collect();
         if open.is_empty()
             && let Some(release) = self.blocked.take()
         {
@@ -145,7 +152,11 @@ impl Runner {
     }
 
     pub(super) fn still_working(&self) -> Result<(), Stop> {
-        if self.stop.is_cancelled() { Err(wait(Duration::ZERO, "the worker is stopping")) } else { Ok(()) }
+        if self.stop.is_cancelled() {
+            Err(wait(Duration::ZERO, "the worker is stopping"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Two offboardings of one cohort that resolve to the same user are one too many: the later one goes on when the
@@ -155,7 +166,10 @@ impl Runner {
         for person in people.iter_mut().filter(|person| person.is_live()) {
             match &person.user {
                 Some(user) if !taken.contains(user) => taken.push(user.clone()),
-                Some(_) | None => person.end(wait(LAG_RECHECK, "another offboarding of the same user is at work")),
+                Some(_) | None => person.end(wait(
+                    LAG_RECHECK,
+                    "another offboarding of the same user is at work",
+                )),
             }
         }
     }
@@ -172,10 +186,20 @@ impl Runner {
             }
             self.remove_all(todo, people).await;
         }
-        let leftover = if self.stop.is_cancelled() { "the worker is stopping" } else { "not empty yet" };
-        for person in people.iter_mut().filter(|person| person.is_live() && !person.clean) {
-            let release =
-                Release::Postponed { delay: Duration::ZERO, why: leftover.to_owned(), count: AttemptCount::Keep };
+        let leftover = if self.stop.is_cancelled() {
+            "the worker is stopping"
+        } else {
+            "not empty yet"
+        };
+        for person in people
+            .iter_mut()
+            .filter(|person| person.is_live() && !person.clean)
+        {
+            let release = Release::Postponed {
+                delay: Duration::ZERO,
+                why: leftover.to_owned(),
+                count: AttemptCount::Keep,
+            };
             person.end(release.into());
         }
     }
@@ -188,7 +212,12 @@ impl Runner {
         let mut seen: Vec<Result<(Vec<Assignment>, Vec<Inherited>), Error>> =
             users.iter().map(|_| Ok((Vec::new(), Vec::new()))).collect();
         for step in plan::steps(Phase::Strip) {
-            for (observed, all) in step.observe(&self.genesys, &users).await.into_iter().zip(&mut seen) {
+            for (observed, all) in step
+                .observe(&self.genesys, &users)
+                .await
+                .into_iter()
+                .zip(&mut seen)
+            {
                 match (observed, all) {
                     (Ok(observed), Ok((assignments, inherited))) => {
                         assignments.extend(observed.assignments);
@@ -223,18 +252,32 @@ impl Runner {
         }
         let known = self.store.remember(&self.fence, id, seen.clone()).await?;
         let removable = removable(seen, &known)?;
-        if removable.is_empty() { Err(wait(LAG_RECHECK, "a removal does not show yet")) } else { Ok(Left::Removable(removable)) }
+        if removable.is_empty() {
+            Err(wait(LAG_RECHECK, "a removal does not show yet"))
+        } else {
+            Ok(Left::Removable(removable))
+        }
     }
 
     async fn found_empty(&self, person: &mut Person) {
         person.clean = true;
-        let steps = plan::steps(Phase::Strip).map(|step| (step.name(), step.phase(), "done")).collect();
+        let steps = plan::steps(Phase::Strip)
+            .map(|step| (step.name(), step.phase(), "done"))
+            .collect();
         let note = (Action::VerifiedEmpty, "a complete read found nothing".to_owned());
-        if let Err(error) = self.store.mark(&self.fence, person.lease.id, steps, Some(note)).await {
+        if let Err(error) = self
+            .store
+            .mark(&self.fence, person.lease.id, steps, Some(note))
+            .await
+        {
             return person.end(error.into());
         }
         if !person.inherited.is_empty() && !person.lease.approved.contains(&Reason::InheritedAccess) {
-            let names: Vec<_> = person.inherited.iter().map(|i| format!("{} through {}", i.target, i.via)).collect();
+            let names: Vec<_> = person
+                .inherited
+                .iter()
+                .map(|i| format!("{} through {}", i.target, i.via))
+                .collect();
             person.end(Release::Held(Reason::InheritedAccess, Some(names.join(", "))).into());
         }
     }
@@ -245,7 +288,11 @@ impl Runner {
             let (of_step, rest): (Vec<_>, Vec<_>) = todo.into_iter().partition(|a| a.step == step.name());
             todo = rest;
             for batch in step.batches(of_step) {
-                let live: Vec<String> = people.iter().filter(|p| p.is_live()).map(Person::user_id).collect();
+                let live: Vec<String> = people
+                    .iter()
+                    .filter(|p| p.is_live())
+                    .map(Person::user_id)
+                    .collect();
                 let live: Vec<&str> = live.iter().map(String::as_str).collect();
                 if let Some(batch) = batch.only(&live) {
                     self.remove(*step, batch, people).await;
@@ -263,7 +310,11 @@ impl Runner {
                 let error = &error as &dyn std::error::Error;
                 return tracing::error!(offboarding = %id, error, "the database is away; the lease runs out by itself");
             }
-            None => Release::Postponed { delay: LAG_RECHECK, why: "no end".to_owned(), count: AttemptCount::Increase },
+            None => Release::Postponed {
+                delay: LAG_RECHECK,
+                why: "no end".to_owned(),
+                count: AttemptCount::Increase,
+            },
         };
         log(id, &release);
         if let Err(error) = self.store.release(&self.fence, id, release).await {
@@ -282,16 +333,25 @@ pub(super) enum Left {
 }
 
 /// Leaves out what was removed a moment ago and is still shown; fails where something keeps coming back.
-fn removable(seen: Vec<Assignment>, known: &HashMap<(String, String), Seen>) -> Result<Vec<Assignment>, Stop> {
+fn removable(
+    seen: Vec<Assignment>,
+    known: &HashMap<(String, String), Seen>,
+) -> Result<Vec<Assignment>, Stop> {
     let mut removable = Vec::new();
     for assignment in seen {
         let key = (assignment.step.to_owned(), assignment.target.clone());
         let lagging = match known.get(&key) {
-            Some(Seen { removed: Some(_), removals }) if *removals > RETURNS_MAX => {
+            Some(Seen {
+                removed: Some(_),
+                removals,
+            }) if *removals > RETURNS_MAX => {
                 let what = format!("{} {}", assignment.step, assignment.target);
                 return Err(Release::Held(Reason::KeepsReturning, Some(what)).into());
             }
-            Some(Seen { removed: Some((at, now)), .. }) => *now - *at < LAG_WINDOW,
+            Some(Seen {
+                removed: Some((at, now)),
+                ..
+            }) => *now - *at < LAG_WINDOW,
             Some(Seen { removed: None, .. }) | None => false,
         };
         if !lagging {
@@ -306,7 +366,9 @@ fn log(id: OffboardingId, release: &Release) {
         Release::Postponed { delay, why, .. } => {
             tracing::info!(offboarding = %id, seconds = delay.as_secs_f64(), why, "the offboarding goes on later");
         }
-        Release::Held(reason, _) => tracing::warn!(offboarding = %id, %reason, "the offboarding is held for a person"),
+        Release::Held(reason, _) => {
+            tracing::warn!(offboarding = %id, %reason, "the offboarding is held for a person")
+        }
         Release::Failed(reason, _) => tracing::error!(offboarding = %id, %reason, "the offboarding failed"),
         Release::Done(outcome) => tracing::info!(offboarding = %id, %outcome, "the offboarding is done"),
     }
@@ -328,7 +390,10 @@ mod tests {
 
     fn removed(seconds_ago: i64, removals: u32) -> HashMap<(String, String), Seen> {
         let now = Utc::now();
-        let seen = Seen { removed: Some((now - TimeDelta::seconds(seconds_ago), now)), removals };
+        let seen = Seen {
+            removed: Some((now - TimeDelta::seconds(seconds_ago), now)),
+            removals,
+        };
         HashMap::from([(("strip.queue_memberships".to_owned(), "q".to_owned()), seen)])
     }
 
@@ -336,13 +401,19 @@ mod tests {
     fn a_removal_that_does_not_show_yet_is_not_repeated_and_not_taken_for_gone() {
         let left = removable(vec![queue("q"), queue("other")], &removed(5, 1)).unwrap();
         assert_eq!(left, [queue("other")]);
-        assert_eq!(removable(vec![queue("q")], &removed(16, 1)).unwrap(), [queue("q")]);
+        assert_eq!(
+            removable(vec![queue("q")], &removed(16, 1)).unwrap(),
+            [queue("q")]
+        );
     }
 
     #[test]
     fn what_keeps_returning_is_held() {
         assert!(removable(vec![queue("q")], &removed(60, RETURNS_MAX)).is_ok());
         let stop = removable(vec![queue("q")], &removed(60, RETURNS_MAX + 1));
-        assert!(matches!(stop, Err(Stop::Release(Release::Held(Reason::KeepsReturning, Some(_))))));
+        assert!(matches!(
+            stop,
+            Err(Stop::Release(Release::Held(Reason::KeepsReturning, Some(_))))
+        ));
     }
 }

@@ -33,7 +33,12 @@ impl From<Release> for Stop {
 
 /// Waits that are no failure.
 pub(super) fn wait(delay: Duration, why: &str) -> Stop {
-    Release::Postponed { delay, why: why.to_owned(), count: AttemptCount::Keep }.into()
+    Release::Postponed {
+        delay,
+        why: why.to_owned(),
+        count: AttemptCount::Keep,
+    }
+    .into()
 }
 
 /// Whether an attempt has changed anything before it failed.
@@ -51,7 +56,11 @@ pub(super) fn after_error(error: &Error, settings: &Settings, attempt: u32, prog
     let why = error.code();
     if !error.counts_against_attempts() {
         let delay = error.retry_after().unwrap_or_else(|| back_off(settings, 0));
-        return Release::Postponed { delay, why, count: AttemptCount::Keep };
+        return Release::Postponed {
+            delay,
+            why,
+            count: AttemptCount::Keep,
+        };
     }
     if !error.is_transient() {
         return Release::Failed(Reason::RefusedByGenesys, Some(why));
@@ -63,12 +72,18 @@ pub(super) fn after_error(error: &Error, settings: &Settings, attempt: u32, prog
     if attempt + 1 >= settings.attempts_max {
         return Release::Failed(Reason::AttemptsExhausted, Some(why));
     }
-    let delay = error.retry_after().unwrap_or_default().max(back_off(settings, attempt));
+    let delay = error
+        .retry_after()
+        .unwrap_or_default()
+        .max(back_off(settings, attempt));
     Release::Postponed { delay, why, count }
 }
 
 /// Full jitter: anything between nothing and the doubled base, so that many who failed together do not return together.
 fn back_off(settings: &Settings, attempt: u32) -> Duration {
-    let ceiling = settings.retry_base.saturating_mul(2u32.saturating_pow(attempt)).min(settings.retry_max);
+    let ceiling = settings
+        .retry_base
+        .saturating_mul(2u32.saturating_pow(attempt))
+        .min(settings.retry_max);
     ceiling.mul_f64(rand::random_range(0.0..=1.0))
 }

@@ -162,3 +162,6 @@ fn set_fields(organisation: &mut Organisation, call: &Call<'_>) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -193,3 +193,6 @@ fn check(organisation: &Organisation, grant: &Grant) -> Result<(), Problem> {
     );
     Err(Problem::bad_request(&message))
 }
+
+#[cfg(test)]
+mod tests;

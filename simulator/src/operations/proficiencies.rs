@@ -184,3 +184,87 @@ impl Proficiencies {
         Ok(wanted)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presets;
+    use crate::probe::Probe;
+    use crate::rules::Lag;
+
+    async fn agent() -> (Probe, String, PersonState) {
+        let probe = Probe::start().await;
+        let agent = probe
+            .simulator
+            .organisation(|org| presets::fully_assigned_agent(org, "Jane", "jane@example.com", "E1"));
+        let state = probe.simulator.person(&agent).unwrap();
+        (probe, format!("/api/v2/users/{agent}"), state)
+    }
+
+    #[tokio::test]
+    async fn an_empty_replacement_clears_all_skills_and_a_patch_brings_them_back() {
+        let (probe, user, before) = agent().await;
+        let path = format!("{user}/routingskills");
+        assert_eq!(probe.get(&path).await.ids().len(), 3);
+        let cleared = probe.send("PUT", &format!("{path}/bulk"), &json!([])).await;
+        assert_eq!((cleared.status, cleared.ids().len()), (200, 0));
+        let snapshot: Value = before
+            .skills
+            .iter()
+            .map(|(id, level)| json!({"id": id, "proficiency": level}))
+            .collect();
+        assert_eq!(
+            probe
+                .send("PATCH", &format!("{path}/bulk"), &snapshot)
+                .await
+                .status,
+            200
+        );
+        assert_eq!(probe.simulator.person(&before.id).unwrap().skills, before.skills);
+        probe.assert_no_violations();
+    }
+
+    #[tokio::test]
+    async fn a_patch_takes_at_most_fifty() {
+        let (probe, user, before) = agent().await;
+        let skill = before.skills.keys().next().unwrap();
+        let body = Value::from(vec![json!({"id": skill, "proficiency": 1.0}); 51]);
+        assert_eq!(
+            probe
+                .send("PATCH", &format!("{user}/routingskills/bulk"), &body)
+                .await
+                .status,
+            400
+        );
+    }
+
+    #[tokio::test]
+    async fn single_deletes_have_their_own_codes_and_are_404_when_gone() {
+        let (probe, user, before) = agent().await;
+        let skill = format!("{user}/routingskills/{}", before.skills.keys().next().unwrap());
+        let language = format!(
+            "{user}/routinglanguages/{}",
+            before.languages.keys().next().unwrap()
+        );
+        assert_eq!(probe.delete(&skill).await.status, 200);
+        assert_eq!(probe.delete(&skill).await.status, 404);
+        assert_eq!(probe.delete(&language).await.status, 204);
+        assert_eq!(probe.delete(&language).await.status, 404);
+        assert_eq!(
+            probe.get(&format!("{user}/routinglanguages")).await.ids().len(),
+            1
+        );
+        probe.assert_no_violations();
+    }
+
+    #[tokio::test]
+    async fn a_lag_shows_the_old_skills_for_as_many_reads_as_told() {
+        let (probe, user, _) = agent().await;
+        probe.simulator.set_lag(Kind::Skills, Lag::Reads(1));
+        probe
+            .send("PUT", &format!("{user}/routingskills/bulk"), &json!([]))
+            .await;
+        assert_eq!(probe.get(&format!("{user}/routingskills")).await.ids().len(), 3);
+        assert_eq!(probe.get(&format!("{user}/routingskills")).await.ids().len(), 0);
+    }
+}

@@ -24,19 +24,24 @@ const MEMBERS_MAX: usize = 100;
 fn get_members(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
     let queue = existing_queue(organisation, call)?;
     let page = Page::of(call, SIZE_MAX)?;
-    let members: Vec<Id> = organisation
+    // Members as they are seen and as they truly are: a membership that isn't visible yet must age by this read too.
+    let concerned: Vec<Id> = organisation
         .views(Kind::Queues)
-        .filter(|person| person.queues.contains_key(&queue) && person.state != AccountState::Deleted)
+        .filter(|seen| {
+            let truth = organisation.truth(&seen.id);
+            seen.queues.contains_key(&queue) || truth.is_some_and(|person| person.queues.contains_key(&queue))
+        })
         .map(|person| person.id.clone())
         .collect();
     let mut shown: Vec<(Arc<PersonState>, QueueMembership)> = Vec::new();
-    for id in members {
-        let seen = organisation.read(Kind::Queues, &id, call.now);
-        if let Some((person, membership)) = seen.and_then(|person| {
-            let membership = person.queues.get(&queue).copied()?;
-            Some((person, membership))
-        }) && is_asked_for(call, &person, membership)
-        {
+    for id in concerned {
+        let Some(person) = organisation.read(Kind::Queues, &id, call.now) else {
+            continue;
+        };
+        let Some(membership) = person.queues.get(&queue).copied() else {
+            continue;
+        };
+        if person.state != AccountState::Deleted && is_asked_for(call, &person, membership) {
             shown.push((person, membership));
         }
     }
@@ -82,7 +87,7 @@ fn post_members(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answ
     let removes = call.flag("delete") == Some(true);
     for id in ids {
         // Users who don't exist, and members through a group, are passed over; a re-read shows it.
-        organisation.change(id, &[Kind::Queues], call.rules, call.now, |person| {
+        let _passed_over = call.change(organisation, id, &[Kind::Queues], |person| {
             if removes {
                 person
                     .queues
@@ -131,7 +136,7 @@ fn delete_member(organisation: &mut Organisation, call: &Call<'_>) -> Result<Ans
     let queue = existing_queue(organisation, call)?;
     let id = call.value("memberId");
     let membership = organisation
-        .person(id)
+        .truth(id)
         .and_then(|person| person.queues.get(&queue).copied());
     match membership.map(|membership| membership.by) {
         Some(MemberBy::User) => {
@@ -163,16 +168,13 @@ fn update(
         .get("ringNumber")
         .and_then(Value::as_u64)
         .and_then(|ring| ring.try_into().ok());
-    organisation.change(user, &[Kind::Queues], call.rules, call.now, |person| {
+    let updated = call.change(organisation, user, &[Kind::Queues], |person| {
         let membership = person.queues.get_mut(queue)?;
         membership.ring_number = ring_number.unwrap_or(membership.ring_number);
-        membership.joining = match joined {
-            Some(true) => Joining::Joined,
-            Some(false) => Joining::Unjoined,
-            None => membership.joining,
-        };
+        membership.joining = joined.map_or(membership.joining, Joining::from);
         Some(*membership)
-    })?
+    });
+    updated.ok().flatten()
 }
 
 fn existing_queue(organisation: &Organisation, call: &Call<'_>) -> Result<Id, Problem> {
@@ -212,3 +214,6 @@ fn member(
         "selfUri": format!("/api/v2/routing/queues/{queue}/members/{}", person.id),
     })
 }
+
+#[cfg(test)]
+mod tests;

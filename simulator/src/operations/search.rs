@@ -116,26 +116,24 @@ fn fits(criterion: &Value, person: &PersonState) -> bool {
         return fits_all(group, person);
     }
     let kind = text(criterion, "type");
+    kind == "MATCH_ALL" || fields(criterion).any(|name| has_value(criterion, kind, field(person, name)))
+}
+
+/// Compares a field with the values of a criterion; the index is not case-sensitive.
+fn has_value(criterion: &Value, kind: &str, field: &str) -> bool {
     let values = criterion
         .get("values")
         .and_then(Value::as_array)
         .into_iter()
         .flatten();
-    let values = values
-        .chain(criterion.get("value"))
-        .filter_map(Value::as_str)
-        .map(str::to_lowercase);
-    let values: Vec<String> = values.collect();
-    // The index is not case-sensitive.
-    let matches = |field: &str| {
-        let field = field.to_lowercase();
-        values.iter().any(|value| match kind {
-            "CONTAINS" => field.contains(value),
-            "STARTS_WITH" => field.starts_with(value),
-            _ => field == *value,
-        })
-    };
-    kind == "MATCH_ALL" || fields(criterion).any(|name| matches(field(person, name)))
+    let mut values = values.chain(criterion.get("value")).filter_map(Value::as_str);
+    values.any(|value| match kind {
+        "CONTAINS" => field.to_lowercase().contains(&value.to_lowercase()),
+        "STARTS_WITH" => field.to_lowercase().starts_with(&value.to_lowercase()),
+        // Everybody is compared, so the usual case must not allocate.
+        _ if field.is_ascii() => field.eq_ignore_ascii_case(value),
+        _ => field.to_lowercase() == value.to_lowercase(),
+    })
 }
 
 fn fields(criterion: &Value) -> impl Iterator<Item = &str> {
@@ -145,4 +143,81 @@ fn fields(criterion: &Value) -> impl Iterator<Item = &str> {
         .into_iter()
         .flatten()
         .filter_map(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::organisation::Person;
+    use crate::presets;
+    use crate::probe::Probe;
+    use crate::rules::Lag;
+
+    async fn find(probe: &Probe, query: Value) -> Vec<String> {
+        let reply = probe
+            .send("POST", "/api/v2/users/search", &json!({"query": query}))
+            .await;
+        let results = reply.body["results"].as_array().unwrap();
+        results
+            .iter()
+            .map(|user| text(user, "email").to_owned())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn an_exact_address_finds_one_whatever_its_case_and_criteria_are_joined_by_and() {
+        let probe = Probe::start().await;
+        probe.simulator.organisation(presets::demonstration);
+        let email = json!({"type": "EXACT", "fields": ["email"], "value": "JANE.DOE@example.com"});
+        assert_eq!(find(&probe, json!([email])).await, ["jane.doe@example.com"]);
+        let active = json!({"type": "EXACT", "fields": ["state"], "values": ["active"]});
+        assert_eq!(find(&probe, json!([email, active])).await.len(), 1);
+        let inactive = json!({"type": "EXACT", "fields": ["state"], "values": ["inactive"]});
+        assert!(find(&probe, json!([email, inactive])).await.is_empty());
+        let several = json!({"type": "EXACT", "fields": ["email"], "values": ["jane.doe@example.com", "omar.haddad@example.com"]});
+        assert_eq!(find(&probe, json!([several])).await.len(), 2);
+        probe.assert_no_violations();
+    }
+
+    #[tokio::test]
+    async fn inactive_users_are_found_and_deleted_ones_only_by_their_state() {
+        let probe = Probe::start().await;
+        probe.simulator.organisation(|org| {
+            org.add_person(Person::new("A", "same@example.com").state(AccountState::Inactive));
+            org.add_person(Person::new("B", "same@example.com").state(AccountState::Deleted));
+        });
+        let email = json!({"type": "EXACT", "fields": ["email"], "value": "same@example.com"});
+        assert_eq!(find(&probe, json!([email])).await.len(), 1);
+        let deleted = json!({"type": "EXACT", "fields": ["state"], "values": ["deleted"]});
+        assert_eq!(find(&probe, json!([email, deleted])).await.len(), 1);
+        probe
+            .simulator
+            .rules(|rules| rules.search_scope = SearchScope::ActiveOnly);
+        assert!(find(&probe, json!([email])).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_index_lags_behind_writes_for_as_many_reads_as_told() {
+        let probe = Probe::start().await;
+        let jane = probe.simulator.organisation(presets::demonstration)[0].clone();
+        probe.simulator.set_lag(Kind::Search, Lag::Reads(2));
+        probe.deactivate(&jane).await;
+        let active = json!([
+            {"type": "EXACT", "fields": ["email"], "value": "jane.doe@example.com"},
+            {"type": "EXACT", "fields": ["state"], "values": ["active"]}]);
+        assert_eq!(find(&probe, active.clone()).await.len(), 1);
+        assert_eq!(find(&probe, active.clone()).await.len(), 1);
+        assert!(find(&probe, active).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_search_the_tutorials_print_is_refused_and_a_violation() {
+        let probe = Probe::start().await;
+        let body = json!({"query": "email:jane.doe@example.com"});
+        assert_eq!(
+            probe.send("POST", "/api/v2/users/search", &body).await.status,
+            400
+        );
+        assert!(!probe.simulator.violations().is_empty());
+    }
 }

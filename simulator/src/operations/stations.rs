@@ -88,3 +88,56 @@ fn existing(organisation: &Organisation, call: &Call<'_>) -> Result<String, Prob
         .then(|| id.to_owned())
         .ok_or_else(Problem::not_found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presets;
+    use crate::probe::Probe;
+
+    #[tokio::test]
+    async fn stations_are_removed_one_by_one_and_can_be_given_back() {
+        let probe = Probe::start().await;
+        let agent = probe
+            .simulator
+            .organisation(|org| presets::fully_assigned_agent(org, "Jane", "jane@example.com", "E1"));
+        let before = probe.simulator.person(&agent).unwrap();
+        let path = format!("/api/v2/users/{agent}/station");
+        assert_eq!(
+            probe.delete(&format!("{path}/associatedstation")).await.status,
+            202
+        );
+        let left = probe.get(&path).await.body;
+        assert_eq!(left.get("associatedStation"), None);
+        assert_eq!(left["effectiveStation"], left["defaultStation"]);
+        assert_eq!(probe.delete(&format!("{path}/defaultstation")).await.status, 202);
+        assert_eq!(probe.get(&path).await.body, json!({}));
+        let default = before.default_station.unwrap();
+        let given = probe
+            .send("PUT", &format!("{path}/defaultstation/{default}"), &Value::Null)
+            .await;
+        assert_eq!(
+            (
+                given.status,
+                probe.simulator.person(&agent).unwrap().default_station
+            ),
+            (202, Some(default))
+        );
+        probe.assert_no_violations();
+    }
+
+    #[tokio::test]
+    async fn a_station_somebody_uses_is_not_given_to_another() {
+        let probe = Probe::start().await;
+        let (jane, tom) = probe.simulator.organisation(|org| {
+            let jane = presets::fully_assigned_agent(org, "Jane", "jane@example.com", "E1");
+            (
+                jane,
+                presets::fully_assigned_agent(org, "Tom", "tom@example.com", "E2"),
+            )
+        });
+        let desk = probe.simulator.person(&jane).unwrap().associated_station.unwrap();
+        let path = format!("/api/v2/users/{tom}/station/associatedstation/{desk}");
+        assert_eq!(probe.send("PUT", &path, &Value::Null).await.status, 409);
+    }
+}

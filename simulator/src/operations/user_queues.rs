@@ -21,7 +21,7 @@ fn get_queues(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer
     let page = Page::of(call, SIZE_MAX)?;
     let person = call.read(organisation, Kind::Queues, call.value("userId"))?;
     // Published: `joined` defaults to true, so memberships that aren't joined must be asked for.
-    let joining = joining(call.flag("joined").unwrap_or(true));
+    let joining = Joining::from(call.flag("joined").unwrap_or(true));
     let divisions = call.list("divisionId");
     let in_divisions = |queue: &str| {
         let division = organisation.queues.get(queue).map(|queue| &queue.division);
@@ -71,7 +71,7 @@ fn join<'a>(
         for (id, item) in wanted {
             let joined = item.get("joined").and_then(Value::as_bool);
             if let (Some(membership), Some(joined)) = (person.queues.get_mut(id), joined) {
-                membership.joining = joining(joined);
+                membership.joining = Joining::from(joined);
                 changed.push((id.to_owned(), *membership));
             }
         }
@@ -81,14 +81,6 @@ fn join<'a>(
         .iter()
         .map(|(id, membership)| queue(organisation, id, *membership))
         .collect())
-}
-
-fn joining(joined: impl Into<bool>) -> Joining {
-    if joined.into() {
-        Joining::Joined
-    } else {
-        Joining::Unjoined
-    }
 }
 
 fn queue(organisation: &Organisation, id: &str, membership: QueueMembership) -> Value {
@@ -103,4 +95,94 @@ fn queue(organisation: &Organisation, id: &str, membership: QueueMembership) -> 
         "joined": membership.joining == Joining::Joined,
         "selfUri": format!("/api/v2/routing/queues/{id}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::presets;
+    use crate::probe::Probe;
+    use crate::rules::Lag;
+
+    #[tokio::test]
+    async fn joined_is_true_unless_asked_otherwise_and_pages_hold_25() {
+        let probe = Probe::start().await;
+        let agent = probe
+            .simulator
+            .organisation(|org| presets::agent_with_pages_of_queues(org, "Jane", "jane@example.com", "E1"));
+        let path = format!("/api/v2/users/{agent}/queues");
+        let first = probe.get(&path).await;
+        assert_eq!(
+            (first.ids().len(), &first.body["total"], &first.body["pageCount"]),
+            (25, &json!(30), &json!(2))
+        );
+        assert!(
+            first.body["entities"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|queue| queue["joined"] == true)
+        );
+        let second = probe.get(first.body["nextUri"].as_str().unwrap()).await;
+        assert_eq!((second.ids().len(), second.body.get("nextUri")), (5, None));
+        let unjoined = probe.get(&format!("{path}?joined=false&pageSize=100")).await;
+        assert!(
+            unjoined.body["entities"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|queue| queue["joined"] == false)
+        );
+        assert_eq!(unjoined.ids().len(), 30);
+        assert_eq!(probe.get(&format!("{path}?pageSize=101")).await.status, 400);
+        probe.assert_no_violations();
+    }
+
+    #[tokio::test]
+    async fn unjoining_many_keeps_the_memberships_and_ignores_foreign_queues() {
+        let probe = Probe::start().await;
+        let agent = probe
+            .simulator
+            .organisation(|org| presets::fully_assigned_agent(org, "Jane", "jane@example.com", "E1"));
+        let ids = probe.simulator.person(&agent).unwrap().queues.into_keys();
+        let mut body: Vec<Value> = ids.map(|id| json!({"id": id, "joined": false})).collect();
+        body.push(json!({"id": "9e0a2d76-0f5c-4d1e-8a55-3b6f5f0b3c11", "joined": false}));
+        let answer = probe
+            .send(
+                "PATCH",
+                &format!("/api/v2/users/{agent}/queues"),
+                &Value::from(body),
+            )
+            .await;
+        assert_eq!((answer.status, answer.ids().len()), (200, 5));
+        let queues = probe.simulator.person(&agent).unwrap().queues;
+        assert!(
+            queues.len() == 5
+                && queues
+                    .values()
+                    .all(|membership| membership.joining == Joining::Unjoined)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_lag_by_duration_ends_with_the_simulators_clock() {
+        let probe = Probe::start().await;
+        let agent = probe
+            .simulator
+            .organisation(|org| presets::fully_assigned_agent(org, "Jane", "jane@example.com", "E1"));
+        probe
+            .simulator
+            .set_lag(Kind::Queues, Lag::For(Duration::from_secs(10)));
+        let path = format!("/api/v2/users/{agent}/queues");
+        let queue = probe.get(&path).await.ids()[0].clone();
+        let removed = probe
+            .delete(&format!("/api/v2/routing/queues/{queue}/members/{agent}"))
+            .await;
+        assert_eq!(removed.status, 204);
+        assert!(probe.get(&path).await.ids().contains(&queue));
+        probe.simulator.advance(Duration::from_secs(10));
+        assert!(!probe.get(&path).await.ids().contains(&queue));
+    }
 }

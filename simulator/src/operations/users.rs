@@ -99,3 +99,87 @@ fn get_routing_status(organisation: &mut Organisation, call: &Call<'_>) -> Resul
     let person = call.read(organisation, Kind::Account, call.value("userId"))?;
     Ok(Answer::json(user_json::routing_status(call, &person)))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::organisation::{AccountState, Person};
+    use crate::presets;
+    use crate::probe::Probe;
+
+    #[tokio::test]
+    async fn a_list_by_email_ignores_the_email_shows_a_stranger_first_and_is_a_violation() {
+        let probe = Probe::start().await;
+        probe.simulator.organisation(presets::demonstration);
+        let list = probe.get("/api/v2/users?email=jane.doe@example.com").await;
+        assert_eq!(list.body["total"], 6);
+        assert_eq!(list.ids()[0], probe.simulator.organisation(|org| org.stranger()));
+        assert!(probe.simulator.violations()[0].ends_with("query parameter email does not exist"));
+    }
+
+    #[tokio::test]
+    async fn a_list_shows_active_users_unless_told_otherwise() {
+        let probe = Probe::start().await;
+        let gone = probe.simulator.organisation(|org| {
+            org.add_person(Person::new("Gone", "gone@example.com").state(AccountState::Inactive))
+        });
+        assert!(!probe.get("/api/v2/users").await.ids().contains(&gone));
+        let batch = probe
+            .get(&format!(
+                "/api/v2/users?id={gone}&state=any&expand=routingStatus,presence"
+            ))
+            .await;
+        assert_eq!(batch.ids(), [gone]);
+        let many = vec!["x"; 101].join(",");
+        let refused = probe.get(&format!("/api/v2/users?id={many}")).await;
+        assert_eq!(
+            (refused.status, refused.body["code"].as_str()),
+            (400, Some("max.user.ids"))
+        );
+    }
+
+    #[tokio::test]
+    async fn one_user_is_shown_when_inactive_but_when_deleted_only_on_request() {
+        let probe = Probe::start().await;
+        let gone = probe
+            .simulator
+            .organisation(|org| presets::bare_person(org, "Gone", "gone@example.com", "E1"));
+        let path = format!("/api/v2/users/{gone}");
+        probe
+            .simulator
+            .organisation(|org| org.edit(&gone, |person| person.state = AccountState::Inactive));
+        assert_eq!(probe.get(&path).await.body["state"], "inactive");
+        probe
+            .simulator
+            .organisation(|org| org.edit(&gone, |person| person.state = AccountState::Deleted));
+        let missing = probe.get(&path).await;
+        assert_eq!(
+            (missing.status, missing.body["code"].as_str()),
+            (404, Some("general.resource.not.found"))
+        );
+        assert_eq!(
+            probe.get(&format!("{path}?state=deleted")).await.body["state"],
+            "deleted"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_external_id_is_case_sensitive_and_expansions_come_along() {
+        let probe = Probe::start().await;
+        let jane = probe.simulator.organisation(presets::demonstration)[0].clone();
+        let expand = "expand=routingStatus&expand=presence,conversationSummary,station,skills,languages,groups,team,authorization";
+        let found = probe
+            .get(&format!("/api/v2/users/externalid/workday/E1001?{expand}"))
+            .await;
+        assert_eq!(found.body["id"], jane.as_str());
+        assert_eq!(found.body["skills"].as_array().unwrap().len(), 3);
+        assert_eq!(
+            found.body["conversationSummary"]["call"]["contactCenter"]["active"],
+            0
+        );
+        assert_eq!(
+            probe.get("/api/v2/users/externalid/workday/e1001").await.status,
+            404
+        );
+        probe.assert_no_violations();
+    }
+}

@@ -50,3 +50,46 @@ fn body(person: &PersonState) -> Value {
     body["level"] = Value::from("Agent");
     body
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::presets;
+    use crate::probe::Probe;
+    use crate::rules::InactiveWrites;
+
+    #[tokio::test]
+    async fn an_override_is_dropped_to_the_organisations_setting_and_can_be_put_back() {
+        let probe = Probe::start().await;
+        let agent = probe
+            .simulator
+            .organisation(|org| presets::fully_assigned_agent(org, "Jane", "jane@example.com", "E1"));
+        let before = probe.simulator.person(&agent).unwrap().utilization.unwrap();
+        let path = format!("/api/v2/routing/users/{agent}/utilization");
+        assert_eq!(probe.get(&path).await.body["level"], "Agent");
+        assert_eq!(probe.delete(&path).await.status, 200);
+        assert_eq!(probe.get(&path).await.body["level"], "Organization");
+        assert_eq!(probe.delete(&path).await.status, 200);
+        assert_eq!(probe.send("PUT", &path, &before).await.status, 200);
+        assert_eq!(probe.simulator.person(&agent).unwrap().utilization, Some(before));
+        probe.assert_no_violations();
+    }
+
+    #[tokio::test]
+    async fn writes_for_an_inactive_user_are_refused_by_switch() {
+        let probe = Probe::start().await;
+        let agent = probe
+            .simulator
+            .organisation(|org| presets::fully_assigned_agent(org, "Jane", "jane@example.com", "E1"));
+        probe.deactivate(&agent).await;
+        probe
+            .simulator
+            .rules(|rules| rules.inactive_writes = InactiveWrites::Refused);
+        let path = format!("/api/v2/routing/users/{agent}/utilization");
+        assert_eq!(probe.delete(&path).await.status, 400);
+        assert_eq!(probe.delete(&format!("/api/v2/tokens/{agent}")).await.status, 204);
+        probe
+            .simulator
+            .rules(|rules| rules.inactive_writes = InactiveWrites::Accepted);
+        assert_eq!(probe.delete(&path).await.status, 200);
+    }
+}
