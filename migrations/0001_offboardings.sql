@@ -51,5 +51,7 @@ create unique index offboardings_one_open_per_email on offboardings (email_key)
 create unique index offboardings_one_open_per_external_id on offboardings (source, external_id)
     where status in ('scheduled', 'held') and external_id is not null;
 
+create index offboardings_by_user on offboardings (genesys_user_id) where status in ('scheduled', 'held');
+
 -- Claims are planned from statistics; a table that has just been filled must not wait for the default thresholds.
 alter table offboardings set (autovacuum_vacuum_scale_factor = 0.01, autovacuum_analyze_scale_factor = 0.01);

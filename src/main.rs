@@ -14,13 +14,7 @@ use leaver::store::decisions::Decision;
 #[command(version, max_term_width = 100)]
 struct Cli {
     /// The configuration file.
-    #[arg(
-        long,
-        global = true,
-        env = "LEAVER_CONFIG",
-        default_value = "leaver.toml",
-        value_name = "FILE"
-    )]
+    #[arg(long, global = true, env = "LEAVER_CONFIG", default_value = "leaver.toml", value_name = "FILE")]
     config: PathBuf,
     /// Prints JSON for programs instead of text for people.
     #[arg(long, global = true)]
@@ -101,10 +95,7 @@ enum Command {
 
 fn main() -> ExitCode {
     // Before the first client: without it every TLS connection panics.
-    if rustls::crypto::ring::default_provider()
-        .install_default()
-        .is_err()
-    {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
         eprintln!("a cryptography provider was installed before");
         return ExitCode::FAILURE;
     }
@@ -121,16 +112,10 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     let config = Config::load(&cli.config).map_err(Failure::configuration)?;
     let output = if cli.json { Output::Json } else { Output::Text };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::other)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::other)?;
     runtime.block_on(async {
         match cli.command {
-            Command::Serve {
-                no_worker,
-                no_migrate,
-            } => {
+            Command::Serve { no_worker, no_migrate } => {
                 let work = if no_worker { Work::Elsewhere } else { Work::Here };
                 commands::serve(&config, work, migrate(no_migrate)).await
             }
@@ -141,23 +126,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Send { source, file, url } => {
                 commands::send(&config, &source, &file, url.as_deref()).await
             }
-            Command::List {
-                status,
-                person,
-                source,
-                limit,
-            } => {
-                commands::list(
-                    &config,
-                    commands::ListArguments {
-                        status,
-                        person,
-                        source,
-                        limit,
-                    },
-                    output,
-                )
-                .await
+            Command::List { status, person, source, limit } => {
+                commands::list(&config, commands::ListArguments { status, person, source, limit }, output)
+                    .await
             }
             Command::Show { id } => commands::show(&config, &id, output).await,
             Command::Retry { id } => commands::decide(&config, &id, Decision::Retry, output).await,

@@ -40,19 +40,10 @@ pub struct Page {
 pub async fn list(store: &Store, filter: &Filter) -> Result<Page, OperateError> {
     // One more than asked for tells whether there is a next page.
     let wanted = filter.limit.max(1);
-    let mut items = store
-        .list(&Filter {
-            limit: wanted.saturating_add(1),
-            ..filter.clone()
-        })
-        .await?;
+    let mut items = store.list(&Filter { limit: wanted.saturating_add(1), ..filter.clone() }).await?;
     let more = items.len() > wanted as usize;
     items.truncate(wanted as usize);
-    let next = if more {
-        items.last().map(|view| view.id)
-    } else {
-        None
-    };
+    let next = if more { items.last().map(|view| view.id) } else { None };
     Ok(Page { items, next })
 }
 
@@ -63,16 +54,12 @@ pub async fn show(store: &Store, id: OffboardingId) -> Result<Option<View>, Oper
     };
     let known = view.steps.take().unwrap_or_default();
     let steps = PLAN.iter().map(|step| {
-        known
-            .iter()
-            .find(|view| view.name == step.name())
-            .cloned()
-            .unwrap_or_else(|| StepView {
-                name: step.name().to_owned(),
-                phase: step.phase().as_str().to_owned(),
-                status: "pending".to_owned(),
-                removed: 0,
-            })
+        known.iter().find(|view| view.name == step.name()).cloned().unwrap_or_else(|| StepView {
+            name: step.name().to_owned(),
+            phase: step.phase().as_str().to_owned(),
+            status: "pending".to_owned(),
+            removed: 0,
+        })
     });
     view.steps = Some(steps.collect());
     Ok(Some(view))
@@ -131,34 +118,20 @@ pub async fn preview(
     let user = find(genesys, authority, person).await?;
     let mut steps = Vec::with_capacity(PLAN.len());
     for step in PLAN {
-        let mut found = PreviewStep {
-            name: step.name(),
-            title: step.title(),
-            remove: Vec::new(),
-            inherited: Vec::new(),
-        };
+        let mut found =
+            PreviewStep { name: step.name(), title: step.title(), remove: Vec::new(), inherited: Vec::new() };
         for observed in step.observe(genesys, std::slice::from_ref(&user.id)).await {
             let observed = observed?;
-            found
-                .remove
-                .extend(observed.assignments.into_iter().map(|a| PreviewItem {
-                    target: a.target,
-                    detail: a.detail,
-                }));
-            found.inherited.extend(
-                observed
-                    .inherited
-                    .into_iter()
-                    .map(|i| format!("{} through {}", i.target, i.via)),
+            found.remove.extend(
+                observed.assignments.into_iter().map(|a| PreviewItem { target: a.target, detail: a.detail }),
             );
+            found
+                .inherited
+                .extend(observed.inherited.into_iter().map(|i| format!("{} through {}", i.target, i.via)));
         }
         steps.push(found);
     }
-    Ok(Preview {
-        genesys_user_id: user.id.to_string(),
-        state: user.state.as_str(),
-        steps,
-    })
+    Ok(Preview { genesys_user_id: user.id.to_string(), state: user.state.as_str(), steps })
 }
 
 async fn find(genesys: &Genesys, authority: Option<&str>, person: &str) -> Result<User, OperateError> {
@@ -177,8 +150,5 @@ async fn find(genesys: &Genesys, authority: Option<&str>, person: &str) -> Resul
         return genesys.user(&id).await?.ok_or(OperateError::NotOne(0));
     }
     let authority = authority.ok_or(OperateError::NoAuthority)?;
-    genesys
-        .user_by_external_id(authority, person)
-        .await?
-        .ok_or(OperateError::NotOne(0))
+    genesys.user_by_external_id(authority, person).await?.ok_or(OperateError::NotOne(0))
 }

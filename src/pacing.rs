@@ -27,11 +27,7 @@ pub struct SharedPacer {
 impl SharedPacer {
     /// Paces by the configured limit or a lower announced one, and grants nothing more once `stop` is cancelled.
     pub fn new(store: Store, limit_per_minute: u32, stop: CancellationToken) -> Self {
-        Self {
-            store,
-            limit_per_minute,
-            stop,
-        }
+        Self { store, limit_per_minute, stop }
     }
 }
 
@@ -39,30 +35,18 @@ impl SharedPacer {
 impl Pacer for SharedPacer {
     async fn reserve(&self, calls: u32) -> Result<Permits, PacerError> {
         while !self.stop.is_cancelled() {
-            let reserved = self
-                .store
-                .reserve_calls(calls, self.limit_per_minute, PERMIT_GOOD_FOR)
-                .await;
+            let reserved = self.store.reserve_calls(calls, self.limit_per_minute, PERMIT_GOOD_FOR).await;
             let reserved = reserved.map_err(PacerError::new)?;
             let starts_at = Instant::now() + reserved.starts_in;
             if !reserved.starts_in.is_zero() {
                 let pause = tokio::time::sleep_until(starts_at.into());
                 tokio::select! { () = pause => {} () = self.stop.cancelled() => break }
                 // Another replica may have been told to wait in the meantime.
-                if !self
-                    .store
-                    .calls_blocked_for()
-                    .await
-                    .map_err(PacerError::new)?
-                    .is_zero()
-                {
+                if !self.store.calls_blocked_for().await.map_err(PacerError::new)?.is_zero() {
                     continue;
                 }
             }
-            return Ok(Permits {
-                calls: reserved.calls,
-                valid_until: starts_at + PERMIT_GOOD_FOR,
-            });
+            return Ok(Permits { calls: reserved.calls, valid_until: starts_at + PERMIT_GOOD_FOR });
         }
         Err(PacerError::new(Stopping))
     }

@@ -26,6 +26,9 @@ use crate::worker::{Engine, Settings};
 /// The pause between two tries to reach a database that is away at the start.
 const MIGRATION_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long open connections may take to end; with the worker's share an orderly stop ends within 25 s.
+const CONNECTIONS_DRAIN_MAX: Duration = Duration::from_secs(4);
+
 /// What keeps the service from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -104,15 +107,12 @@ impl Parts {
             login_url: config.genesys.login_url().clone(),
             client_id: config.genesys.client_id.clone(),
             client_secret: config.genesys.client_secret.clone(),
-            timeout: config.genesys.timeout,
+            // A call must not outlast the lease under which it was begun.
+            timeout: config.genesys.timeout.min(config.worker.lease / 2),
             user_agent: concat!("leaver/", env!("CARGO_PKG_VERSION")).to_owned(),
             waits: genesys::Waits::default(),
         };
-        Ok(Self {
-            store,
-            genesys: Genesys::new(settings, Arc::new(pacer))?,
-            stop,
-        })
+        Ok(Self { store, genesys: Genesys::new(settings, Arc::new(pacer))?, stop })
     }
 
     /// The engine over these parts.
@@ -123,11 +123,7 @@ impl Parts {
 
 /// Builds every configured source.
 pub fn sources(config: &Config) -> Result<Vec<Source>, SourceError> {
-    config
-        .sources
-        .iter()
-        .map(|(name, table)| Source::build(name, table))
-        .collect()
+    config.sources.iter().map(|(name, table)| Source::build(name, table)).collect()
 }
 
 /// Serves webhooks, health and the operator API, and works where `work` says so, until a signal. `announce` is given
@@ -144,9 +140,7 @@ pub async fn serve(
     let public = bind("listen", config.server.listen).await?;
     let admin = bind("admin_listen", config.server.admin_listen).await?;
     if let (Ok(public), Ok(admin)) = (public.local_addr(), admin.local_addr()) {
-        announce(&format!(
-            "listening on http://{public} (webhooks), http://{admin} (admin)"
-        ));
+        announce(&format!("listening on http://{public} (webhooks), http://{admin} (admin)"));
     }
     warn_of_what_is_not_built(config);
     let stopping = CancellationToken::new();
@@ -160,23 +154,10 @@ pub async fn serve(
         policy.effective_at,
     );
     let health = Health::new(parts.store.clone(), stopping.clone());
-    let public = tokio::spawn(http::serve(
-        public,
-        webhooks.router().merge(health.clone().router()),
-        closing.clone(),
-    ));
-    let admin = tokio::spawn(http::serve(
-        admin,
-        api(config, &parts, metrics).router(),
-        closing.clone(),
-    ));
-    let background = tokio::spawn(background(
-        config.clone(),
-        parts.clone(),
-        work,
-        migrate,
-        stopping.clone(),
-    ));
+    let public =
+        tokio::spawn(http::serve(public, webhooks.router().merge(health.clone().router()), closing.clone()));
+    let admin = tokio::spawn(http::serve(admin, api(config, &parts, metrics).router(), closing.clone()));
+    let background = tokio::spawn(background(config.clone(), parts.clone(), work, migrate, stopping.clone()));
     stop_signal().await;
     // In this order: not ready, no new work, the running calls, and the listeners last, so that a load balancer has
     // had time to look and nobody is refused.
@@ -184,7 +165,10 @@ pub async fn serve(
     parts.stop.cancel();
     let _ = background.await;
     closing.cancel();
-    let _ = tokio::join!(public, admin);
+    let listeners = async { tokio::join!(public, admin) };
+    if tokio::time::timeout(CONNECTIONS_DRAIN_MAX, listeners).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
     parts.store.close().await;
     Ok(())
 }
@@ -193,13 +177,8 @@ pub async fn serve(
 pub async fn work(config: &Config, migrate: Migrate) -> Result<(), ServeError> {
     let parts = Parts::new(config)?;
     let stopping = CancellationToken::new();
-    let background = tokio::spawn(background(
-        config.clone(),
-        parts.clone(),
-        Work::Here,
-        migrate,
-        stopping.clone(),
-    ));
+    let background =
+        tokio::spawn(background(config.clone(), parts.clone(), Work::Here, migrate, stopping.clone()));
     stop_signal().await;
     stopping.cancel();
     parts.stop.cancel();
@@ -234,10 +213,7 @@ async fn tell_durability(store: &Store) {
     let settings = store.durability().await.unwrap_or_default();
     for (name, setting) in settings {
         if matches!(name.as_str(), "fsync" | "full_page_writes" | "synchronous_commit") && setting == "off" {
-            tracing::error!(
-                name,
-                "the database may lose what was acknowledged: this setting is off"
-            );
+            tracing::error!(name, "the database may lose what was acknowledged: this setting is off");
         }
     }
 }
@@ -262,9 +238,7 @@ fn api(config: &Config, parts: &Parts, metrics: PrometheusHandle) -> Api {
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|cause| ServeError::Bind { key, address, cause })
+    TcpListener::bind(address).await.map_err(|cause| ServeError::Bind { key, address, cause })
 }
 
 /// Waits for the first signal to stop; a second one ends the process at once.
@@ -304,10 +278,7 @@ fn engine_settings(config: &Config) -> Settings {
         not_found: policy.person_not_found,
         not_found_recheck: policy.not_found_recheck,
         protected: policy.protected.clone(),
-        brake: BrakeLimits {
-            per_hour: policy.changes_per_hour_max,
-            per_day: policy.changes_per_day_max,
-        },
+        brake: BrakeLimits { per_hour: policy.changes_per_hour_max, per_day: policy.changes_per_day_max },
         external_id_authority: config.genesys.external_id_authority.clone(),
     }
 }

@@ -6,11 +6,8 @@ use tracing_subscriber::EnvFilter;
 pub fn start() {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=error,hyper=warn"));
-    let started = tracing_subscriber::fmt()
-        .json()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .try_init();
+    let started =
+        tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     if started.is_ok() {
         // A panic's message may hold data; where it happened is enough to find it.
         std::panic::set_hook(Box::new(|panic| {

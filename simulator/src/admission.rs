@@ -54,10 +54,8 @@ impl Arrival {
     fn compare_with_definition(&mut self) {
         match definition().find(&self.method, &self.path) {
             Match::Operation(operation, values) => {
-                let content_type = self
-                    .headers
-                    .get(header::CONTENT_TYPE)
-                    .and_then(|value| value.to_str().ok());
+                let content_type =
+                    self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
                 let verdict = definition().check(operation, &self.query, content_type, &self.body);
                 self.operation = Some((operation, values));
                 self.violations = verdict.violations;
@@ -65,19 +63,16 @@ impl Arrival {
                 self.json = verdict.body;
             }
             Match::OtherMethod => {
-                self.violations
-                    .push("the path exists, but not with this method".to_owned());
+                self.violations.push("the path exists, but not with this method".to_owned());
                 let message = "The method is not allowed for the requested resource.";
                 self.refusal = Some(Problem::new(405, "method.not.allowed", message));
             }
             Match::Invented(real) => {
-                self.violations
-                    .push(format!("an invented call; the real one is {real}"));
+                self.violations.push(format!("an invented call; the real one is {real}"));
                 self.refusal = Some(Problem::not_found());
             }
             Match::Unknown => {
-                self.violations
-                    .push("the path is not in the definition".to_owned());
+                self.violations.push("the path is not in the definition".to_owned());
                 self.refusal = Some(Problem::not_found());
             }
         }
@@ -98,10 +93,7 @@ impl Arrival {
             body: self.body.clone(),
             user_agent: self.header("user-agent").map(str::to_owned),
             request_id: self.header("x-request-id").map(str::to_owned),
-            operation: self
-                .operation
-                .as_ref()
-                .map(|(operation, _)| operation.id.as_str()),
+            operation: self.operation.as_ref().map(|(operation, _)| operation.id.as_str()),
             intent: if changes { Intent::Changes } else { Intent::Reads },
         }
     }
@@ -111,9 +103,7 @@ impl Arrival {
     }
 
     fn asks_for_token(&self) -> bool {
-        self.operation
-            .as_ref()
-            .is_some_and(|(operation, _)| operation.id == "oauthToken")
+        self.operation.as_ref().is_some_and(|(operation, _)| operation.id == "oauthToken")
     }
 }
 
@@ -131,15 +121,8 @@ pub(crate) fn admit(world: &mut World, arrival: &mut Arrival) -> (Option<u64>, S
     if unknown_call {
         return (number, standing);
     }
-    let forbidden = arrival
-        .operation
-        .as_ref()
-        .and_then(|(operation, _)| forbidden(operation, &world.rules));
-    arrival.refusal = token
-        .err()
-        .or(over_limit)
-        .or(forbidden)
-        .or(arrival.refusal.take());
+    let forbidden = arrival.operation.as_ref().and_then(|(operation, _)| forbidden(operation, &world.rules));
+    arrival.refusal = token.err().or(over_limit).or(forbidden).or(arrival.refusal.take());
     (number, standing)
 }
 
@@ -174,9 +157,7 @@ pub(crate) fn perform(control: &Control, arrival: &Arrival, sequence: u64, corre
     let now = world.now();
     if arrival.asks_for_token() {
         let authorization = arrival.header("authorization");
-        return world
-            .credentials
-            .answer(authorization, &arrival.body, &world.rules, now);
+        return world.credentials.answer(authorization, &arrival.body, &world.rules, now);
     }
     let call = Call {
         operation,
@@ -194,10 +175,7 @@ pub(crate) fn perform(control: &Control, arrival: &Arrival, sequence: u64, corre
         operations::run(organisation, &call).unwrap_or_else(|problem| problem.into_answer(correlation_id));
     let effect = organisation.effect;
     let method_and_path = format!("#{sequence} {} {}", arrival.method, arrival.path);
-    let remarks = organisation
-        .remarks
-        .drain(..)
-        .map(|remark| format!("{method_and_path}: {remark}"));
+    let remarks = organisation.remarks.drain(..).map(|remark| format!("{method_and_path}: {remark}"));
     world.violations.extend(remarks);
     if effect == Effect::Changed
         && let Some(entry) = world.journal.get_mut(sequence)

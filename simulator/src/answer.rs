@@ -22,19 +22,11 @@ pub(crate) enum Content {
 
 impl Answer {
     pub(crate) fn json(value: Value) -> Self {
-        Self {
-            status: 200,
-            retry_after_seconds: None,
-            content: Content::Json(value),
-        }
+        Self { status: 200, retry_after_seconds: None, content: Content::Json(value) }
     }
 
     pub(crate) fn empty(status: u16) -> Self {
-        Self {
-            status,
-            retry_after_seconds: None,
-            content: Content::Empty,
-        }
+        Self { status, retry_after_seconds: None, content: Content::Empty }
     }
 }
 

@@ -90,9 +90,7 @@ impl Control {
     pub fn everybody(&self) -> BTreeMap<String, PersonState> {
         let world = self.world();
         let people = world.organisation.people().into_iter();
-        people
-            .filter_map(|id| world.organisation.person(&id).map(|person| (id, person)))
-            .collect()
+        people.filter_map(|id| world.organisation.person(&id).map(|person| (id, person))).collect()
     }
 
     /// Changes the rules from the next request on.
@@ -107,10 +105,7 @@ impl Control {
 
     /// Takes a permission away from the OAuth client.
     pub fn withhold_permission(&self, permission: &str) {
-        self.world()
-            .rules
-            .withheld_permissions
-            .insert(permission.to_owned());
+        self.world().rules.withheld_permissions.insert(permission.to_owned());
     }
 
     /// Moves the simulator's clock on: tokens, rate windows and lags by duration see it.
@@ -133,12 +128,7 @@ impl Control {
     #[must_use]
     pub fn changing(&self) -> Vec<Entry> {
         let world = self.world();
-        world
-            .journal
-            .entries()
-            .filter(|entry| entry.request.intent == Intent::Changes)
-            .cloned()
-            .collect()
+        world.journal.entries().filter(|entry| entry.request.intent == Intent::Changes).cloned().collect()
     }
 
     /// Gives what broke the published definition so far; empty for a client that keeps to it.

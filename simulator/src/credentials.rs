@@ -44,10 +44,7 @@ impl Credentials {
         now: Instant,
     ) -> Answer {
         let form = text::pairs(&String::from_utf8_lossy(body));
-        if !form
-            .iter()
-            .any(|(name, value)| name == "grant_type" && value == "client_credentials")
-        {
+        if !form.iter().any(|(name, value)| name == "grant_type" && value == "client_credentials") {
             return refusal("unsupported_grant_type", "grant_type must be client_credentials");
         }
         let expected = format!("{}:{}", self.client_id, self.client_secret);
@@ -59,10 +56,7 @@ impl Credentials {
         }
         self.given += 1;
         let bearer = format!("{}-{}", self.given, uuid::Uuid::new_v4());
-        let token = Token {
-            number: self.given,
-            expires: now + rules.token_lifetime,
-        };
+        let token = Token { number: self.given, expires: now + rules.token_lifetime };
         self.tokens.insert(bearer.clone(), token);
         Answer::json(json!({
             "access_token": bearer,
@@ -96,9 +90,5 @@ impl Credentials {
 
 fn refusal(error: &str, description: &str) -> Answer {
     let body: Value = json!({"error": error, "description": description, "error_description": description});
-    Answer {
-        status: 400,
-        retry_after_seconds: None,
-        content: Content::Json(body),
-    }
+    Answer { status: 400, retry_after_seconds: None, content: Content::Json(body) }
 }

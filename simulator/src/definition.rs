@@ -97,10 +97,7 @@ pub(crate) struct Verdict {
 }
 
 static DEFINITION: LazyLock<Definition> = LazyLock::new(|| {
-    #[expect(
-        clippy::expect_used,
-        reason = "the file is compiled in, and every test parses it"
-    )]
+    #[expect(clippy::expect_used, reason = "the file is compiled in, and every test parses it")]
     serde_json::from_str(include_str!("definition.json")).expect("definition.json is well formed")
 });
 
@@ -129,9 +126,7 @@ impl Definition {
         fitting
             .into_iter()
             .find(|(operation, values)| values.len() == most_literal && operation.method == method)
-            .map_or(Match::OtherMethod, |(operation, values)| {
-                Match::Operation(operation, values)
-            })
+            .map_or(Match::OtherMethod, |(operation, values)| Match::Operation(operation, values))
     }
 
     /// Compares a request with the definition of its operation.
@@ -149,22 +144,18 @@ impl Definition {
         check_query(operation, query, &mut verdict);
         match &operation.body {
             Some(body) => self.check_body(body, content_type, bytes, &mut verdict),
-            None if !bytes.is_empty() => verdict
-                .violations
-                .push("takes no body, but one was sent".to_owned()),
+            None if !bytes.is_empty() => {
+                verdict.violations.push("takes no body, but one was sent".to_owned())
+            }
             None => {}
         }
         verdict
     }
 
     fn check_body(&self, body: &Body, content_type: Option<&str>, bytes: &[u8], verdict: &mut Verdict) {
-        let declared = content_type
-            .and_then(|value| value.split(';').next())
-            .map(str::trim);
+        let declared = content_type.and_then(|value| value.split(';').next()).map(str::trim);
         if !declared.is_some_and(|value| value.eq_ignore_ascii_case(&body.content_type)) {
-            verdict
-                .violations
-                .push(format!("content type is {declared:?}, not {}", body.content_type));
+            verdict.violations.push(format!("content type is {declared:?}, not {}", body.content_type));
             verdict.refusal = Some(Problem::unsupported_media_type());
             return;
         }
@@ -193,17 +184,13 @@ fn check_query(operation: &Operation, query: &[(String, String)], verdict: &mut 
     for (name, value) in query {
         let Some(parameter) = operation.query.iter().find(|parameter| parameter.name == *name) else {
             // Genesys ignores what it doesn't know, which is exactly what makes `GET /users?email=` dangerous.
-            verdict
-                .violations
-                .push(format!("query parameter {name} does not exist"));
+            verdict.violations.push(format!("query parameter {name} does not exist"));
             continue;
         };
         if !parameter.fits(value) {
             let text = format!("Value [{value}] is not valid for parameter [{name}].");
             verdict.violations.push(text.clone());
-            verdict
-                .refusal
-                .get_or_insert_with(|| Problem::new(400, "invalid.value", text));
+            verdict.refusal.get_or_insert_with(|| Problem::new(400, "invalid.value", text));
         }
     }
     for parameter in operation.query.iter().filter(|parameter| parameter.required) {
@@ -233,25 +220,17 @@ impl Parameter {
 
 /// Gives the values of a template's variables, or nothing when the path doesn't fit it.
 fn variables(template: &'static str, path: &str) -> Option<PathValues> {
-    let fits = template
-        .split('/')
-        .map(Some)
-        .chain([None])
-        .zip(path.split('/').map(Some).chain([None]))
-        .all(|(expected, segment)| match (expected, segment) {
+    let fits = template.split('/').map(Some).chain([None]).zip(path.split('/').map(Some).chain([None])).all(
+        |(expected, segment)| match (expected, segment) {
             (Some(expected), Some(segment)) if is_variable(expected) => !segment.is_empty(),
             (expected, segment) => expected == segment,
-        });
+        },
+    );
     // Decided before anything is allocated: every request is compared with every template.
     fits.then(|| {
-        let segments = template
-            .split('/')
-            .zip(path.split('/'))
-            .filter(|(expected, _)| is_variable(expected));
+        let segments = template.split('/').zip(path.split('/')).filter(|(expected, _)| is_variable(expected));
         let named = segments.map(|(name, segment)| (name.trim_matches(['{', '}']), segment));
-        named
-            .map(|(name, segment)| (name, text::decode_percent(segment)))
-            .collect()
+        named.map(|(name, segment)| (name, text::decode_percent(segment))).collect()
     })
 }
 

@@ -119,38 +119,23 @@ fn carry_out(
 /// Lets a fault end a request.
 fn strike(fault: &Fault, info: &RequestInfo, allowed: u32, correlation_id: &str) -> Option<End> {
     match &fault.action {
-        Action::Answer {
-            status: 429,
-            code,
-            retry_after_seconds,
-        } => {
+        Action::Answer { status: 429, code, retry_after_seconds } => {
             let mut problem = Problem::too_many_requests(retry_after_seconds.unwrap_or(1), allowed);
             problem.retry_after_seconds = *retry_after_seconds;
             code.clone_into(&mut problem.code);
             Some(End::Answer(problem.into_answer(correlation_id)))
         }
-        Action::Answer {
-            status,
-            code,
-            retry_after_seconds,
-        } => {
+        Action::Answer { status, code, retry_after_seconds } => {
             let mut problem = Problem::new(*status, code, format!("Simulated failure {code}."));
             problem.retry_after_seconds = *retry_after_seconds;
             Some(End::Answer(problem.into_answer(correlation_id)))
         }
         Action::Hang => Some(End::Hang),
         Action::Close => Some(End::Close),
-        Action::RawBody {
-            status,
-            content_type,
-            body,
-        } => Some(End::Answer(Answer {
+        Action::RawBody { status, content_type, body } => Some(End::Answer(Answer {
             status: *status,
             retry_after_seconds: None,
-            content: Content::Raw {
-                content_type: content_type.clone(),
-                bytes: Bytes::from(body.clone()),
-            },
+            content: Content::Raw { content_type: content_type.clone(), bytes: Bytes::from(body.clone()) },
         })),
         Action::Call(hook, then) => {
             let hook = Arc::clone(hook);
@@ -173,18 +158,12 @@ fn rewrite(fault: &Fault, answer: Answer) -> Answer {
     match &fault.action {
         Action::MutateAnswer(rewrite) => {
             let value: Value = tokio::task::block_in_place(|| rewrite(value.clone()));
-            Answer {
-                content: Content::Json(value),
-                ..answer
-            }
+            Answer { content: Content::Json(value), ..answer }
         }
         Action::Truncate(length) => {
             let mut bytes = value.to_string().into_bytes();
             bytes.truncate(*length);
-            let content = Content::Raw {
-                content_type: "application/json".to_owned(),
-                bytes: bytes.into(),
-            };
+            let content = Content::Raw { content_type: "application/json".to_owned(), bytes: bytes.into() };
             Answer { content, ..answer }
         }
         Action::Answer { .. }
@@ -198,11 +177,7 @@ fn rewrite(fault: &Fault, answer: Answer) -> Answer {
 
 fn note_answer(control: &Control, sequence: u64, status: u16) {
     let mut world = control.world();
-    let answered = Answered {
-        instant: world.now(),
-        at: world.wall_clock(),
-        status,
-    };
+    let answered = Answered { instant: world.now(), at: world.wall_clock(), status };
     if let Some(entry) = world.journal.get_mut(sequence) {
         entry.answered = Some(answered);
     }

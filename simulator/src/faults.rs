@@ -32,21 +32,13 @@ impl Fault {
     /// Makes a fault that strikes before the request has any effect.
     #[must_use]
     pub fn before(matcher: Matcher, action: Action) -> Self {
-        Self {
-            matcher,
-            moment: Moment::BeforeEffect,
-            action,
-        }
+        Self { matcher, moment: Moment::BeforeEffect, action }
     }
 
     /// Makes a fault that strikes after the effect, so that only the answer suffers.
     #[must_use]
     pub fn after(matcher: Matcher, action: Action) -> Self {
-        Self {
-            matcher,
-            moment: Moment::AfterEffect,
-            action,
-        }
+        Self { matcher, moment: Moment::AfterEffect, action }
     }
 }
 
@@ -98,11 +90,7 @@ impl Action {
     /// Makes an error answer.
     #[must_use]
     pub fn answer(status: u16, code: &str) -> Self {
-        Self::Answer {
-            status,
-            code: code.to_owned(),
-            retry_after_seconds: None,
-        }
+        Self::Answer { status, code: code.to_owned(), retry_after_seconds: None }
     }
 
     /// Makes a 429 to be retried after so many seconds.
@@ -144,9 +132,9 @@ impl fmt::Debug for Action {
             Self::Answer { status, code, .. } => write!(formatter, "Answer({status} {code})"),
             Self::Hang => formatter.write_str("Hang"),
             Self::Close => formatter.write_str("Close"),
-            Self::RawBody {
-                status, content_type, ..
-            } => write!(formatter, "RawBody({status} {content_type})"),
+            Self::RawBody { status, content_type, .. } => {
+                write!(formatter, "RawBody({status} {content_type})")
+            }
             Self::Truncate(bytes) => write!(formatter, "Truncate({bytes})"),
             Self::MutateAnswer(_) => formatter.write_str("MutateAnswer"),
             Self::Call(_, then) => write!(formatter, "Call(then {then:?})"),
@@ -184,12 +172,7 @@ struct Injected {
 
 impl Faults {
     pub(crate) fn inject(&mut self, fault: Fault) -> FaultId {
-        self.0.push(Injected {
-            fault,
-            enabled: true,
-            fitting: 0,
-            struck: 0,
-        });
+        self.0.push(Injected { fault, enabled: true, fitting: 0, struck: 0 });
         FaultId(self.0.len() - 1)
     }
 

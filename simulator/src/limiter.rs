@@ -44,13 +44,6 @@ impl Limiter {
         if refusal.is_none() {
             window.count += 1;
         }
-        (
-            Standing {
-                count: window.count,
-                allowed,
-                reset_seconds,
-            },
-            refusal,
-        )
+        (Standing { count: window.count, allowed, reset_seconds }, refusal)
     }
 }

@@ -38,10 +38,7 @@ async fn main() -> anyhow::Result<()> {
         listen: arguments.listen,
         client_id: arguments.client_id,
         client_secret: arguments.client_secret,
-        rules: Rules {
-            requests_allowed: arguments.requests_allowed,
-            ..Rules::default()
-        },
+        rules: Rules { requests_allowed: arguments.requests_allowed, ..Rules::default() },
         ..Options::default()
     })?;
     simulator.organisation(presets::demonstration);

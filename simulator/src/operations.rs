@@ -63,11 +63,7 @@ pub(crate) fn run(organisation: &mut Organisation, call: &Call<'_>) -> Result<An
     let id = call.operation.id.as_str();
     let Some((_, handler)) = KINDS.iter().copied().flatten().find(|(name, _)| *name == id) else {
         organisation.remarks.push(format!("{id} is not simulated"));
-        return Err(Problem::new(
-            501,
-            "simulator.not.simulated",
-            format!("{id} is not simulated"),
-        ));
+        return Err(Problem::new(501, "simulator.not.simulated", format!("{id} is not simulated")));
     };
     refuse_inactive(organisation, call)?;
     handler(organisation, call)
@@ -78,13 +74,8 @@ fn refuse_inactive(organisation: &Organisation, call: &Call<'_>) -> Result<(), P
     if call.rules.inactive_writes == InactiveWrites::Accepted || !call.operation.changes || exempt {
         return Ok(());
     }
-    let subject = call
-        .values
-        .iter()
-        .find(|(name, _)| ["userId", "subjectId", "memberId"].contains(name));
-    let state = subject
-        .and_then(|(_, id)| organisation.truth(id))
-        .map(|person| person.state);
+    let subject = call.values.iter().find(|(name, _)| ["userId", "subjectId", "memberId"].contains(name));
+    let state = subject.and_then(|(_, id)| organisation.truth(id)).map(|person| person.state);
     if state == Some(AccountState::Inactive) {
         return Err(Problem::bad_request("The user is not active."));
     }
@@ -94,18 +85,12 @@ fn refuse_inactive(organisation: &Organisation, call: &Call<'_>) -> Result<(), P
 impl Call<'_> {
     /// Gives a variable of the path.
     fn value(&self, name: &str) -> &str {
-        self.values
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map_or("", |(_, value)| value)
+        self.values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
     }
 
     /// Gives a query parameter.
     fn parameter(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Gives a boolean query parameter.
@@ -116,19 +101,14 @@ impl Call<'_> {
     /// Gives a list, sent as repeated keys or joined by commas.
     fn list(&self, name: &str) -> Vec<String> {
         let values = self.query.iter().filter(|(known, _)| known == name);
-        values
-            .flat_map(|(_, value)| value.split(','))
-            .map(str::to_owned)
-            .collect()
+        values.flat_map(|(_, value)| value.split(',')).map(str::to_owned).collect()
     }
 
     /// Gives the items of a body that is a list, and refuses more than the published limit.
     fn items(&self, max: usize) -> Result<&[Value], Problem> {
         let items = self.body.as_array().map_or(&[][..], Vec::as_slice);
         if items.len() > max {
-            return Err(Problem::bad_request(&format!(
-                "At most {max} items can be sent at a time."
-            )));
+            return Err(Problem::bad_request(&format!("At most {max} items can be sent at a time.")));
         }
         Ok(items)
     }
@@ -154,15 +134,10 @@ impl Call<'_> {
         kinds: &[Kind],
         change: impl FnOnce(&mut PersonState) -> R,
     ) -> Result<R, Problem> {
-        if organisation
-            .truth(id)
-            .is_none_or(|person| person.state == AccountState::Deleted)
-        {
+        if organisation.truth(id).is_none_or(|person| person.state == AccountState::Deleted) {
             return Err(Problem::not_found());
         }
-        organisation
-            .change(id, kinds, self.rules, self.now, change)
-            .ok_or_else(Problem::not_found)
+        organisation.change(id, kinds, self.rules, self.now, change).ok_or_else(Problem::not_found)
     }
 
     fn date(&self) -> Value {

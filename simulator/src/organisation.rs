@@ -116,13 +116,7 @@ impl Organisation {
     /// Adds a queue in a division.
     pub fn add_queue(&mut self, name: &str, division: &str) -> Id {
         let id = self.next_id();
-        self.queues.insert(
-            id.clone(),
-            Queue {
-                name: name.to_owned(),
-                division: division.to_owned(),
-            },
-        );
+        self.queues.insert(id.clone(), Queue { name: name.to_owned(), division: division.to_owned() });
         id
     }
 
@@ -158,13 +152,7 @@ impl Organisation {
     pub fn add_group(&mut self, name: &str, grants: &[Grant]) -> Id {
         let id = self.next_id();
         let grants = grants.iter().cloned().collect();
-        self.groups.insert(
-            id.clone(),
-            Group {
-                name: name.to_owned(),
-                grants,
-            },
-        );
+        self.groups.insert(id.clone(), Group { name: name.to_owned(), grants });
         id
     }
 
@@ -184,11 +172,7 @@ impl Organisation {
     /// Removes a role from the organisation, and with it every grant of it.
     pub fn remove_role(&mut self, role: &str) {
         self.roles.remove(role);
-        for person in self
-            .people
-            .values_mut()
-            .filter(|person| person.grants.iter().any(|g| g.role == role))
-        {
+        for person in self.people.values_mut().filter(|person| person.grants.iter().any(|g| g.role == role)) {
             Arc::make_mut(person).grants.retain(|grant| grant.role != role);
         }
         for group in self.groups.values_mut() {
@@ -206,9 +190,7 @@ impl Organisation {
     #[must_use]
     pub fn find(&self, email: &str) -> Option<Id> {
         let mut people = self.order.iter().filter_map(|id| self.people.get(id));
-        people
-            .find(|person| person.email.eq_ignore_ascii_case(email))
-            .map(|person| person.id.clone())
+        people.find(|person| person.email.eq_ignore_ascii_case(email)).map(|person| person.id.clone())
     }
 
     /// Gives the ids of all people, in the order in which lists show them.

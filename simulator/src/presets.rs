@@ -39,17 +39,10 @@ pub fn agent_with_inherited(
 ) -> Id {
     let home = organisation.home();
     let role = organisation.add_role(&format!("Employee of {name}"));
-    let group = organisation.add_group(
-        &format!("Group of {name}"),
-        &[Grant {
-            role,
-            division: home.clone(),
-        }],
-    );
+    let group =
+        organisation.add_group(&format!("Group of {name}"), &[Grant { role, division: home.clone() }]);
     let queue = organisation.add_queue(&format!("Group queue of {name}"), &home);
-    let agent = assigned(organisation, name, email, external_id, 3, 2)
-        .group(&group)
-        .queue_by_group(&queue);
+    let agent = assigned(organisation, name, email, external_id, 3, 2).group(&group).queue_by_group(&queue);
     organisation.add_person(agent)
 }
 
@@ -63,17 +56,10 @@ pub fn bare_person(organisation: &mut Organisation, name: &str, email: &str, ext
 pub fn demonstration(organisation: &mut Organisation) -> Vec<Id> {
     let jane = fully_assigned_agent(organisation, "Jane Doe", "jane.doe@example.com", "E1001");
     let omar = agent_with_pages_of_queues(organisation, "Omar Haddad", "omar.haddad@example.com", "E1002");
-    let busy = assigned(
-        organisation,
-        "Lena Fischer",
-        "lena.fischer@example.com",
-        "E1003",
-        2,
-        0,
-    )
-    .routing_status(RoutingStatus::Interacting)
-    .presence("On Queue")
-    .conversations(Media::Call, 1);
+    let busy = assigned(organisation, "Lena Fischer", "lena.fischer@example.com", "E1003", 2, 0)
+        .routing_status(RoutingStatus::Interacting)
+        .presence("On Queue")
+        .conversations(Media::Call, 1);
     let busy = organisation.add_person(busy);
     let inherited = agent_with_inherited(organisation, "Priya Nair", "priya.nair@example.com", "E1004");
     let colleague = fully_assigned_agent(organisation, "Tom Berg", "tom.berg@example.com", "E1005");
@@ -90,26 +76,17 @@ fn assigned(
 ) -> Person {
     let home = organisation.home();
     let division = organisation.add_division(&format!("Division of {name}"));
-    let mut person = Person::new(name, email)
-        .external_id(AUTHORITY, external_id)
-        .tokens(2);
+    let mut person = Person::new(name, email).external_id(AUTHORITY, external_id).tokens(2);
     for number in 1..=joined_queues + unjoined_queues {
         let queue = organisation.add_queue(&format!("{name} queue {number:02}"), &home);
-        let joining = if number <= joined_queues {
-            Joining::Joined
-        } else {
-            Joining::Unjoined
-        };
+        let joining = if number <= joined_queues { Joining::Joined } else { Joining::Unjoined };
         person = person.queue(&queue, joining);
     }
     for (skill, proficiency) in [("Billing", 5.0), ("Refunds", 3.0), ("Complaints", 2.5)] {
         person = person.skill(&organisation.add_skill(&format!("{skill} ({name})")), proficiency);
     }
     for (language, proficiency) in [("English", 5.0), ("German", 3.0)] {
-        person = person.language(
-            &organisation.add_language(&format!("{language} ({name})")),
-            proficiency,
-        );
+        person = person.language(&organisation.add_language(&format!("{language} ({name})")), proficiency);
     }
     let agent = organisation.add_role(&format!("Agent {name}"));
     let supervisor = organisation.add_role(&format!("Supervisor {name}"));

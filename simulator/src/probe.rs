@@ -24,19 +24,13 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// Gives the ids of a listing.
     pub(crate) fn ids(&self) -> Vec<String> {
         let entities = self.body["entities"].as_array().unwrap();
-        entities
-            .iter()
-            .map(|entity| entity["id"].as_str().unwrap().to_owned())
-            .collect()
+        entities.iter().map(|entity| entity["id"].as_str().unwrap().to_owned()).collect()
     }
 }
 
@@ -50,19 +44,13 @@ impl Probe {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let simulator = Simulator::start(options).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut probe = Self {
-            simulator,
-            client,
-            token: String::new(),
-        };
+        let mut probe = Self { simulator, client, token: String::new() };
         probe.token = probe.fresh_token().await;
         probe
     }
 
     pub(crate) async fn fresh_token(&self) -> String {
-        let reply = self
-            .ask_token(self.simulator.client_secret(), "client_credentials")
-            .await;
+        let reply = self.ask_token(self.simulator.client_secret(), "client_credentials").await;
         reply.body["access_token"].as_str().unwrap().to_owned()
     }
 
@@ -106,27 +94,19 @@ impl Probe {
 
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let url = format!("{}{path}", self.simulator.url());
-        self.client
-            .request(method.parse().unwrap(), url)
-            .bearer_auth(&self.token)
+        self.client.request(method.parse().unwrap(), url).bearer_auth(&self.token)
     }
 
     pub(crate) async fn reply(request: reqwest::RequestBuilder) -> Result<Reply, reqwest::Error> {
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await?;
-        Ok(Reply {
-            status,
-            headers,
-            body: serde_json::from_str(&text).unwrap_or(Value::Null),
-        })
+        Ok(Reply { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null) })
     }
 
     /// Reads a user's version.
     pub(crate) async fn version(&self, user: &str) -> u64 {
-        self.get(&format!("/api/v2/users/{user}")).await.body["version"]
-            .as_u64()
-            .unwrap()
+        self.get(&format!("/api/v2/users/{user}")).await.body["version"].as_u64().unwrap()
     }
 
     /// Sets a user inactive as a careful client does.
@@ -142,19 +122,13 @@ impl Probe {
 
 /// Holds an answer against the published success codes and schemas.
 fn check(method: &str, path: &str, reply: &Reply) {
-    for name in [
-        "inin-correlation-id",
-        "inin-ratelimit-count",
-        "inin-ratelimit-allowed",
-        "inin-ratelimit-reset",
-    ] {
+    for name in
+        ["inin-correlation-id", "inin-ratelimit-count", "inin-ratelimit-allowed", "inin-ratelimit-reset"]
+    {
         assert!(!reply.header(name).is_empty(), "{name} is missing");
     }
     if reply.status >= 400 {
-        let error = Schema {
-            reference: Some("ErrorBody".to_owned()),
-            ..Schema::default()
-        };
+        let error = Schema { reference: Some("ErrorBody".to_owned()), ..Schema::default() };
         assert_eq!(schema::check(&definition().schemas, &error, &reply.body), []);
         assert_eq!(reply.body["contextId"], reply.header("inin-correlation-id"));
         assert_eq!(reply.body["status"], reply.status);
@@ -165,12 +139,7 @@ fn check(method: &str, path: &str, reply: &Reply) {
         panic!("{method} {path} is in the definition");
     };
     let status = reply.status.to_string();
-    assert!(
-        operation
-            .success
-            .iter()
-            .any(|code| *code == status || code == "default" || code == "2XX")
-    );
+    assert!(operation.success.iter().any(|code| *code == status || code == "default" || code == "2XX"));
     match &operation.answer {
         Some(schema) => assert_eq!(schema::check(&definition().schemas, schema, &reply.body), []),
         None => assert_eq!(reply.body, Value::Null),

@@ -36,13 +36,7 @@ impl Options {
     /// Gives options without a rate limit that a test could reach (a million requests a minute).
     #[must_use]
     pub fn roomy() -> Self {
-        Self {
-            rules: Rules {
-                requests_allowed: 1_000_000,
-                ..Rules::default()
-            },
-            ..Self::default()
-        }
+        Self { rules: Rules { requests_allowed: 1_000_000, ..Rules::default() }, ..Self::default() }
     }
 }
 

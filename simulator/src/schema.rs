@@ -78,29 +78,15 @@ fn walk(
         && !schema.values.is_empty()
         && !schema.values.iter().any(|allowed| allowed == text)
     {
-        flaws.push(Flaw::Broken(format!(
-            "{place} is \"{text}\", allowed are {}",
-            schema.values.join(", ")
-        )));
+        flaws.push(Flaw::Broken(format!("{place} is \"{text}\", allowed are {}", schema.values.join(", "))));
     }
     if let (Some(items), Some(list)) = (&schema.items, value.as_array()) {
         for (index, item) in list.iter().enumerate() {
-            walk(
-                schemas,
-                items,
-                item,
-                &format!("{place}[{index}]"),
-                depth_left,
-                flaws,
-            );
+            walk(schemas, items, item, &format!("{place}[{index}]"), depth_left, flaws);
         }
     }
     if let Some(object) = value.as_object() {
-        for name in schema
-            .required
-            .iter()
-            .filter(|name| object.get(*name).is_none_or(Value::is_null))
-        {
+        for name in schema.required.iter().filter(|name| object.get(*name).is_none_or(Value::is_null)) {
             flaws.push(Flaw::Broken(format!("{place}.{name} is required")));
         }
         for (name, inner) in object {
@@ -145,10 +131,7 @@ mod tests {
     }
 
     fn flaws(value: &Value) -> Vec<String> {
-        check(&BTreeMap::new(), &schema(), value)
-            .iter()
-            .map(|flaw| flaw.text().to_owned())
-            .collect()
+        check(&BTreeMap::new(), &schema(), value).iter().map(|flaw| flaw.text().to_owned()).collect()
     }
 
     #[test]

@@ -66,10 +66,7 @@ impl Simulator {
             .enable_all()
             .build()
             .map_err(StartError::Threads)?;
-        let listen_error = |source| StartError::Listen {
-            address: options.listen,
-            source,
-        };
+        let listen_error = |source| StartError::Listen { address: options.listen, source };
         let socket = StdListener::bind(options.listen).map_err(listen_error)?;
         socket.set_nonblocking(true).map_err(listen_error)?;
         let address = socket.local_addr().map_err(listen_error)?;
@@ -172,13 +169,7 @@ impl Listener for Breakable {
         let (stream, address) = Listener::accept(&mut self.0).await;
         // Without it small answers wait for the peer's acknowledgement; failing to set it only costs time.
         let _ = stream.set_nodelay(true);
-        (
-            Wire {
-                stream,
-                breaker: Breaker(Arc::new(AtomicBool::new(false))),
-            },
-            address,
-        )
+        (Wire { stream, breaker: Breaker(Arc::new(AtomicBool::new(false))) }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -244,10 +235,7 @@ mod tests {
     #[test]
     fn an_address_that_is_taken_is_an_error() {
         let first = Simulator::start(Options::default()).unwrap();
-        let second = Simulator::start(Options {
-            listen: first.address(),
-            ..Options::default()
-        });
+        let second = Simulator::start(Options { listen: first.address(), ..Options::default() });
         assert!(matches!(second, Err(StartError::Listen { .. })));
     }
 }

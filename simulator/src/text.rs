@@ -7,15 +7,9 @@ pub(crate) fn decode_percent(text: &str) -> String {
     let mut rest = bytes;
     while let Some((&first, tail)) = rest.split_first() {
         let escape = (first == b'%').then(|| tail.get(..2)).flatten();
-        let value = escape
-            .and_then(|pair| hex::decode(pair).ok())
-            .and_then(|value| value.first().copied());
+        let value = escape.and_then(|pair| hex::decode(pair).ok()).and_then(|value| value.first().copied());
         decoded.push(value.unwrap_or(first));
-        rest = if value.is_some() {
-            tail.get(2..).unwrap_or_default()
-        } else {
-            tail
-        };
+        rest = if value.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
     }
     String::from_utf8_lossy(&decoded).into_owned()
 }

@@ -21,19 +21,11 @@ pub(super) struct Finding {
 
 impl Finding {
     fn good(what: &str, detail: impl Into<String>) -> Self {
-        Self {
-            what: what.to_owned(),
-            ok: true,
-            detail: detail.into(),
-        }
+        Self { what: what.to_owned(), ok: true, detail: detail.into() }
     }
 
     fn bad(what: &str, detail: impl Into<String>) -> Self {
-        Self {
-            what: what.to_owned(),
-            ok: false,
-            detail: detail.into(),
-        }
+        Self { what: what.to_owned(), ok: false, detail: detail.into() }
     }
 }
 
@@ -41,26 +33,18 @@ impl Finding {
 pub async fn check(config: &Config, output: Output) -> Result<(), Failure> {
     let parts = Parts::new(config)?;
     let built = sources(config).map_err(|error| Failure::Usage(error.to_string()))?;
-    let names: Vec<_> = built
-        .iter()
-        .map(|s| format!("{} ({})", s.name(), s.profile_name().unwrap_or("own")))
-        .collect();
-    let mut findings = vec![Finding::good(
-        "configuration",
-        "every key is understood and every secret is there",
-    )];
+    let names: Vec<_> =
+        built.iter().map(|s| format!("{} ({})", s.name(), s.profile_name().unwrap_or("own"))).collect();
+    let mut findings =
+        vec![Finding::good("configuration", "every key is understood and every secret is there")];
     findings.push(match names.is_empty() {
         false => Finding::good("sources", names.join(", ")),
-        true => Finding::bad(
-            "sources",
-            "none is configured, so no termination can arrive: add [sources.NAME]",
-        ),
+        true => {
+            Finding::bad("sources", "none is configured, so no termination can arrive: add [sources.NAME]")
+        }
     });
     if !config.callbacks.is_empty() {
-        findings.push(Finding::bad(
-            "callbacks",
-            "this version does not send them: take [[callbacks]] out",
-        ));
+        findings.push(Finding::bad("callbacks", "this version does not send them: take [[callbacks]] out"));
     }
     findings.extend(database(&parts).await);
     findings.push(genesys(&parts).await);
@@ -70,10 +54,7 @@ pub async fn check(config: &Config, output: Output) -> Result<(), Failure> {
     }
     match findings.iter().filter(|finding| !finding.ok).count() {
         0 => Ok(()),
-        bad => Err(Failure::Failed(format!(
-            "{bad} of {} checks failed",
-            findings.len()
-        ))),
+        bad => Err(Failure::Failed(format!("{bad} of {} checks failed", findings.len()))),
     }
 }
 
@@ -88,17 +69,11 @@ async fn database(parts: &Parts) -> Vec<Finding> {
             return vec![Finding::bad("database", detail)];
         }
     };
-    let mut findings: Vec<_> = settings
-        .iter()
-        .map(|(name, setting)| durability(name, setting))
-        .collect();
+    let mut findings: Vec<_> = settings.iter().map(|(name, setting)| durability(name, setting)).collect();
     findings.push(match parts.store.probe().await {
         Ok(()) => Finding::good("schema", "this version's, and the database takes writes"),
         Err(StoreError::SchemaVersion) => Finding::bad("schema", "another version's: run `leaver migrate`"),
-        Err(error) => Finding::bad(
-            "schema",
-            format!("{}: run `leaver migrate`", super::with_causes(&error)),
-        ),
+        Err(error) => Finding::bad("schema", format!("{}: run `leaver migrate`", super::with_causes(&error))),
     });
     findings
 }
@@ -106,9 +81,7 @@ async fn database(parts: &Parts) -> Vec<Finding> {
 fn durability(name: &str, setting: &str) -> Finding {
     let what = format!("database {name}");
     let fine = match name {
-        "server_version_num" => setting
-            .parse::<u32>()
-            .is_ok_and(|version| version >= SERVER_VERSION_MIN),
+        "server_version_num" => setting.parse::<u32>().is_ok_and(|version| version >= SERVER_VERSION_MIN),
         _ => setting != "off" && setting != "local",
     };
     match (fine, name) {
@@ -116,10 +89,9 @@ fn durability(name: &str, setting: &str) -> Finding {
         (false, "server_version_num") => {
             Finding::bad(&what, format!("{setting}: Postgres 15 or newer is needed"))
         }
-        (false, _) => Finding::bad(
-            &what,
-            format!("{setting}: a crash may lose acknowledged events; switch it on"),
-        ),
+        (false, _) => {
+            Finding::bad(&what, format!("{setting}: a crash may lose acknowledged events; switch it on"))
+        }
     }
 }
 

@@ -66,11 +66,7 @@ impl Failure {
 
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
-        if error.is_configuration() {
-            Self::Usage(error.to_string())
-        } else {
-            Self::other(error)
-        }
+        if error.is_configuration() { Self::Usage(error.to_string()) } else { Self::other(error) }
     }
 }
 
@@ -144,15 +140,10 @@ pub struct ListArguments {
 pub async fn list(config: &Config, arguments: ListArguments, output: Output) -> Result<(), Failure> {
     let status = arguments.status.map(|status| {
         let known = "scheduled, held, done, failed or cancelled";
-        status
-            .parse()
-            .map_err(|_| Failure::Usage(format!("--status: expected {known}, found {status:?}")))
+        status.parse().map_err(|_| Failure::Usage(format!("--status: expected {known}, found {status:?}")))
     });
     if !(1..=PAGE_MAX).contains(&arguments.limit) {
-        return Err(Failure::Usage(format!(
-            "--limit: expected 1 to {PAGE_MAX}, found {}",
-            arguments.limit
-        )));
+        return Err(Failure::Usage(format!("--limit: expected 1 to {PAGE_MAX}, found {}", arguments.limit)));
     }
     let filter = Filter {
         status: status.transpose()?,

@@ -13,12 +13,7 @@ pub(super) fn json(value: &impl Serialize) {
 
 pub(super) fn findings(findings: &[Finding]) {
     for finding in findings {
-        println!(
-            "{}  {:<28} {}",
-            if finding.ok { "ok  " } else { "FAIL" },
-            finding.what,
-            finding.detail
-        );
+        println!("{}  {:<28} {}", if finding.ok { "ok  " } else { "FAIL" }, finding.what, finding.detail);
     }
 }
 
@@ -87,16 +82,9 @@ pub(super) fn preview(preview: &Preview) {
         total += step.remove.len();
         println!("  {:<28} {}", step.name, count(step.remove.len(), step.title));
         for item in &step.remove {
-            let name = item
-                .detail
-                .get("name")
-                .or_else(|| item.detail.get("role"))
-                .and_then(|name| name.as_str());
-            println!(
-                "    - {}{}",
-                item.target,
-                name.map(|name| format!("  {name}")).unwrap_or_default()
-            );
+            let name =
+                item.detail.get("name").or_else(|| item.detail.get("role")).and_then(|name| name.as_str());
+            println!("    - {}{}", item.target, name.map(|name| format!("  {name}")).unwrap_or_default());
         }
         for inherited in &step.inherited {
             println!("    ! {inherited}: comes from a group and would hold the offboarding");
@@ -106,11 +94,7 @@ pub(super) fn preview(preview: &Preview) {
 }
 
 fn count(number: usize, title: &str) -> String {
-    if number == 0 {
-        format!("no {title}")
-    } else {
-        format!("{number} {title}")
-    }
+    if number == 0 { format!("no {title}") } else { format!("{number} {title}") }
 }
 
 fn ending(view: &View) -> String {
@@ -123,14 +107,7 @@ fn ending(view: &View) -> String {
 
 fn person(view: &View) -> String {
     let who = &view.person;
-    let named = [&who.email, &who.external_id, &who.genesys_user_id]
-        .into_iter()
-        .flatten()
-        .cloned();
+    let named = [&who.email, &who.external_id, &who.genesys_user_id].into_iter().flatten().cloned();
     let named: Vec<_> = named.collect();
-    if named.is_empty() {
-        "nobody named".to_owned()
-    } else {
-        named.join(" · ")
-    }
+    if named.is_empty() { "nobody named".to_owned() } else { named.join(" · ") }
 }

@@ -17,10 +17,7 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 pub async fn send(config: &Config, source: &str, file: &Path, url: Option<&str>) -> Result<(), Failure> {
     let known = || config.sources.keys().cloned().collect::<Vec<_>>().join(", ");
     let table = config.sources.get(source).ok_or_else(|| {
-        Failure::Usage(format!(
-            "--source: {source:?} is not configured; there is {}",
-            known()
-        ))
+        Failure::Usage(format!("--source: {source:?} is not configured; there is {}", known()))
     })?;
     let source = Source::build(source, table).map_err(|error| Failure::Usage(error.to_string()))?;
     let body = std::fs::read(file)
@@ -29,34 +26,16 @@ pub async fn send(config: &Config, source: &str, file: &Path, url: Option<&str>)
         Some(url) => url.to_owned(),
         None => format!("http://{}/webhooks/{}", config.server.listen, source.name()),
     };
-    let headers = source
-        .sign(&body, Utc::now())
-        .map_err(|error| Failure::Usage(error.to_string()))?;
-    let client = reqwest::Client::builder()
-        .timeout(ANSWER_DEADLINE)
-        .no_proxy()
-        .build()
-        .map_err(Failure::other)?;
-    let mut request = client
-        .post(&url)
-        .header(CONTENT_TYPE, source.format().content_type())
-        .body(body);
+    let headers = source.sign(&body, Utc::now()).map_err(|error| Failure::Usage(error.to_string()))?;
+    let client =
+        reqwest::Client::builder().timeout(ANSWER_DEADLINE).no_proxy().build().map_err(Failure::other)?;
+    let mut request = client.post(&url).header(CONTENT_TYPE, source.format().content_type()).body(body);
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    let answer = request
-        .send()
-        .await
-        .map_err(|error| Failure::other(error.without_url()))?;
+    let answer = request.send().await.map_err(|error| Failure::other(error.without_url()))?;
     let status = answer.status();
-    let text = answer
-        .text()
-        .await
-        .map_err(|error| Failure::other(error.without_url()))?;
+    let text = answer.text().await.map_err(|error| Failure::other(error.without_url()))?;
     println!("{status}\n{text}");
-    if status.is_success() {
-        Ok(())
-    } else {
-        Err(Failure::Failed(format!("the answer was {status}")))
-    }
+    if status.is_success() { Ok(()) } else { Err(Failure::Failed(format!("the answer was {status}"))) }
 }

@@ -67,46 +67,31 @@ pub(super) fn read(sections: Vec<Section<'_>>) -> Result<Vec<Callback>, ConfigEr
 }
 
 fn read_one(mut section: Section<'_>) -> Result<Callback, ConfigError> {
-    let url = section.address("url")?.ok_or_else(|| ConfigError::MissingKey {
-        key: section.key("url"),
-    })?;
+    let url = section.address("url")?.ok_or_else(|| ConfigError::MissingKey { key: section.key("url") })?;
     let secret = section.secret("secret")?;
     if let Some(encoded) = secret.expose_secret().strip_prefix(SECRET_PREFIX) {
         let key = section.key("secret");
         match BASE64_STANDARD.decode(encoded) {
             Ok(decoded) => check_secret(&key, decoded.len())?,
             Err(_) => {
-                return Err(ConfigError::refused(
-                    key,
-                    format!("expected base64 after {SECRET_PREFIX}"),
-                ));
+                return Err(ConfigError::refused(key, format!("expected base64 after {SECRET_PREFIX}")));
             }
         }
     }
     let events_key = section.key("events");
     let Some(words) = section.list("events")? else {
-        return Ok(Callback {
-            url,
-            secret,
-            events: CallbackEvent::ALL.to_vec(),
-        });
+        return Ok(Callback { url, secret, events: CallbackEvent::ALL.to_vec() });
     };
     let mut events = Vec::with_capacity(words.len());
     for word in words {
         let event = word.choice(CallbackEvent::ALL, CallbackEvent::as_str)?;
         if events.contains(&event) {
-            return Err(ConfigError::refused(
-                word.key,
-                format!("{} is in the list twice", event.as_str()),
-            ));
+            return Err(ConfigError::refused(word.key, format!("{} is in the list twice", event.as_str())));
         }
         events.push(event);
     }
     if events.is_empty() {
-        return Err(ConfigError::refused(
-            events_key,
-            "is empty, so nobody would be told",
-        ));
+        return Err(ConfigError::refused(events_key, "is empty, so nobody would be told"));
     }
     Ok(Callback { url, secret, events })
 }

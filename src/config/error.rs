@@ -89,17 +89,11 @@ impl ConfigError {
     }
 
     pub(super) fn refused(key: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Refused {
-            key: key.into(),
-            problem: problem.into(),
-        }
+        Self::Refused { key: key.into(), problem: problem.into() }
     }
 
     pub(super) fn unknown(key: String, name: &str, known: &[&str]) -> Self {
-        Self::UnknownKey {
-            key,
-            suggestion: nearest(name, known).map(str::to_owned),
-        }
+        Self::UnknownKey { key, suggestion: nearest(name, known).map(str::to_owned) }
     }
 }
 

@@ -88,9 +88,7 @@ impl Genesys {
             login_url,
             client_id: section.required("client_id")?.value,
             client_secret: section.secret("client_secret")?,
-            external_id_authority: section
-                .text("external_id_authority", "a string")?
-                .map(|text| text.value),
+            external_id_authority: section.text("external_id_authority", "a string")?.map(|text| text.value),
             requests_per_minute: section.integer("requests_per_minute", 240, REQUESTS_PER_MINUTE)?,
             timeout: section.duration("timeout", Duration::from_secs(15), TIMEOUT)?,
         })
@@ -108,36 +106,25 @@ fn read_origins(section: &mut Section<'_>) -> Result<(Url, Url), ConfigError> {
             region.parse(&expected, origins_of)
         }
         (None, Some(api_url), Some(login_url)) => Ok((api_url, login_url)),
-        (Some(region), _, _) => Err(ConfigError::refused(
-            region.key,
-            "give either region or api_url and login_url, not both",
-        )),
-        (None, Some(_), None) => Err(ConfigError::MissingKey {
-            key: section.key("login_url"),
-        }),
-        (None, None, Some(_)) => Err(ConfigError::MissingKey {
-            key: section.key("api_url"),
-        }),
-        (None, None, None) => Err(ConfigError::MissingKey {
-            key: section.key("region"),
-        }),
+        (Some(region), _, _) => {
+            Err(ConfigError::refused(region.key, "give either region or api_url and login_url, not both"))
+        }
+        (None, Some(_), None) => Err(ConfigError::MissingKey { key: section.key("login_url") }),
+        (None, None, Some(_)) => Err(ConfigError::MissingKey { key: section.key("api_url") }),
+        (None, None, None) => Err(ConfigError::MissingKey { key: section.key("region") }),
     }
 }
 
 fn origins_of(region: &str) -> Option<(Url, Url)> {
     let origin = |host: &str| Url::parse(&format!("https://{host}.{region}")).ok();
-    REGIONS
-        .contains(&region)
-        .then(|| Some((origin("api")?, origin("login")?)))
-        .flatten()
+    REGIONS.contains(&region).then(|| Some((origin("api")?, origin("login")?))).flatten()
 }
 
 fn read_origin(section: &mut Section<'_>, name: &str) -> Result<Option<Url>, ConfigError> {
     match section.address(name)? {
-        Some(url) if !is_origin(&url) => Err(ConfigError::refused(
-            section.key(name),
-            "expected an address without a path or a query",
-        )),
+        Some(url) if !is_origin(&url) => {
+            Err(ConfigError::refused(section.key(name), "expected an address without a path or a query"))
+        }
         found => Ok(found),
     }
 }

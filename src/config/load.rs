@@ -35,18 +35,13 @@ impl Environment {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.variables
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_deref()))
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
     }
 }
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        let variables = pairs
-            .into_iter()
-            .map(|(name, value)| (name.into(), Some(value.into())))
-            .collect();
+        let variables = pairs.into_iter().map(|(name, value)| (name.into(), Some(value.into()))).collect();
         Self { variables }
     }
 }
@@ -64,10 +59,9 @@ impl Context<'_> {
         if let Some(variable) = raw.strip_prefix("env:") {
             return match self.environment.variables.get(variable) {
                 Some(Some(value)) => Ok(value.clone()),
-                Some(None) => Err(ConfigError::refused(
-                    key,
-                    format!("environment variable {variable} is not UTF-8"),
-                )),
+                Some(None) => {
+                    Err(ConfigError::refused(key, format!("environment variable {variable} is not UTF-8")))
+                }
                 None if variable.is_empty() => {
                     Err(ConfigError::refused(key, "env: names no environment variable"))
                 }
@@ -82,19 +76,12 @@ impl Context<'_> {
         };
         // Relative to what would depend on where the service was started from.
         if !path.starts_with('/') {
-            return Err(ConfigError::refused(
-                key,
-                "expected file:/path with an absolute path",
-            ));
+            return Err(ConfigError::refused(key, "expected file:/path with an absolute path"));
         }
         let path = PathBuf::from(path);
         match read_bounded(&path, REFERENCED_BYTES_MAX) {
             Ok(text) => Ok(without_newline(text)),
-            Err(cause) => Err(ConfigError::UnreadableFile {
-                key: key.to_owned(),
-                path,
-                cause,
-            }),
+            Err(cause) => Err(ConfigError::UnreadableFile { key: key.to_owned(), path, cause }),
         }
     }
 
@@ -129,10 +116,8 @@ pub(super) fn is_reference(raw: &str) -> bool {
 
 /// Reads the configuration file as text.
 pub(super) fn read_config(path: &Path) -> Result<String, ConfigError> {
-    read_bounded(path, CONFIG_BYTES_MAX).map_err(|cause| ConfigError::UnreadableConfig {
-        path: path.to_owned(),
-        cause,
-    })
+    read_bounded(path, CONFIG_BYTES_MAX)
+        .map_err(|cause| ConfigError::UnreadableConfig { path: path.to_owned(), cause })
 }
 
 /// Parses TOML without ever quoting it: the parser's own message shows the line, which may hold a secret.
@@ -140,29 +125,15 @@ pub(super) fn parse_toml(text: &str) -> Result<Table, ConfigError> {
     text.parse::<Table>().map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         let line = 1 + text.bytes().take(start).filter(|byte| *byte == b'\n').count();
-        ConfigError::Syntax {
-            line,
-            problem: error.message().lines().collect::<Vec<_>>().join("; "),
-        }
+        ConfigError::Syntax { line, problem: error.message().lines().collect::<Vec<_>>().join("; ") }
     })
 }
 
 /// Appends a name to a path as TOML would write it; a name that isn't bare is quoted, so that it stays on the line.
 pub(super) fn join(path: &str, name: &str) -> String {
-    let bare = !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    let name = if bare {
-        name.to_owned()
-    } else {
-        format!("{name:?}")
-    };
-    if path.is_empty() {
-        name
-    } else {
-        format!("{path}.{name}")
-    }
+    let bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let name = if bare { name.to_owned() } else { format!("{name:?}") };
+    if path.is_empty() { name } else { format!("{path}.{name}") }
 }
 
 fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<String> {
@@ -172,10 +143,7 @@ fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<String> {
     if u64::try_from(text.len()).is_ok_and(|length| length <= bytes_max) {
         Ok(text)
     } else {
-        Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("more than {bytes_max} bytes"),
-        ))
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {bytes_max} bytes")))
     }
 }
 

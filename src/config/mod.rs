@@ -34,16 +34,8 @@ pub use policy::{EffectiveAt, Order, PersonNotFound, Policy, Protected, WhenBusy
 use overrides::Overrides;
 use section::Section;
 
-const KEYS: &[&str] = &[
-    "server",
-    "database",
-    "genesys",
-    "sources",
-    "policy",
-    "worker",
-    "operators",
-    "callbacks",
-];
+const KEYS: &[&str] =
+    &["server", "database", "genesys", "sources", "policy", "worker", "operators", "callbacks"];
 const SERVER_KEYS: &[&str] = &["listen", "admin_listen", "body_limit"];
 const DATABASE_KEYS: &[&str] = &["url"];
 const WORKER_KEYS: &[&str] = &["concurrency", "lease", "poll", "retry_base", "retry_max"];
@@ -103,10 +95,7 @@ impl Config {
     pub fn from_toml(text: &str, environment: &Environment) -> Result<Self, ConfigError> {
         let mut table = load::parse_toml(text)?;
         let overrides = Overrides::apply(environment, &mut table)?;
-        let context = load::Context {
-            environment,
-            overrides,
-        };
+        let context = load::Context { environment, overrides };
         Self::read(&context, table).map_err(|problem| context.overrides.blame(problem))
     }
 
@@ -128,16 +117,7 @@ impl Config {
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Whole, so that a new field can't be forgotten here.
-        let Self {
-            server,
-            database,
-            genesys,
-            sources,
-            policy,
-            worker,
-            operators,
-            callbacks,
-        } = self;
+        let Self { server, database, genesys, sources, policy, worker, operators, callbacks } = self;
         f.debug_struct("Config")
             .field("server", server)
             .field("database", database)
@@ -179,18 +159,13 @@ impl Server {
         let expected = "an IP address and a port such as 127.0.0.1:8080";
         let listen = section.parsed("listen", default.listen, expected, |text| text.parse().ok())?;
         let admin_key = section.key("admin_listen");
-        let admin_listen = section.parsed("admin_listen", default.admin_listen, expected, |text| {
-            text.parse().ok()
-        })?;
+        let admin_listen =
+            section.parsed("admin_listen", default.admin_listen, expected, |text| text.parse().ok())?;
         if listen == admin_listen && listen.port() != 0 {
             return Err(ConfigError::refused(admin_key, "is the same as server.listen"));
         }
         let body_limit = section.integer("body_limit", default.body_limit, BODY_LIMIT)?;
-        Ok(Self {
-            listen,
-            admin_listen,
-            body_limit,
-        })
+        Ok(Self { listen, admin_listen, body_limit })
     }
 }
 
@@ -204,18 +179,10 @@ pub struct Database {
 impl Database {
     fn read(mut section: Section<'_>) -> Result<Self, ConfigError> {
         let url = section.required("url")?;
-        if !["postgres://", "postgresql://"]
-            .iter()
-            .any(|scheme| url.value.starts_with(scheme))
-        {
-            return Err(ConfigError::refused(
-                url.key,
-                "expected postgres://USER:PASSWORD@HOST/NAME",
-            ));
+        if !["postgres://", "postgresql://"].iter().any(|scheme| url.value.starts_with(scheme)) {
+            return Err(ConfigError::refused(url.key, "expected postgres://USER:PASSWORD@HOST/NAME"));
         }
-        Ok(Self {
-            url: url.value.into(),
-        })
+        Ok(Self { url: url.value.into() })
     }
 }
 

@@ -37,19 +37,10 @@ impl Overrides {
             let text = text.ok_or_else(|| ConfigError::refused(variable, "is not UTF-8"))?;
             let segments: Vec<String> = name.split("__").map(str::to_ascii_lowercase).collect();
             if !(2..=SEGMENTS_MAX).contains(&segments.len()) || segments.iter().any(String::is_empty) {
-                return Err(ConfigError::refused(
-                    variable,
-                    "names no setting (LEAVER__SECTION__KEY)",
-                ));
+                return Err(ConfigError::refused(variable, "names no setting (LEAVER__SECTION__KEY)"));
             }
             let key = place(root, "", &segments, text).map_err(|problem| overridden(variable, problem))?;
-            overrides.by_key.insert(
-                key,
-                Override {
-                    variable: variable.to_owned(),
-                    text: text.to_owned(),
-                },
-            );
+            overrides.by_key.insert(key, Override { variable: variable.to_owned(), text: text.to_owned() });
         }
         Ok(overrides)
     }
@@ -63,13 +54,9 @@ impl Overrides {
     pub(super) fn blame(&self, problem: ConfigError) -> ConfigError {
         let variable = problem.key().and_then(|key| {
             let below = |path: &str| {
-                path.strip_prefix(key)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             };
-            self.by_key
-                .iter()
-                .find(|(path, _)| below(path))
-                .map(|(_, found)| found.variable.clone())
+            self.by_key.iter().find(|(path, _)| below(path)).map(|(_, found)| found.variable.clone())
         });
         match variable {
             Some(variable) => overridden(&variable, problem),
@@ -79,10 +66,7 @@ impl Overrides {
 }
 
 fn overridden(variable: &str, problem: ConfigError) -> ConfigError {
-    ConfigError::Overridden {
-        variable: variable.to_owned(),
-        problem: Box::new(problem),
-    }
+    ConfigError::Overridden { variable: variable.to_owned(), problem: Box::new(problem) }
 }
 
 /// Puts one text where the segments lead, making tables on the way, and returns the key's path.
@@ -91,11 +75,7 @@ fn place(table: &mut Table, path: &str, segments: &[String], text: &str) -> Resu
         return Ok(path.to_owned());
     };
     // A variable's name can't have a dash in a shell, a source's can, and no source's name has an underscore.
-    let name = if path == "sources" {
-        segment.replace('_', "-")
-    } else {
-        segment.clone()
-    };
+    let name = if path == "sources" { segment.replace('_', "-") } else { segment.clone() };
     let key = join(path, &name);
     // An override alters a source. A new one is a mistyped name: it would lack its profile and its secrets.
     if path == "sources" && !table.contains_key(&name) {
@@ -147,18 +127,11 @@ fn typed_like(existing: &Value, key: &str, text: &str) -> Result<Value, ConfigEr
         )),
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {
             // A reference leads to a value of the same type, which its reader checks.
-            let value = if is_reference(text) {
-                Value::String(text.to_owned())
-            } else {
-                scalar(text)
-            };
+            let value = if is_reference(text) { Value::String(text.to_owned()) } else { scalar(text) };
             if value.same_type(existing) || is_reference(text) {
                 Ok(value)
             } else {
-                Err(ConfigError::refused(
-                    key,
-                    format!("expected {}, found {text:?}", type_name(existing)),
-                ))
+                Err(ConfigError::refused(key, format!("expected {}, found {text:?}", type_name(existing))))
             }
         }
     }

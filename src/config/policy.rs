@@ -116,9 +116,7 @@ impl Policy {
             busy_wait_max: section.duration("busy_wait_max", default.busy_wait_max, BUSY_WAIT_MAX)?,
             immediate_types: section
                 .list("immediate_types")?
-                .map_or(default.immediate_types, |types| {
-                    types.into_iter().map(|one| one.value).collect()
-                }),
+                .map_or(default.immediate_types, |types| types.into_iter().map(|one| one.value).collect()),
             person_not_found: section.choice(
                 "person_not_found",
                 default.person_not_found,

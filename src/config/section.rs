@@ -109,17 +109,13 @@ impl<'a> Section<'a> {
     /// A string that isn't empty.
     pub(super) fn text(&mut self, name: &str, expected: &str) -> Result<Option<Text>, ConfigError> {
         let key = self.key(name);
-        self.table
-            .remove(name)
-            .map(|value| self.text_of(key, value, expected))
-            .transpose()
+        self.table.remove(name).map(|value| self.text_of(key, value, expected)).transpose()
     }
 
     /// A string without a default.
     pub(super) fn required(&mut self, name: &str) -> Result<Text, ConfigError> {
         let key = self.key(name);
-        self.text(name, "a string")?
-            .ok_or(ConfigError::MissingKey { key })
+        self.text(name, "a string")?.ok_or(ConfigError::MissingKey { key })
     }
 
     /// A secret without a default, of at least [`SECRET_BYTES_MIN`] bytes.
@@ -154,8 +150,7 @@ impl<'a> Section<'a> {
         expected: &str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, ConfigError> {
-        self.text(name, expected)?
-            .map_or(Ok(default), |text| text.parse(expected, parse))
+        self.text(name, expected)?.map_or(Ok(default), |text| text.parse(expected, parse))
     }
 
     /// One of a few words, or the default.
@@ -166,9 +161,7 @@ impl<'a> Section<'a> {
         all: &[T],
         word: fn(T) -> &'static str,
     ) -> Result<T, ConfigError> {
-        self.parsed(name, default, &words(all, word), |text| {
-            find_word(text, all, word)
-        })
+        self.parsed(name, default, &words(all, word), |text| find_word(text, all, word))
     }
 
     /// A whole number within a range, or the default.
@@ -270,11 +263,7 @@ pub(super) fn check_secret(key: &str, bytes: usize) -> Result<(), ConfigError> {
 }
 
 fn table_of(key: &str, value: Value, expected: &str) -> Result<Table, ConfigError> {
-    if let Value::Table(table) = value {
-        Ok(table)
-    } else {
-        Err(mistyped(key.to_owned(), expected, &value))
-    }
+    if let Value::Table(table) = value { Ok(table) } else { Err(mistyped(key.to_owned(), expected, &value)) }
 }
 
 /// Refuses a value by its type alone, because the value may be a secret.

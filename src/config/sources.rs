@@ -44,10 +44,7 @@ fn check_name(name: &str) -> Result<(), ConfigError> {
 fn check_authentication(path: &str, source: &Table) -> Result<(), ConfigError> {
     let auth = source.get("auth").and_then(Value::as_table);
     if auth.and_then(|auth| auth.get("kind")).and_then(Value::as_str) == Some("none") {
-        return Err(ConfigError::refused(
-            format!("{path}.auth.kind"),
-            format!("is none ({WHY})"),
-        ));
+        return Err(ConfigError::refused(format!("{path}.auth.kind"), format!("is none ({WHY})")));
     }
     let places = [(path.to_owned(), Some(source)), (format!("{path}.auth"), auth)];
     let mut secrets_found = false;
@@ -61,10 +58,7 @@ fn check_authentication(path: &str, source: &Table) -> Result<(), ConfigError> {
     if secrets_found {
         Ok(())
     } else {
-        Err(ConfigError::refused(
-            format!("{path}.secrets"),
-            format!("is missing ({WHY})"),
-        ))
+        Err(ConfigError::refused(format!("{path}.secrets"), format!("is missing ({WHY})")))
     }
 }
 

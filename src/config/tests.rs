@@ -43,9 +43,7 @@ fn load(text: &str, more: &[(&str, &str)]) -> Config {
 }
 
 fn refusal(text: &str, more: &[(&str, &str)]) -> String {
-    Config::from_toml(text, &variables(more))
-        .expect_err("must be refused")
-        .to_string()
+    Config::from_toml(text, &variables(more)).expect_err("must be refused").to_string()
 }
 
 #[test]
@@ -91,19 +89,13 @@ fn the_example_loads_as_it_stands_and_shows_the_defaults() {
     assert_eq!(example.server, minimal.server);
     assert_eq!(example.policy, minimal.policy);
     assert_eq!(example.worker, minimal.worker);
-    assert_eq!(
-        example.genesys.requests_per_minute,
-        minimal.genesys.requests_per_minute
-    );
+    assert_eq!(example.genesys.requests_per_minute, minimal.genesys.requests_per_minute);
     assert_eq!(example.genesys.timeout, minimal.genesys.timeout);
     assert_eq!(example.genesys.external_id_authority.as_deref(), Some("hris"));
     assert_eq!(example.operators[0].name, "alice");
     assert_eq!(example.operators[0].role, Role::Operator);
     assert_eq!(example.operators[0].token.expose_secret(), "hushhush-alice-token");
-    assert_eq!(
-        example.callbacks[0].url.as_str(),
-        "https://hris.example.com/offboarding"
-    );
+    assert_eq!(example.callbacks[0].url.as_str(), "https://hris.example.com/offboarding");
     assert_eq!(
         example.callbacks[0].events,
         [CallbackEvent::Done, CallbackEvent::Held, CallbackEvent::Failed]
@@ -128,10 +120,7 @@ fn the_example_names_every_key_and_every_variable_that_it_needs() {
         assert!(EXAMPLE.lines().any(shown), "{key} is not in the example");
     }
     let (introduction, settings) = EXAMPLE.split_once("[server]").unwrap();
-    for (_, rest) in settings
-        .match_indices("\"env:")
-        .map(|(at, found)| settings.split_at(at + found.len()))
-    {
+    for (_, rest) in settings.match_indices("\"env:").map(|(at, found)| settings.split_at(at + found.len())) {
         let name = rest.split('"').next().unwrap();
         assert!(introduction.contains(name), "{name} is not in the introduction");
     }
@@ -144,10 +133,7 @@ fn no_secret_is_in_the_debug_output() {
     let config = load(&format!("{EXAMPLE}\n{chat}"), &[]);
     for output in [format!("{config:?}"), format!("{config:#?}")] {
         assert!(!output.contains(MARK), "{output}");
-        assert!(
-            output.contains("workday") && output.contains("chat.example"),
-            "{output}"
-        );
+        assert!(output.contains("workday") && output.contains("chat.example"), "{output}");
     }
 }
 
@@ -155,14 +141,8 @@ fn no_secret_is_in_the_debug_output() {
 fn every_region_has_its_two_addresses_and_both_addresses_do_without_a_region() {
     for region in REGIONS {
         let config = load(MINIMAL, &[("LEAVER__GENESYS__REGION", region)]);
-        assert_eq!(
-            config.genesys.api_url().as_str(),
-            format!("https://api.{region}/")
-        );
-        assert_eq!(
-            config.genesys.login_url().as_str(),
-            format!("https://login.{region}/")
-        );
+        assert_eq!(config.genesys.api_url().as_str(), format!("https://api.{region}/"));
+        assert_eq!(config.genesys.login_url().as_str(), format!("https://login.{region}/"));
     }
     let own = "api_url = \"http://127.0.0.1:9100\"\nlogin_url = \"http://[::1]:9101/\"";
     let config = load(&MINIMAL.replace("region = \"mypurecloud.com\"", own), &[]);
@@ -194,14 +174,8 @@ fn references_are_followed_at_every_depth_and_for_numbers_too() {
     );
     let config = load(&text, &[("ATTEMPTS", "99"), ("CHIEF", "chief@example.com")]);
     assert_eq!(config.policy.attempts_max, 99);
-    assert_eq!(
-        config.policy.protected,
-        [Protected::Email("chief@example.com".to_owned())]
-    );
-    assert_eq!(
-        config.sources["acme"]["nested"][0][0]["deep"].as_str(),
-        Some("chief@example.com")
-    );
+    assert_eq!(config.policy.protected, [Protected::Email("chief@example.com".to_owned())]);
+    assert_eq!(config.sources["acme"]["nested"][0][0]["deep"].as_str(), Some("chief@example.com"));
     assert_eq!(config.sources["acme"]["number"].as_integer(), Some(7));
 }
 
@@ -215,17 +189,7 @@ fn an_effective_time_is_one_of_two_words_or_two_digits_each_for_hour_and_minute(
     assert_eq!("start_of_day".parse(), Ok(EffectiveAt::StartOfDay));
     assert_eq!("end_of_day".parse(), Ok(EffectiveAt::EndOfDay));
     assert_eq!("00:00".parse(), Ok(EffectiveAt::At(NaiveTime::MIN)));
-    for text in [
-        "",
-        "noon",
-        "24:00",
-        "17:60",
-        "7:00",
-        "+7:00",
-        "17:0 ",
-        "17:00:00",
-        "End_of_day",
-    ] {
+    for text in ["", "noon", "24:00", "17:60", "7:00", "+7:00", "17:0 ", "17:00:00", "End_of_day"] {
         assert_eq!(text.parse::<EffectiveAt>(), Err(UnknownEffectiveAt), "{text}");
     }
 }
@@ -234,21 +198,9 @@ fn an_effective_time_is_one_of_two_words_or_two_digits_each_for_hour_and_minute(
 fn a_protected_entry_is_an_address_or_says_what_it_names() {
     assert_eq!("a@b.c".parse(), Ok(Protected::Email("a@b.c".to_owned())));
     assert_eq!("id:7".parse(), Ok(Protected::Id("7".to_owned())));
-    assert_eq!(
-        "role:Master Admin".parse(),
-        Ok(Protected::Role("Master Admin".to_owned()))
-    );
+    assert_eq!("role:Master Admin".parse(), Ok(Protected::Role("Master Admin".to_owned())));
     assert_eq!("division:a:b".parse(), Ok(Protected::Division("a:b".to_owned())));
-    for text in [
-        "",
-        "alice",
-        "rolle:a@b.c",
-        "role:",
-        "role: Admin",
-        "id:\u{a0}",
-        "@b.c",
-        "a b@c",
-    ] {
+    for text in ["", "alice", "rolle:a@b.c", "role:", "role: Admin", "id:\u{a0}", "@b.c", "a b@c"] {
         assert_eq!(text.parse::<Protected>(), Err(UnknownProtected), "{text}");
     }
 }

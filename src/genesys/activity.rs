@@ -105,11 +105,7 @@ pub(super) fn active_conversations(
     summary: serde_json::Map<String, Value>,
 ) -> Result<u32, serde_json::Error> {
     let mut active = 0_u32;
-    for media in summary
-        .into_iter()
-        .map(|(_, value)| value)
-        .filter(Value::is_object)
-    {
+    for media in summary.into_iter().map(|(_, value)| value).filter(Value::is_object) {
         let media: RawMedia = serde_json::from_value(media)?;
         for counts in [media.contact_center, media.enterprise].into_iter().flatten() {
             active = active.saturating_add(counts.active.unwrap_or_default());
@@ -126,16 +122,8 @@ impl Genesys {
         let path = format!("/api/v2/users/{}/routingstatus", segment(user.as_str()));
         let (found, trace): (RawRoutingStatus, Trace) = self.read(subject, &Request::get(path)).await?;
         if !found.may_be_of(user) {
-            return Err(Error::Malformed {
-                subject,
-                fault: Fault::Foreign,
-                trace,
-            });
+            return Err(Error::Malformed { subject, fault: Fault::Foreign, trace });
         }
-        found.status().ok_or(Error::Malformed {
-            subject,
-            fault: Fault::WrongShape,
-            trace,
-        })
+        found.status().ok_or(Error::Malformed { subject, fault: Fault::WrongShape, trace })
     }
 }

@@ -66,17 +66,11 @@ impl Genesys {
     /// makes the answer malformed, because it might be the user's own.
     pub async fn grants_of(&self, user: &UserId) -> Result<Vec<Grant>, Error> {
         let subject = "the grants of a user";
-        let path = format!(
-            "/api/v2/authorization/subjects/{}?includeDuplicates=true",
-            segment(user.as_str())
-        );
+        let path =
+            format!("/api/v2/authorization/subjects/{}?includeDuplicates=true", segment(user.as_str()));
         let (found, trace): (RawSubject, Trace) = self.read(subject, &Request::get(path)).await?;
         if found.id != SubjectId::from(user) {
-            return Err(Error::Malformed {
-                subject,
-                fault: Fault::Foreign,
-                trace,
-            });
+            return Err(Error::Malformed { subject, fault: Fault::Foreign, trace });
         }
         let grants = found.grants.into_iter().map(|raw| Grant {
             subject_id: raw.subject_id,
@@ -99,17 +93,10 @@ impl OneCall {
         if !(1..=GRANTS_PER_CALL).contains(&grants.len()) {
             return Err(CallFailed::not_sent_for("it takes 1 to 1000 grants"));
         }
-        let path = format!(
-            "/api/v2/authorization/subjects/{}/bulkremove",
-            segment(user.as_str())
-        );
+        let path = format!("/api/v2/authorization/subjects/{}/bulkremove", segment(user.as_str()));
         let pair = |(role, division): &(RoleId, DivisionId)| json!({"roleId": role, "divisionId": division});
         let body = json!({"grants": grants.iter().map(pair).collect::<Value>()});
-        self.send(
-            Request::with_body(Method::POST, path, body),
-            Missing::MeansRefused,
-        )
-        .await
+        self.send(Request::with_body(Method::POST, path, body), Missing::MeansRefused).await
     }
 
     /// Takes one grant from the user.
@@ -119,11 +106,8 @@ impl OneCall {
         role: &RoleId,
         division: &DivisionId,
     ) -> Result<Done, CallFailed> {
-        let (user, role, division) = (
-            segment(user.as_str()),
-            segment(role.as_str()),
-            segment(division.as_str()),
-        );
+        let (user, role, division) =
+            (segment(user.as_str()), segment(role.as_str()), segment(division.as_str()));
         let path = format!("/api/v2/authorization/subjects/{user}/divisions/{division}/roles/{role}");
         self.send(Request::delete(path), Missing::MeansGone).await
     }

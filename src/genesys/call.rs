@@ -60,13 +60,7 @@ impl Genesys {
             let bearer = self.bearer().await?;
             if Instant::now() < permit_until {
                 let (genesys, request_id) = (self.clone(), RequestId::fresh());
-                return Ok(OneCall {
-                    genesys,
-                    request_id,
-                    bearer,
-                    permit_until,
-                    start_before: None,
-                });
+                return Ok(OneCall { genesys, request_id, bearer, permit_until, start_before: None });
             }
         }
         Err(Error::Lapsed(Lapse::Permit))
@@ -75,9 +69,7 @@ impl Genesys {
 
 impl std::fmt::Debug for OneCall {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OneCall")
-            .field("request_id", &self.request_id)
-            .finish_non_exhaustive()
+        f.debug_struct("OneCall").field("request_id", &self.request_id).finish_non_exhaustive()
     }
 }
 
@@ -96,22 +88,15 @@ impl OneCall {
     pub(super) async fn send(self, request: Request, missing: Missing) -> Result<Done, CallFailed> {
         match self.send_once(&request).await {
             // The body of a success isn't looked at: it can't undo the success, and the engine reads everything again.
-            Ok(answer) => Ok(Done {
-                effect: Effect::Removed,
-                correlation_id: answer.trace.correlation_id,
-            }),
-            Err(Error::NotFound { trace, .. }) if missing == Missing::MeansGone => Ok(Done {
-                effect: Effect::AlreadyGone,
-                correlation_id: trace.correlation_id,
-            }),
-            Err(Error::Status {
-                status: StatusCode::NOT_FOUND,
-                trace,
-                ..
-            }) if missing == Missing::MeansGone => Ok(Done {
-                effect: Effect::AlreadyGone,
-                correlation_id: trace.correlation_id,
-            }),
+            Ok(answer) => Ok(Done { effect: Effect::Removed, correlation_id: answer.trace.correlation_id }),
+            Err(Error::NotFound { trace, .. }) if missing == Missing::MeansGone => {
+                Ok(Done { effect: Effect::AlreadyGone, correlation_id: trace.correlation_id })
+            }
+            Err(Error::Status { status: StatusCode::NOT_FOUND, trace, .. })
+                if missing == Missing::MeansGone =>
+            {
+                Ok(Done { effect: Effect::AlreadyGone, correlation_id: trace.correlation_id })
+            }
             Err(error) => Err(CallFailed::new(error)),
         }
     }

@@ -10,11 +10,7 @@ use uuid::Uuid;
 pub const ID_LENGTH_MAX: usize = 64;
 
 /// RFC 3986's unreserved characters stay readable, every other one is escaped.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Escapes one segment of a path, so that no `/`, `?` or `#` in it can reach another resource.
 pub(super) fn segment(text: &str) -> String {
@@ -144,20 +140,14 @@ mod tests {
         ];
         for text in hostile {
             assert_eq!(UserId::new(text), Err(InvalidId), "{text:?}");
-            assert!(
-                serde_json::from_value::<QueueId>(text.into()).is_err(),
-                "{text:?}"
-            );
+            assert!(serde_json::from_value::<QueueId>(text.into()).is_err(), "{text:?}");
         }
     }
 
     #[test]
     fn uuids_and_the_id_of_all_divisions_are_ids() {
         assert!(UserId::new("5f0b4c2e-8d8e-4a53-9f5e-2f4d3f0a1b2c").is_ok());
-        assert_eq!(
-            DivisionId::new("*").map(|d| segment(d.as_str())),
-            Ok("%2A".to_owned())
-        );
+        assert_eq!(DivisionId::new("*").map(|d| segment(d.as_str())), Ok("%2A".to_owned()));
         assert!(DivisionId::new("**").is_err());
     }
 

@@ -61,20 +61,11 @@ pub(super) fn classify(error: Error, pause: Duration) -> Error {
     if let Error::Forbidden { code, trace, .. } = error {
         return refused(StatusCode::FORBIDDEN, code, trace);
     }
-    if let Error::Status {
-        status: StatusCode::BAD_REQUEST,
-        code,
-        trace,
-        ..
-    } = error
-    {
+    if let Error::Status { status: StatusCode::BAD_REQUEST, code, trace, .. } = error {
         return refused(StatusCode::BAD_REQUEST, code, trace);
     }
     let retry_after = pause.max(error.retry_after().unwrap_or_default());
-    Error::TokenUnavailable {
-        retry_after,
-        cause: Some(Box::new(error)),
-    }
+    Error::TokenUnavailable { retry_after, cause: Some(Box::new(error)) }
 }
 
 /// Asks the login service for a token, once.
@@ -86,10 +77,7 @@ pub(super) async fn request_token(genesys: &Genesys) -> Result<Bearer, Error> {
     let request = inner
         .http
         .post(url)
-        .basic_auth(
-            &inner.settings.client_id,
-            Some(inner.settings.client_secret.expose_secret()),
-        )
+        .basic_auth(&inner.settings.client_id, Some(inner.settings.client_secret.expose_secret()))
         .form(&[("grant_type", "client_credentials")]);
     let answer = send::exchange(inner, request, RequestId::fresh()).await?;
     let (value, trace) = answer.into_object("the token")?;
@@ -100,11 +88,7 @@ pub(super) async fn request_token(genesys: &Genesys) -> Result<Bearer, Error> {
 }
 
 fn wrong_shape(trace: Trace) -> Error {
-    Error::Malformed {
-        subject: "the token",
-        fault: Fault::WrongShape,
-        trace,
-    }
+    Error::Malformed { subject: "the token", fault: Fault::WrongShape, trace }
 }
 
 /// Counts the lifetime from the beginning of the request: the token can't have been made earlier.
@@ -112,10 +96,7 @@ fn bearer(answer: &TokenAnswer, begun: Instant) -> Option<Bearer> {
     let token = &answer.access_token;
     let plain =
         !token.is_empty() && token.len() <= TOKEN_LENGTH_MAX && token.bytes().all(|b| b.is_ascii_graphic());
-    let is_bearer = answer
-        .token_type
-        .as_deref()
-        .is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
+    let is_bearer = answer.token_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
     if !plain || !is_bearer || answer.expires_in == 0 {
         return None;
     }
@@ -133,9 +114,7 @@ fn bearer(answer: &TokenAnswer, begun: Instant) -> Option<Bearer> {
 /// How long a token is used: to 90 % of its life or to a minute before its end, whichever comes first, but at least
 /// half of its life and at least [`TOKEN_USE_MIN`].
 fn use_time(lifetime: Duration) -> Duration {
-    let early = lifetime
-        .mul_f64(0.9)
-        .min(lifetime.saturating_sub(RENEW_BEFORE_END));
+    let early = lifetime.mul_f64(0.9).min(lifetime.saturating_sub(RENEW_BEFORE_END));
     early.max(lifetime / 2).max(TOKEN_USE_MIN)
 }
 
@@ -146,41 +125,22 @@ mod tests {
     #[test]
     fn a_token_is_renewed_before_it_ends_and_a_short_one_not_at_every_call() {
         for (lifetime, used) in [(86_400, 77_760), (1_000, 900), (300, 240), (60, 30), (1, 5)] {
-            assert_eq!(
-                use_time(Duration::from_secs(lifetime)),
-                Duration::from_secs(used),
-                "{lifetime} s"
-            );
+            assert_eq!(use_time(Duration::from_secs(lifetime)), Duration::from_secs(used), "{lifetime} s");
         }
     }
 
     #[test]
     fn a_lifetime_beyond_reason_neither_overflows_nor_is_believed() {
-        let answer = TokenAnswer {
-            access_token: "t".into(),
-            expires_in: u64::MAX,
-            token_type: None,
-        };
+        let answer = TokenAnswer { access_token: "t".into(), expires_in: u64::MAX, token_type: None };
         let begun = Instant::now();
-        assert_eq!(
-            bearer(&answer, begun).map(|b| b.ends_at),
-            Some(begun + TOKEN_LIFETIME_MAX)
-        );
+        assert_eq!(bearer(&answer, begun).map(|b| b.ends_at), Some(begun + TOKEN_LIFETIME_MAX));
     }
 
     #[test]
     fn a_token_that_is_no_header_is_no_token() {
-        for (token, kind) in [
-            ("", "bearer"),
-            ("a\r\nb", "bearer"),
-            ("a b", "bearer"),
-            ("abc", "mac"),
-        ] {
-            let answer = TokenAnswer {
-                access_token: token.into(),
-                expires_in: 9,
-                token_type: Some(kind.into()),
-            };
+        for (token, kind) in [("", "bearer"), ("a\r\nb", "bearer"), ("a b", "bearer"), ("abc", "mac")] {
+            let answer =
+                TokenAnswer { access_token: token.into(), expires_in: 9, token_type: Some(kind.into()) };
             assert!(bearer(&answer, Instant::now()).is_none(), "{token:?} {kind}");
         }
     }

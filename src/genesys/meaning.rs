@@ -89,9 +89,9 @@ impl Error {
             Self::Unsendable(_) => "unsendable".to_owned(),
             Self::TokenRefused { status, code, .. } => coded("token_refused", Some(*status), code.as_deref()),
             Self::TokenUnavailable { cause: None, .. } => "token_unavailable".to_owned(),
-            Self::TokenUnavailable {
-                cause: Some(cause), ..
-            } => format!("token_unavailable {}", cause.code()),
+            Self::TokenUnavailable { cause: Some(cause), .. } => {
+                format!("token_unavailable {}", cause.code())
+            }
             Self::NotConnected { .. } => "not_connected".to_owned(),
             Self::TimedOut { .. } => "timeout".to_owned(),
             Self::ConnectionLost { .. } => "connection_lost".to_owned(),
@@ -109,11 +109,7 @@ impl Error {
 
     /// Gives the permission that is missing, if the answer names it.
     pub fn missing_permission(&self) -> Option<&str> {
-        if let Self::Forbidden { permission, .. } = self {
-            permission.as_deref()
-        } else {
-            None
-        }
+        if let Self::Forbidden { permission, .. } = self { permission.as_deref() } else { None }
     }
 
     /// Gives Genesys's `ININ-Correlation-Id`, where there was an answer with one.
@@ -171,10 +167,5 @@ impl Error {
 fn coded(prefix: &str, status: Option<StatusCode>, code: Option<&str>) -> String {
     let status = status.map(|status| status.as_str().to_owned());
     let parts = [Some(prefix), status.as_deref(), code];
-    parts
-        .into_iter()
-        .flatten()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }

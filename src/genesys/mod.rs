@@ -110,10 +110,7 @@ impl Genesys {
             outage: read::Outage::default(),
             token: token::TokenSource::default(),
         };
-        Ok(Self {
-            inner: Arc::new(inner),
-            stash: None,
-        })
+        Ok(Self { inner: Arc::new(inner), stash: None })
     }
 
     /// Waits for a token and for permits for `calls` requests together, and gives a handle whose calls use these
@@ -122,10 +119,7 @@ impl Genesys {
         // The token first: its request needs a permit too, and might take long enough for the others to lapse.
         self.bearer().await?;
         let permits = self.inner.pacer.reserve(calls).await.map_err(Error::NoPermit)?;
-        Ok(Self {
-            inner: Arc::clone(&self.inner),
-            stash: Some(Arc::new(Stash::new(permits))),
-        })
+        Ok(Self { inner: Arc::clone(&self.inner), stash: Some(Arc::new(Stash::new(permits))) })
     }
 
     /// Gets a token if there is none, and nothing else: tells whether the credentials are right.
@@ -172,13 +166,7 @@ impl Allowance {
     /// Gives the limit in the headers when it is another than last time. A limit of 0 is a mistake: it would stop
     /// everything for good, and a real stop comes as a 429.
     fn changed(&self, headers: &HeaderMap) -> Option<u32> {
-        let allowed = headers
-            .get("inin-ratelimit-allowed")?
-            .to_str()
-            .ok()?
-            .trim()
-            .parse()
-            .ok()?;
+        let allowed = headers.get("inin-ratelimit-allowed")?.to_str().ok()?.trim().parse().ok()?;
         (allowed > 0 && self.0.swap(allowed, Ordering::Relaxed) != allowed).then_some(allowed)
     }
 }

@@ -103,11 +103,7 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
         return Some(Duration::from_secs(seconds));
     }
     let moment = DateTime::parse_from_rfc2822(text).ok()?;
-    Some(
-        (moment.to_utc() - DateTime::<Utc>::from(now))
-            .to_std()
-            .unwrap_or_default(),
-    )
+    Some((moment.to_utc() - DateTime::<Utc>::from(now)).to_std().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -145,10 +141,7 @@ mod tests {
     fn a_stash_gives_each_permit_once_and_none_after_its_time() {
         let now = Instant::now();
         let until = now + Duration::from_secs(1);
-        let stash = Stash::new(Permits {
-            calls: 2,
-            valid_until: until,
-        });
+        let stash = Stash::new(Permits { calls: 2, valid_until: until });
         assert_eq!(stash.take(now), Some(until));
         assert_eq!(stash.take(until), None);
         assert_eq!(stash.take(now), None, "a lapsed permit does not come back");

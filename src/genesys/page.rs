@@ -48,10 +48,7 @@ impl Genesys {
         subject: &'static str,
         request: impl Fn(u32) -> Request,
     ) -> Result<Vec<T>, Error> {
-        let mut list = Collected {
-            entries: Vec::new(),
-            seen: HashSet::new(),
-        };
+        let mut list = Collected { entries: Vec::new(), seen: HashSet::new() };
         let mut last_trace = None;
         for number in 1..=PAGES_MAX {
             let (page, trace): (Page<T>, Trace) = self.read(subject, &request(number)).await?;
@@ -59,20 +56,12 @@ impl Genesys {
                 Ok(More::Yes) => last_trace = Some(trace),
                 Ok(More::No) => return Ok(list.entries),
                 Err(fault) => {
-                    return Err(Error::Malformed {
-                        subject,
-                        fault,
-                        trace,
-                    });
+                    return Err(Error::Malformed { subject, fault, trace });
                 }
             }
         }
         match last_trace {
-            Some(trace) => Err(Error::Malformed {
-                subject,
-                fault: Fault::TooManyPages,
-                trace,
-            }),
+            Some(trace) => Err(Error::Malformed { subject, fault: Fault::TooManyPages, trace }),
             None => Err(Error::Unsendable("a list without pages was asked for")),
         }
     }
@@ -94,25 +83,18 @@ impl<T: Entry> Collected<T> {
             return Err(Fault::PagesContradict);
         }
         let is_empty = page.entities.is_empty();
-        self.seen
-            .extend(page.entities.iter().map(|entry| entry.key().to_owned()));
+        self.seen.extend(page.entities.iter().map(|entry| entry.key().to_owned()));
         self.entries.extend(page.entities);
         let collected = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
         let promised = page.page_count.is_some_and(|count| count > number)
             || page.total.is_some_and(|total| total > collected)
             || page.next_uri.is_some();
         if promised {
-            return if is_empty {
-                Err(Fault::PagesContradict)
-            } else {
-                Ok(More::Yes)
-            };
+            return if is_empty { Err(Fault::PagesContradict) } else { Ok(More::Yes) };
         }
         // Past the end: more entries than the total, or a page behind the last one (an empty list may count 0 or 1).
         let over = page.total.is_some_and(|total| total < collected)
-            || page
-                .page_count
-                .is_some_and(|count| count.max(1) < number || (count == 0 && collected > 0));
+            || page.page_count.is_some_and(|count| count.max(1) < number || (count == 0 && collected > 0));
         if over {
             return Err(Fault::PagesContradict);
         }
@@ -139,10 +121,7 @@ mod tests {
     }
 
     fn read(pages: &[Value]) -> Result<Option<usize>, Fault> {
-        let mut list = Collected::<Thing> {
-            entries: Vec::new(),
-            seen: HashSet::new(),
-        };
+        let mut list = Collected::<Thing> { entries: Vec::new(), seen: HashSet::new() };
         for (page, number) in pages.iter().zip(1..) {
             let page = serde_json::from_value(page.clone()).map_err(|_| Fault::WrongShape)?;
             if let More::No = list.add(page, number)? {
@@ -160,47 +139,25 @@ mod tests {
 
     #[test]
     fn a_list_ends_where_its_counts_say_so() {
-        assert_eq!(
-            read(&[page(&[], json!({"total": 0, "pageCount": 0, "pageNumber": 1}))]),
-            Ok(Some(0))
-        );
-        assert_eq!(
-            read(&[page(&[], json!({"total": 0, "pageCount": 1}))]),
-            Ok(Some(0))
-        );
+        assert_eq!(read(&[page(&[], json!({"total": 0, "pageCount": 0, "pageNumber": 1}))]), Ok(Some(0)));
+        assert_eq!(read(&[page(&[], json!({"total": 0, "pageCount": 1}))]), Ok(Some(0)));
         assert_eq!(read(&[page(&["a"], json!({"total": 1}))]), Ok(Some(1)));
         assert_eq!(
-            read(&[
-                page(&["a"], json!({"total": 2})),
-                page(&["b"], json!({"total": 2}))
-            ]),
+            read(&[page(&["a"], json!({"total": 2})), page(&["b"], json!({"total": 2}))]),
             Ok(Some(2))
         );
         assert_eq!(
-            read(&[
-                page(&["a"], json!({"pageCount": 2})),
-                page(&["b"], json!({"pageCount": 2}))
-            ]),
+            read(&[page(&["a"], json!({"pageCount": 2})), page(&["b"], json!({"pageCount": 2}))]),
             Ok(Some(2))
         );
-        assert_eq!(
-            read(&[page(&["a"], json!({"total": 2, "pageCount": 1}))]),
-            Ok(None),
-            "one is still owed"
-        );
+        assert_eq!(read(&[page(&["a"], json!({"total": 2, "pageCount": 1}))]), Ok(None), "one is still owed");
     }
 
     #[test]
     fn a_list_that_says_nothing_of_its_size_ends_with_an_empty_page() {
         assert_eq!(read(&[page(&["a"], json!({}))]), Ok(None));
-        assert_eq!(
-            read(&[page(&["a"], json!({})), page(&[], json!({}))]),
-            Ok(Some(1))
-        );
-        assert_eq!(
-            read(&[page(&["a"], json!({"nextUri": "/x", "total": 1}))]),
-            Ok(None)
-        );
+        assert_eq!(read(&[page(&["a"], json!({})), page(&[], json!({}))]), Ok(Some(1)));
+        assert_eq!(read(&[page(&["a"], json!({"nextUri": "/x", "total": 1}))]), Ok(None));
     }
 
     #[test]
@@ -214,22 +171,10 @@ mod tests {
             vec![page(&["a"], json!({"pageCount": 0}))],
             vec![page(&["a"], json!({"total": 1, "pageNumber": 2}))],
             vec![first(), first()],
-            vec![
-                first(),
-                page(&["a"], json!({"total": 2, "pageCount": 2, "pageNumber": 2})),
-            ],
-            vec![
-                first(),
-                page(&["b"], json!({"total": 1, "pageCount": 2, "pageNumber": 2})),
-            ],
-            vec![
-                first(),
-                page(&["b"], json!({"total": 2, "pageCount": 1, "pageNumber": 2})),
-            ],
-            vec![
-                first(),
-                page(&[], json!({"total": 2, "pageCount": 2, "pageNumber": 2})),
-            ],
+            vec![first(), page(&["a"], json!({"total": 2, "pageCount": 2, "pageNumber": 2}))],
+            vec![first(), page(&["b"], json!({"total": 1, "pageCount": 2, "pageNumber": 2}))],
+            vec![first(), page(&["b"], json!({"total": 2, "pageCount": 1, "pageNumber": 2}))],
+            vec![first(), page(&[], json!({"total": 2, "pageCount": 2, "pageNumber": 2}))],
         ];
         for lie in lies {
             assert_eq!(read(&lie), Err(Fault::PagesContradict), "{lie:?}");

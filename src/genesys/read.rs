@@ -103,11 +103,7 @@ impl Genesys {
         match serde_json::from_value(value) {
             Ok(found) => Ok((found, trace)),
             // The cause is left out: it may quote the answer.
-            Err(_) => Err(Error::Malformed {
-                subject,
-                fault: Fault::WrongShape,
-                trace,
-            }),
+            Err(_) => Err(Error::Malformed { subject, fault: Fault::WrongShape, trace }),
         }
     }
 
@@ -143,10 +139,7 @@ fn repeats(error: &Error) -> bool {
 
 /// Full jitter: anything between nothing and the doubled base, so that those who failed together don't return together.
 fn jitter(tries: u32, waits: &Waits) -> Duration {
-    let longest = waits
-        .retry_base
-        .saturating_mul(1 << (tries - 1).min(10))
-        .min(waits.retry_max);
+    let longest = waits.retry_base.saturating_mul(1 << (tries - 1).min(10)).min(waits.retry_max);
     longest.mul_f64(rand::random_range(0.0..=1.0))
 }
 

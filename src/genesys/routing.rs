@@ -122,12 +122,7 @@ impl Genesys {
                 // One that changed sides between the two reads is in both; the later read is the newer truth.
                 match queues.entry(raw.id.clone()) {
                     Slot::Vacant(slot) => {
-                        slot.insert(UserQueue {
-                            id: raw.id,
-                            name: raw.name,
-                            joined,
-                            division_id,
-                        });
+                        slot.insert(UserQueue { id: raw.id, name: raw.name, joined, division_id });
                     }
                     Slot::Occupied(mut slot) => slot.get_mut().joined = joined,
                 }
@@ -139,11 +134,8 @@ impl Genesys {
     async fn half_of_queues(&self, user: &UserId, half: Half) -> Result<Vec<RawQueue>, Error> {
         let joined = half == Half::Joined;
         let path = format!("/api/v2/users/{}/queues", segment(user.as_str()));
-        let page = |number| {
-            Request::get(format!(
-                "{path}?pageSize={PAGE_SIZE}&pageNumber={number}&joined={joined}"
-            ))
-        };
+        let page =
+            |number| Request::get(format!("{path}?pageSize={PAGE_SIZE}&pageNumber={number}&joined={joined}"));
         self.read_pages("the queues of a user", page).await
     }
 
@@ -164,9 +156,8 @@ impl Genesys {
     /// Reads the utilization settings that apply to the user.
     pub async fn utilization_of(&self, user: &UserId) -> Result<Utilization, Error> {
         let path = format!("/api/v2/routing/users/{}/utilization", segment(user.as_str()));
-        let (found, _): (Utilization, Trace) = self
-            .read("the utilization of a user", &Request::get(path))
-            .await?;
+        let (found, _): (Utilization, Trace) =
+            self.read("the utilization of a user", &Request::get(path)).await?;
         Ok(found)
     }
 }
@@ -185,26 +176,15 @@ impl OneCall {
         if !(1..=QUEUE_MEMBERS_PER_CALL).contains(&users.len()) {
             return Err(CallFailed::not_sent_for("it takes 1 to 100 members"));
         }
-        let path = format!(
-            "/api/v2/routing/queues/{}/members?delete=true",
-            segment(queue.as_str())
-        );
+        let path = format!("/api/v2/routing/queues/{}/members?delete=true", segment(queue.as_str()));
         let members: Value = users.iter().map(|user| json!({ "id": user })).collect();
-        self.send(
-            Request::with_body(Method::POST, path, members),
-            Missing::MeansGone,
-        )
-        .await
+        self.send(Request::with_body(Method::POST, path, members), Missing::MeansGone).await
     }
 
     /// Takes all skills from the user, by replacing them with none.
     pub async fn clear_routing_skills(self, user: &UserId) -> Result<Done, CallFailed> {
         let path = format!("/api/v2/users/{}/routingskills/bulk", segment(user.as_str()));
-        self.send(
-            Request::with_body(Method::PUT, path, json!([])),
-            Missing::MeansRefused,
-        )
-        .await
+        self.send(Request::with_body(Method::PUT, path, json!([])), Missing::MeansRefused).await
     }
 
     /// Takes one language from the user; Genesys has no call that takes several.

@@ -41,27 +41,15 @@ pub(super) struct Request {
 
 impl Request {
     pub(super) fn get(path: String) -> Self {
-        Self {
-            method: Method::GET,
-            path,
-            body: None,
-        }
+        Self { method: Method::GET, path, body: None }
     }
 
     pub(super) fn delete(path: String) -> Self {
-        Self {
-            method: Method::DELETE,
-            path,
-            body: None,
-        }
+        Self { method: Method::DELETE, path, body: None }
     }
 
     pub(super) fn with_body(method: Method, path: String, body: Value) -> Self {
-        Self {
-            method,
-            path,
-            body: Some(body),
-        }
+        Self { method, path, body: Some(body) }
     }
 }
 
@@ -84,11 +72,7 @@ impl Answer {
     /// Gives the body as one JSON object. Fails when the answer is anything else or is not whole.
     pub(super) fn into_object(self, subject: &'static str) -> Result<(Value, Trace), Error> {
         let trace = self.trace;
-        let malformed = |fault, trace| Error::Malformed {
-            subject,
-            fault,
-            trace,
-        };
+        let malformed = |fault, trace| Error::Malformed { subject, fault, trace };
         let body = match self.body {
             Ok(body) => body,
             Err(BodyFault::TooLong) => return Err(malformed(Fault::TooLong, trace)),
@@ -137,13 +121,8 @@ pub(super) async fn exchange(
     request: RequestBuilder,
     request_id: RequestId,
 ) -> Result<Answer, Error> {
-    let mut trace = Trace {
-        request_id,
-        correlation_id: None,
-    };
-    let request = request
-        .header("X-Request-Id", request_id.to_string())
-        .header(ACCEPT, "application/json");
+    let mut trace = Trace { request_id, correlation_id: None };
+    let request = request.header("X-Request-Id", request_id.to_string()).header(ACCEPT, "application/json");
     let response = match request.send().await {
         Ok(response) => response,
         Err(cause) => return Err(sending_failed(cause.without_url(), trace)),
@@ -154,19 +133,10 @@ pub(super) async fn exchange(
     let pause = heed(inner, status, response.headers()).await;
     let body = read_body(response).await;
     if status.is_success() {
-        return Ok(Answer {
-            trace,
-            content_type,
-            body,
-        });
+        return Ok(Answer { trace, content_type, body });
     }
     let body = body.ok().filter(|_| is_json(content_type.as_ref()));
-    Err(refusal::error(Refusal {
-        status,
-        pause,
-        body,
-        trace,
-    }))
+    Err(refusal::error(Refusal { status, pause, body, trace }))
 }
 
 fn sending_failed(cause: reqwest::Error, trace: Trace) -> Error {
@@ -212,15 +182,8 @@ async fn heed(inner: &Inner, status: StatusCode, headers: &HeaderMap) -> Option<
 }
 
 fn is_json(content_type: Option<&HeaderValue>) -> bool {
-    let text = content_type
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let kind = text
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let text = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 

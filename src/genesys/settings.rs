@@ -95,9 +95,8 @@ pub enum BuildError {
 /// Gives the API's and the login service's address of a region such as `mypurecloud.com`.
 /// Fails with [`BuildError::UnknownRegion`] for a host that is not Genesys's.
 pub fn region_urls(region: &str) -> Result<(Url, Url), BuildError> {
-    let is_host = region
-        .bytes()
-        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'));
+    let is_host =
+        region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'));
     let is_genesys = REGION_HOSTS.iter().any(|host| {
         region
             .strip_suffix(host)
@@ -123,9 +122,7 @@ impl Settings {
             return Err(BuildError::Unsendable { which: "client_id" });
         }
         if self.client_secret.expose_secret().is_empty() {
-            return Err(BuildError::Unsendable {
-                which: "client_secret",
-            });
+            return Err(BuildError::Unsendable { which: "client_secret" });
         }
         if self.user_agent.is_empty() || HeaderValue::from_str(&self.user_agent).is_err() {
             return Err(BuildError::Unsendable { which: "user_agent" });
@@ -150,10 +147,7 @@ fn check_url(which: &'static str, url: &Url) -> Result<(), BuildError> {
 }
 
 fn is_loopback(host: &str) -> bool {
-    let address = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse::<IpAddr>();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
@@ -167,12 +161,9 @@ mod tests {
 
     #[test]
     fn only_https_and_this_machine_are_called() {
-        for url in [
-            "https://api.mypurecloud.com",
-            "http://127.0.0.1:9100",
-            "http://[::1]:1/",
-            "http://localhost:1",
-        ] {
+        for url in
+            ["https://api.mypurecloud.com", "http://127.0.0.1:9100", "http://[::1]:1/", "http://localhost:1"]
+        {
             assert!(check(url).is_ok(), "{url}");
         }
         let refused = [
@@ -181,9 +172,8 @@ mod tests {
             "ftp://127.0.0.1/",
             "file:///etc/passwd",
         ];
-        for url in refused
-            .into_iter()
-            .chain(["http://127.0.0.1.evil.example/", "http://localhost.evil.example/"])
+        for url in
+            refused.into_iter().chain(["http://127.0.0.1.evil.example/", "http://localhost.evil.example/"])
         {
             assert!(matches!(check(url), Err(BuildError::NotHttps { .. })), "{url}");
         }
@@ -191,13 +181,8 @@ mod tests {
 
     #[test]
     fn addresses_with_a_user_a_query_or_a_fragment_are_refused() {
-        for url in [
-            "https://a@b.c",
-            "https://:p@b.c",
-            "https://b.c/?q",
-            "https://b.c/#f",
-            "https://a:p@b.c",
-        ] {
+        for url in ["https://a@b.c", "https://:p@b.c", "https://b.c/?q", "https://b.c/#f", "https://a:p@b.c"]
+        {
             assert!(matches!(check(url), Err(BuildError::NotABaseUrl { .. })), "{url}");
         }
     }
@@ -208,14 +193,9 @@ mod tests {
         assert_eq!(api.as_str(), "https://api.euw2.pure.cloud/");
         assert_eq!(login.as_str(), "https://login.euw2.pure.cloud/");
         assert!(region_urls("mypurecloud.com").is_ok());
-        for region in [
-            "",
-            "evil.example",
-            "evilmypurecloud.com",
-            ".pure.cloud",
-            "a/b.pure.cloud",
-            "A.pure.cloud",
-        ] {
+        for region in
+            ["", "evil.example", "evilmypurecloud.com", ".pure.cloud", "a/b.pure.cloud", "A.pure.cloud"]
+        {
             assert!(region_urls(region).is_err(), "{region}");
         }
     }

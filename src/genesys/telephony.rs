@@ -42,10 +42,7 @@ impl Genesys {
 impl OneCall {
     /// Takes the chosen phone from the user.
     pub async fn delete_associated_station(self, user: &UserId) -> Result<Done, CallFailed> {
-        let path = format!(
-            "/api/v2/users/{}/station/associatedstation",
-            segment(user.as_str())
-        );
+        let path = format!("/api/v2/users/{}/station/associatedstation", segment(user.as_str()));
         self.send(Request::delete(path), Missing::MeansGone).await
     }
 

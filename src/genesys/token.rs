@@ -37,9 +37,7 @@ struct State {
 
 impl State {
     fn back_off(&mut self, failures: u32, now: Instant) -> Duration {
-        let pause = BACK_OFF_MIN
-            .saturating_mul(1 << failures.saturating_sub(1).min(10))
-            .min(BACK_OFF_MAX);
+        let pause = BACK_OFF_MIN.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(BACK_OFF_MAX);
         let pause = pause.mul_f64(rand::random_range(0.5..=1.0));
         self.not_before = Some(now + pause);
         pause
@@ -58,10 +56,7 @@ impl TokenSource {
             return Ok(bearer);
         }
         if let Some(retry_after) = self.waits(now) {
-            return self.still_good(now).ok_or(Error::TokenUnavailable {
-                retry_after,
-                cause: None,
-            });
+            return self.still_good(now).ok_or(Error::TokenUnavailable { retry_after, cause: None });
         }
         match login::request_token(genesys).await {
             Ok(bearer) => Ok(self.keep(bearer)),
@@ -83,11 +78,7 @@ impl TokenSource {
     /// was never accepted begins a pause: the fault is not the token's age, and further logins won't cure it.
     fn refused(&self, bearer: &Arc<Bearer>) {
         let mut state = self.lock();
-        if !state
-            .current
-            .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(current, bearer))
-        {
+        if !state.current.as_ref().is_some_and(|current| Arc::ptr_eq(current, bearer)) {
             return;
         }
         state.current = None;
@@ -117,10 +108,7 @@ impl TokenSource {
     }
 
     fn waits(&self, now: Instant) -> Option<Duration> {
-        self.lock()
-            .not_before?
-            .checked_duration_since(now)
-            .filter(|pause| !pause.is_zero())
+        self.lock().not_before?.checked_duration_since(now).filter(|pause| !pause.is_zero())
     }
 
     fn keep(&self, bearer: Bearer) -> Arc<Bearer> {
@@ -134,10 +122,7 @@ impl TokenSource {
 
     fn failed(&self, error: Error) -> Result<Arc<Bearer>, Error> {
         // Nothing was sent, so nothing is wrong with the login.
-        if matches!(
-            error,
-            Error::NoPermit(_) | Error::Lapsed(_) | Error::HeldBack { .. }
-        ) {
+        if matches!(error, Error::NoPermit(_) | Error::Lapsed(_) | Error::HeldBack { .. }) {
             return Err(error);
         }
         let now = Instant::now();

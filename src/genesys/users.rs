@@ -97,15 +97,9 @@ impl TryFrom<RawUser> for User {
     type Error = serde_json::Error;
 
     fn try_from(raw: RawUser) -> Result<Self, serde_json::Error> {
-        let active_conversations = raw
-            .conversation_summary
-            .map(activity::active_conversations)
-            .transpose()?;
-        if raw
-            .routing_status
-            .as_ref()
-            .is_some_and(|routing| !routing.may_be_of(&raw.id))
-        {
+        let active_conversations =
+            raw.conversation_summary.map(activity::active_conversations).transpose()?;
+        if raw.routing_status.as_ref().is_some_and(|routing| !routing.may_be_of(&raw.id)) {
             return Err(serde::de::Error::custom("the routing status is somebody else's"));
         }
         let (division_id, division_name) = raw.division.map(|division| (division.id, division.name)).unzip();
@@ -120,9 +114,7 @@ impl TryFrom<RawUser> for User {
             routing_status: raw.routing_status.and_then(RawRoutingStatus::status),
             active_conversations,
             presence: raw.presence.and_then(RawPresence::system_presence),
-            groups: raw
-                .groups
-                .map(|groups| groups.into_iter().map(|group| group.id).collect()),
+            groups: raw.groups.map(|groups| groups.into_iter().map(|group| group.id).collect()),
         })
     }
 }
@@ -136,44 +128,28 @@ impl Entry for User {
 impl Genesys {
     /// Reads a user who is active or inactive; `None` when Genesys knows no such user or has them in the bin.
     pub async fn user(&self, id: &UserId) -> Result<Option<User>, Error> {
-        self.one_user(
-            format!("/api/v2/users/{}?{EXPAND}", segment(id.as_str())),
-            Some(id),
-        )
-        .await
+        self.one_user(format!("/api/v2/users/{}?{EXPAND}", segment(id.as_str())), Some(id)).await
     }
 
     /// Reads a user who is in the bin; `None` when Genesys knows no such user. The caller looks at the state.
     pub async fn deleted_user(&self, id: &UserId) -> Result<Option<User>, Error> {
-        self.one_user(
-            format!("/api/v2/users/{}?state=deleted", segment(id.as_str())),
-            Some(id),
-        )
-        .await
+        self.one_user(format!("/api/v2/users/{}?state=deleted", segment(id.as_str())), Some(id)).await
     }
 
     /// Reads the user whom an authority knows by this key, which is case-sensitive; `None` when there is none.
     /// Fails with [`Error::Unsendable`] for an empty part and for `.` and `..`, which no path can carry.
     pub async fn user_by_external_id(&self, authority: &str, key: &str) -> Result<Option<User>, Error> {
-        if [authority, key]
-            .into_iter()
-            .any(|part| matches!(part, "" | "." | ".."))
-        {
+        if [authority, key].into_iter().any(|part| matches!(part, "" | "." | "..")) {
             return Err(Error::Unsendable("the external id cannot be part of an address"));
         }
-        let path = format!(
-            "/api/v2/users/externalid/{}/{}?{EXPAND}",
-            segment(authority),
-            segment(key)
-        );
+        let path = format!("/api/v2/users/externalid/{}/{}?{EXPAND}", segment(authority), segment(key));
         self.one_user(path, None).await
     }
 
     /// Finds the users with exactly this address, as Genesys's index sees it: it may lag, and whether it finds users
     /// who are not active is not documented. The caller compares the addresses.
     pub async fn users_by_email(&self, email: &str) -> Result<Vec<User>, Error> {
-        self.search(json!([{"type": "EXACT", "fields": ["email"], "value": email}]))
-            .await
+        self.search(json!([{"type": "EXACT", "fields": ["email"], "value": email}])).await
     }
 
     /// Finds the users with exactly this address and this state, as Genesys's index sees it.
@@ -192,11 +168,7 @@ impl Genesys {
             other => other?,
         };
         if expected.is_some_and(|expected| *expected != user.id) {
-            return Err(Error::Malformed {
-                subject,
-                fault: Fault::Foreign,
-                trace,
-            });
+            return Err(Error::Malformed { subject, fault: Fault::Foreign, trace });
         }
         Ok(Some(user))
     }
@@ -217,11 +189,7 @@ impl OneCall {
     pub async fn deactivate(self, user: &UserId, version: u64) -> Result<Done, CallFailed> {
         let path = format!("/api/v2/users/{}", segment(user.as_str()));
         let body = json!({"state": UserState::Inactive.as_str(), "version": version});
-        self.send(
-            Request::with_body(Method::PATCH, path, body),
-            Missing::MeansRefused,
-        )
-        .await
+        self.send(Request::with_body(Method::PATCH, path, body), Missing::MeansRefused).await
     }
 
     /// Ends all sessions of the user. Whether Genesys answers 404 for a user without tokens is not documented; it

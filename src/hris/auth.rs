@@ -76,12 +76,8 @@ enum Kind {
     Basic,
 }
 
-const KINDS: [(&str, Kind); 4] = [
-    ("hmac", Kind::Hmac),
-    ("header", Kind::Header),
-    ("bearer", Kind::Bearer),
-    ("basic", Kind::Basic),
-];
+const KINDS: [(&str, Kind); 4] =
+    [("hmac", Kind::Hmac), ("header", Kind::Header), ("bearer", Kind::Bearer), ("basic", Kind::Basic)];
 
 impl Authenticator {
     /// Builds the proof that `auth` describes; `load` reads the secrets, once the rest is known to be in order.
@@ -92,9 +88,7 @@ impl Authenticator {
         if auth.text("kind")? == Some("none") {
             return Err(auth.error("kind", Problem::NoAuthentication));
         }
-        let kind = auth
-            .word("kind", &KINDS)?
-            .ok_or_else(|| auth.error("kind", Problem::Missing))?;
+        let kind = auth.word("kind", &KINDS)?.ok_or_else(|| auth.error("kind", Problem::Missing))?;
         let proof = match kind {
             Kind::Hmac => Proof::Signature(Signature::build(auth)?),
             Kind::Header => Proof::Credential(Credential::header(auth)?),

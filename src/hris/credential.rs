@@ -55,14 +55,8 @@ impl Credential {
     /// Refuses secrets that no request could ever carry.
     pub(super) fn check_keys(&self, path: &str, keys: &Keys) -> Result<(), SourceError> {
         let (sendable, form): (fn(&[u8]) -> bool, _) = match self.form {
-            Form::Plain => (
-                |key| key.iter().all(|b| b.is_ascii_graphic() || *b == b' '),
-                "printable ASCII",
-            ),
-            Form::Bearer => (
-                |key| key.iter().all(u8::is_ascii_graphic),
-                "printable ASCII without spaces",
-            ),
+            Form::Plain => (|key| key.iter().all(|b| b.is_ascii_graphic() || *b == b' '), "printable ASCII"),
+            Form::Bearer => (|key| key.iter().all(u8::is_ascii_graphic), "printable ASCII without spaces"),
             Form::Basic => (|key| key.contains(&b':'), "of the form user:password"),
         };
         match keys.find(|key| !sendable(key)) {
@@ -76,9 +70,7 @@ impl Credential {
         let shown = match self.form {
             Form::Plain => value.as_bytes().to_vec(),
             Form::Bearer => after_scheme(value, "bearer")?.as_bytes().to_vec(),
-            Form::Basic => STANDARD
-                .decode(after_scheme(value, "basic")?)
-                .map_err(|_| Refusal::Malformed)?,
+            Form::Basic => STANDARD.decode(after_scheme(value, "basic")?).map_err(|_| Refusal::Malformed)?,
         };
         keys.find(|key| equal(&shown, key)).ok_or(Refusal::WrongSignature)
     }

@@ -98,12 +98,7 @@ fn read_date(text: &str) -> Option<NaiveDate> {
 fn read_time(text: &str, nanoseconds: u32) -> Option<NaiveTime> {
     let (hour, rest) = text.split_once(':')?;
     let (minute, second) = rest.split_once(':')?;
-    NaiveTime::from_hms_nano_opt(
-        number(hour, 2)?,
-        number(minute, 2)?,
-        number(second, 2)?,
-        nanoseconds,
-    )
+    NaiveTime::from_hms_nano_opt(number(hour, 2)?, number(minute, 2)?, number(second, 2)?, nanoseconds)
 }
 
 /// Digits beyond nanoseconds are dropped.
@@ -112,10 +107,7 @@ fn read_fraction(text: &str) -> Option<(u32, &str)> {
     let (digits, rest) = text.split_at(length);
     let kept = digits.get(..9).unwrap_or(digits);
     (!digits.is_empty()).then_some(())?;
-    format!("{kept:0<9}")
-        .parse()
-        .ok()
-        .map(|nanoseconds| (nanoseconds, rest))
+    format!("{kept:0<9}").parse().ok().map(|nanoseconds| (nanoseconds, rest))
 }
 
 fn read_offset(text: &str) -> Option<FixedOffset> {
@@ -146,9 +138,7 @@ fn in_zone(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
     (0..GAP_STEPS_MAX).find_map(|step| {
         let later = i64::try_from(step).ok()? * GAP_STEP_MINUTES;
         let shifted = local.checked_add_signed(TimeDelta::minutes(later))?;
-        zone.from_local_datetime(&shifted)
-            .latest()
-            .map(|moment| moment.with_timezone(&Utc))
+        zone.from_local_datetime(&shifted).latest().map(|moment| moment.with_timezone(&Utc))
     })
 }
 
@@ -172,10 +162,7 @@ mod tests {
 
     #[test]
     fn the_three_forms_are_told_apart() {
-        assert_eq!(
-            eff("2025-06-30"),
-            Effective::On(NaiveDate::from_ymd_opt(2025, 6, 30).unwrap())
-        );
+        assert_eq!(eff("2025-06-30"), Effective::On(NaiveDate::from_ymd_opt(2025, 6, 30).unwrap()));
         for same in [
             "2026-01-31T18:42:00Z",
             "2026-01-31t18:42:00z",
@@ -185,10 +172,7 @@ mod tests {
             assert_eq!(eff(same), at("2026-01-31T18:42:00Z"), "{same}");
         }
         assert_eq!(eff("2026-01-31T13:12:00.5-0530"), at("2026-01-31T18:42:00.5Z"));
-        assert_eq!(
-            eff("2026-01-31T18:42:00.12345678901234Z"),
-            at("2026-01-31T18:42:00.123456789Z")
-        );
+        assert_eq!(eff("2026-01-31T18:42:00.12345678901234Z"), at("2026-01-31T18:42:00.123456789Z"));
         let local = "2026-01-31T00:00:11.955603".parse().unwrap();
         assert_eq!(eff("2026-01-31T00:00:11.955603"), Effective::Local(local));
         assert_eq!(effective(None, None), Effective::Missing);
@@ -226,12 +210,8 @@ mod tests {
         for text in wrong {
             assert_eq!(eff(text), Effective::Unreadable, "{text}");
         }
-        for value in [
-            json!(1_767_225_600),
-            json!(true),
-            json!(["2025-06-30"]),
-            json!({"date": "2025-06-30"}),
-        ] {
+        for value in [json!(1_767_225_600), json!(true), json!(["2025-06-30"]), json!({"date": "2025-06-30"})]
+        {
             assert_eq!(effective(Some(&value), None), Effective::Unreadable);
         }
     }
@@ -239,10 +219,7 @@ mod tests {
     #[test]
     fn a_zone_makes_a_local_time_a_moment_and_leaves_a_date_alone() {
         let zoned = |text: &str, zone: Tz| effective(Some(&json!(text)), Some(zone));
-        assert_eq!(
-            zoned("2026-01-31T17:00:00", Tz::Europe__Berlin),
-            at("2026-01-31T16:00:00Z")
-        );
+        assert_eq!(zoned("2026-01-31T17:00:00", Tz::Europe__Berlin), at("2026-01-31T16:00:00Z"));
         assert_eq!(
             zoned("2026-10-25T02:30:00", Tz::Europe__Berlin),
             at("2026-10-25T01:30:00Z"),
@@ -259,10 +236,7 @@ mod tests {
             "a day that was skipped"
         );
         assert_eq!(zoned("2025-06-30", Tz::Europe__Berlin), eff("2025-06-30"));
-        assert_eq!(
-            zoned("2026-01-31T17:00:00Z", Tz::Europe__Berlin),
-            at("2026-01-31T17:00:00Z")
-        );
+        assert_eq!(zoned("2026-01-31T17:00:00Z", Tz::Europe__Berlin), at("2026-01-31T17:00:00Z"));
     }
 
     #[test]
@@ -277,14 +251,9 @@ mod tests {
         for value in same {
             assert_eq!(occurred_at(&value, None), Some(expected), "{value}");
         }
-        for value in [
-            json!("yesterday"),
-            json!(-1),
-            json!(i64::MAX),
-            json!(1.5),
-            json!(null),
-            json!("2022-12-15"),
-        ] {
+        for value in
+            [json!("yesterday"), json!(-1), json!(i64::MAX), json!(1.5), json!(null), json!("2022-12-15")]
+        {
             assert_eq!(occurred_at(&value, None), None, "{value}");
         }
     }

@@ -82,21 +82,11 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn build(source: &Section<'_>, zone: Option<Tz>) -> Result<Self, SourceError> {
-        let format = source
-            .word("format", &[("json", Format::Json)])?
-            .unwrap_or(Format::Json);
-        let map = source
-            .section("map")?
-            .ok_or_else(|| source.error("map", Problem::Missing))?;
+        let format = source.word("format", &[("json", Format::Json)])?.unwrap_or(Format::Json);
+        let map = source.section("map")?.ok_or_else(|| source.error("map", Problem::Missing))?;
         let mapping = Mapping::build(&map)?;
         let rules = Rules::build(source, &mapping)?;
-        Ok(Self {
-            format,
-            zone,
-            mapping,
-            rules,
-            items_max: items_max(source)?,
-        })
+        Ok(Self { format, zone, mapping, rules, items_max: items_max(source)? })
     }
 
     pub(super) fn read(&self, headers: &HeaderMap, body: &[u8]) -> Reading {
@@ -104,11 +94,7 @@ impl Reader {
             Ok(events) => Reading::Events(events),
             Err(cause) => {
                 let (event_id, content_digest) = identity::of_body(body);
-                Reading::Unreadable {
-                    event_id,
-                    content_digest,
-                    cause,
-                }
+                Reading::Unreadable { event_id, content_digest, cause }
             }
         }
     }
@@ -130,15 +116,7 @@ impl Reader {
         let mut seen = HashSet::with_capacity(items.len());
         let mut events = Vec::with_capacity(items.len());
         for item in items {
-            let event = self.mapping.read(
-                &Scope {
-                    root: &root,
-                    item,
-                    headers,
-                },
-                &self.rules,
-                self.zone,
-            );
+            let event = self.mapping.read(&Scope { root: &root, item, headers }, &self.rules, self.zone);
             // One delivery may say the same thing twice; that is still one event.
             if seen.insert((event.event_id.clone(), event.content_digest)) {
                 events.push(event);
@@ -178,9 +156,6 @@ fn items_max(source: &Section<'_>) -> Result<usize, SourceError> {
     let Some(number) = source.integer("max_items")? else {
         return Ok(ITEMS_DEFAULT);
     };
-    let number = (1..=ITEMS_MAX)
-        .contains(&number)
-        .then(|| usize::try_from(number).ok())
-        .flatten();
+    let number = (1..=ITEMS_MAX).contains(&number).then(|| usize::try_from(number).ok()).flatten();
     number.ok_or_else(|| source.error("max_items", Problem::Malformed("from 1 to 10000")))
 }

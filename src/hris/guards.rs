@@ -24,9 +24,7 @@ fn at(seconds: i64) -> DateTime<Utc> {
 
 fn signed(source: &Source, body: &[u8], seconds: i64) -> HeaderMap {
     let pairs = source.sign(body, at(seconds)).unwrap().into_iter();
-    pairs
-        .map(|(name, value)| (HeaderName::try_from(name).unwrap(), value.parse().unwrap()))
-        .collect()
+    pairs.map(|(name, value)| (HeaderName::try_from(name).unwrap(), value.parse().unwrap())).collect()
 }
 
 /// Every kind of proof, as tables of their own or of a built-in profile.
@@ -38,11 +36,7 @@ fn sources() -> Vec<Source> {
         ))
     };
     let mut sources: Vec<_> = super::builtin_profiles()
-        .map(|name| {
-            source(&format!(
-                "profile = '{name}'\nsecrets = ['a secret of enough bytes']"
-            ))
-        })
+        .map(|name| source(&format!("profile = '{name}'\nsecrets = ['a secret of enough bytes']")))
         .collect();
     sources.push(whole(
         "kind = 'hmac'\nalgorithm = 'sha256'\nencoding = 'base64'\nkey_encoding = 'base64'\nsignature_header = 'x-s'\n\
@@ -60,11 +54,7 @@ fn sources() -> Vec<Source> {
 #[test]
 fn what_a_source_signs_it_believes_with_its_newest_key() {
     for source in sources() {
-        assert_eq!(
-            source.verify(&signed(&source, BODY, NOW), BODY, at(NOW)),
-            Ok(KeyIndex(0)),
-            "{source:?}"
-        );
+        assert_eq!(source.verify(&signed(&source, BODY, NOW), BODY, at(NOW)), Ok(KeyIndex(0)), "{source:?}");
     }
 }
 
@@ -82,10 +72,7 @@ fn a_key_that_is_configured_twice_counts_as_the_newer_one() {
     let twice = source(
         "profile = 'generic-worker-terminated'\nsecrets = ['the same secret, long', 'the same secret, long']",
     );
-    assert_eq!(
-        twice.verify(&signed(&twice, BODY, NOW), BODY, at(NOW)),
-        Ok(KeyIndex(0))
-    );
+    assert_eq!(twice.verify(&signed(&twice, BODY, NOW), BODY, at(NOW)), Ok(KeyIndex(0)));
 }
 
 #[test]
@@ -106,11 +93,7 @@ fn sixteen_signatures_of_a_list_are_tried_and_a_seventeenth_refuses_them_all() {
 #[test]
 fn the_generic_window_is_five_minutes_back_and_one_ahead() {
     let source = source(GENERIC);
-    let check = |sent| {
-        source
-            .verify(&signed(&source, BODY, sent), BODY, at(NOW))
-            .map(|_| ())
-    };
+    let check = |sent| source.verify(&signed(&source, BODY, sent), BODY, at(NOW)).map(|_| ());
     assert_eq!(check(NOW - 300), Ok(()));
     assert_eq!(check(NOW - 301), Err(Refusal::Stale));
     assert_eq!(check(NOW + 60), Ok(()));
@@ -138,11 +121,7 @@ fn each_header_of_the_proof_must_be_there_once() {
             );
             let mut foreign = good.clone();
             foreign.insert(name, HeaderValue::from_bytes(b"\xef\xbc\x91").unwrap());
-            assert_eq!(
-                source.verify(&foreign, BODY, at(NOW)),
-                Err(Refusal::Malformed),
-                "{name} {source:?}"
-            );
+            assert_eq!(source.verify(&foreign, BODY, at(NOW)), Err(Refusal::Malformed), "{name} {source:?}");
         }
     }
 }

@@ -40,19 +40,11 @@ impl EventId {
             return Err(section.error("ptr", Problem::SharedByItems));
         }
         let mut derive = Vec::new();
-        for (index, text) in section
-            .texts("derive")?
-            .unwrap_or_default()
-            .into_iter()
-            .enumerate()
-        {
+        for (index, text) in section.texts("derive")?.unwrap_or_default().into_iter().enumerate() {
             let path = section.path(&format!("derive[{index}]"));
             let place = mapping.place(&path, text)?;
             if place.iter().any(|pointer| matches!(pointer, Pointer::Header(_))) {
-                return Err(SourceError::new(
-                    path,
-                    Problem::Malformed("a pointer into the body"),
-                ));
+                return Err(SourceError::new(path, Problem::Malformed("a pointer into the body")));
             }
             derive.extend(place);
         }
@@ -65,11 +57,7 @@ impl EventId {
 
     /// Returns the id and the digest of what must be equal when the id comes again.
     pub(super) fn of(&self, scope: &Scope<'_>, person: &PersonRef) -> (String, [u8; 32]) {
-        let own = self
-            .own
-            .as_ref()
-            .and_then(|pointer| pointer.find(scope))
-            .and_then(|value| trusted(&value));
+        let own = self.own.as_ref().and_then(|pointer| pointer.find(scope)).and_then(|value| trusted(&value));
         if let Some(own) = own {
             return (own, digest([Some(Cow::Borrowed(scope.item))].into_iter()));
         }

@@ -68,11 +68,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Value, ReadError> {
     }
     let cause = Cell::new(None);
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Strict {
-        depth: 0,
-        cause: &cause,
-    }
-    .deserialize(&mut deserializer);
+    let value = Strict { depth: 0, cause: &cause }.deserialize(&mut deserializer);
     let value = value.map_err(|_| cause.take().unwrap_or(ReadError::NotJson))?;
     deserializer.end().map_err(|_| ReadError::TrailingData)?;
     Ok(value)
@@ -125,10 +121,7 @@ impl Strict<'_> {
         if self.depth == DEPTH_MAX {
             return Err(self.refuse(ReadError::TooDeep));
         }
-        Ok(Self {
-            depth: self.depth + 1,
-            ..self
-        })
+        Ok(Self { depth: self.depth + 1, ..self })
     }
 
     fn text<E: serde::de::Error>(self, text: String) -> Result<String, E> {
@@ -171,9 +164,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("a number out of range"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number out of range"))
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
@@ -238,10 +229,7 @@ mod tests {
         assert!(parse(nested(DEPTH_MAX).as_bytes()).is_ok());
         assert_eq!(parse(nested(DEPTH_MAX + 1).as_bytes()), Err(ReadError::TooDeep));
         assert_eq!(parse(nested(60_000).as_bytes()), Err(ReadError::TooDeep));
-        assert_eq!(
-            parse("{\"a\":".repeat(10_000).as_bytes()),
-            Err(ReadError::TooDeep)
-        );
+        assert_eq!(parse("{\"a\":".repeat(10_000).as_bytes()), Err(ReadError::TooDeep));
     }
 
     #[test]
@@ -251,10 +239,7 @@ mod tests {
             canonical(&parse(text.as_bytes()).unwrap(), &mut out);
             out
         };
-        assert_eq!(
-            form(r#"{"b":1,"a":[1,2]}"#),
-            form(r#" { "a" : [1, 2], "b" : 1 } "#)
-        );
+        assert_eq!(form(r#"{"b":1,"a":[1,2]}"#), form(r#" { "a" : [1, 2], "b" : 1 } "#));
         assert_ne!(form(r#"{"a":"1"}"#), form(r#"{"a":1}"#));
         assert_ne!(form("[[1],[2]]"), form("[[1,2]]"));
     }

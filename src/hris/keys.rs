@@ -55,9 +55,7 @@ impl Keys {
         let mut keys = Vec::with_capacity(written.len());
         for (index, value) in written.iter().enumerate() {
             let wrong = |problem| secrets.error(&format!("secrets[{index}]"), problem);
-            let text = value
-                .as_str()
-                .ok_or_else(|| wrong(Problem::Malformed("a string")))?;
+            let text = value.as_str().ok_or_else(|| wrong(Problem::Malformed("a string")))?;
             keys.push(decode(text, encoding, prefix, bytes_min).map_err(wrong)?);
         }
         Ok(Self { keys })
@@ -92,9 +90,9 @@ fn decode(
     }
     let bytes = match encoding {
         KeyEncoding::Utf8 => plain.as_bytes().to_vec(),
-        KeyEncoding::Base64 => STANDARD
-            .decode(plain)
-            .map_err(|_| Problem::Malformed("base64, as key_encoding says"))?,
+        KeyEncoding::Base64 => {
+            STANDARD.decode(plain).map_err(|_| Problem::Malformed("base64, as key_encoding says"))?
+        }
     };
     if bytes.len() < bytes_min {
         return Err(Problem::ShortSecret(bytes_min));
@@ -122,10 +120,7 @@ mod tests {
                 "secrets = ['0123456789abcdef', '0123456789abcde']",
                 "sources.acme.secrets[1]: a secret must have at least 16 bytes",
             ),
-            (
-                "secrets = ['whsec_']\nkey_prefix = 'whsec_'",
-                "sources.acme.secrets[0]: empty secret",
-            ),
+            ("secrets = ['whsec_']\nkey_prefix = 'whsec_'", "sources.acme.secrets[0]: empty secret"),
             (
                 "secrets = ['MDEyMzQ1Njc4OWFiY2RlZg']\nkey_encoding = 'base64'",
                 "sources.acme.secrets[0]: must be base64, as key_encoding says",

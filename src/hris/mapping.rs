@@ -53,11 +53,7 @@ impl Mapping {
             event: one(map, "event")?,
             email: one(map, "email")?,
             external_id: one(map, "external_id")?,
-            effective: if map.has("effective") {
-                some(map, "effective")?
-            } else {
-                Vec::new()
-            },
+            effective: if map.has("effective") { some(map, "effective")? } else { Vec::new() },
             occurred_at: one(map, "occurred_at")?,
             termination_type: one(map, "type")?,
             event_id: EventId::default(),
@@ -134,9 +130,9 @@ const MALFORMED: Problem = Problem::Malformed("a pointer: /x, ^/x or @header");
 fn one(map: &Section<'_>, key: &str) -> Result<Vec<Pointer>, SourceError> {
     match map.text(key)? {
         None => Ok(Vec::new()),
-        Some(text) => Pointer::parse(text)
-            .map(|pointer| vec![pointer])
-            .ok_or_else(|| map.error(key, MALFORMED)),
+        Some(text) => {
+            Pointer::parse(text).map(|pointer| vec![pointer]).ok_or_else(|| map.error(key, MALFORMED))
+        }
     }
 }
 
@@ -152,10 +148,7 @@ fn some(map: &Section<'_>, key: &str) -> Result<Vec<Pointer>, SourceError> {
 /// A string as it was sent. One of another type or length is absent: what is cut off or picked from a list could
 /// be somebody else's.
 fn text(value: &Value, chars_max: usize) -> Option<String> {
-    value
-        .as_str()
-        .filter(|text| text.chars().count() <= chars_max)
-        .map(str::to_owned)
+    value.as_str().filter(|text| text.chars().count() <= chars_max).map(str::to_owned)
 }
 
 /// Ids are strings or whole numbers; a fraction, or a number too large to be exact, is none.

@@ -80,11 +80,7 @@ mod tests {
         headers.append("x-id", "one".parse().unwrap());
         headers.append("x-twice", "one".parse().unwrap());
         headers.append("x-twice", "two".parse().unwrap());
-        let scope = Scope {
-            root: &root,
-            item: &root["items"][0],
-            headers: &headers,
-        };
+        let scope = Scope { root: &root, item: &root["items"][0], headers: &headers };
         let find = |text: &str| Pointer::parse(text).unwrap().find(&scope).map(Cow::into_owned);
         assert_eq!(find("/n"), Some(json!("item")));
         assert_eq!(find("^/n"), Some(json!("root")));
@@ -96,15 +92,8 @@ mod tests {
     #[test]
     fn null_and_the_empty_string_are_nothing() {
         let root = json!({"a": null, "b": "", "c": 0});
-        let scope = Scope {
-            root: &root,
-            item: &root,
-            headers: &HeaderMap::new(),
-        };
+        let scope = Scope { root: &root, item: &root, headers: &HeaderMap::new() };
         let find = |text: &str| Pointer::parse(text).unwrap().find(&scope).is_some();
-        assert_eq!(
-            [find("/a"), find("/b"), find("/c"), find("/d")],
-            [false, false, true, false]
-        );
+        assert_eq!([find("/a"), find("/b"), find("/c"), find("/d")], [false, false, true, false]);
     }
 }

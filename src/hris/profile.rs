@@ -22,8 +22,7 @@ pub(super) fn laid_over_profile(source: &Section<'_>, table: &Table) -> Result<T
             let known = || builtin_profiles().collect::<Vec<_>>().join(", ");
             let (_, text) = found.ok_or_else(|| source.error("profile", Problem::UnknownWord(known())))?;
             let broken = |error: toml::de::Error| Problem::BrokenProfile(error.message().to_owned());
-            text.parse()
-                .map_err(|error| source.error("profile", broken(error)))?
+            text.parse().map_err(|error| source.error("profile", broken(error)))?
         }
     };
     let mut over = table.clone();
@@ -80,12 +79,10 @@ mod tests {
     #[test]
     fn the_list_of_profiles_is_the_folder() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/hris/profiles");
-        let files = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<_> = files
-            .filter_map(|file| file.strip_suffix(".toml").map(str::to_owned))
-            .collect();
+        let files =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> =
+            files.filter_map(|file| file.strip_suffix(".toml").map(str::to_owned)).collect();
         names.sort();
         assert_eq!(builtin_profiles().collect::<Vec<_>>(), names);
     }
@@ -114,12 +111,7 @@ mod tests {
     fn an_unknown_profile_is_refused_with_the_known_ones() {
         let table: Table = "profile = 'nobody-terminated'".parse().unwrap();
         let refused = laid_over_profile(&Section::new("sources.acme", &table), &table).unwrap_err();
-        assert!(
-            refused
-                .to_string()
-                .starts_with("sources.acme.profile: must be one of "),
-            "{refused}"
-        );
+        assert!(refused.to_string().starts_with("sources.acme.profile: must be one of "), "{refused}");
         assert!(refused.to_string().contains("generic-user-terminated"));
     }
 }

@@ -47,34 +47,18 @@ fn cause(source: &Source, body: &[u8]) -> ReadError {
 #[test]
 fn an_unreadable_body_is_known_by_its_raw_bytes() {
     let read = worker("").read(&HeaderMap::new(), b"{}{}");
-    let Reading::Unreadable {
-        event_id,
-        content_digest,
-        cause,
-    } = read
-    else {
-        panic!("{read:?}")
-    };
+    let Reading::Unreadable { event_id, content_digest, cause } = read else { panic!("{read:?}") };
     assert_eq!(event_id, format!("body:{}", hex::encode(content_digest)));
-    assert_eq!(
-        event_id,
-        "body:b51f08b698d88d8027a935d9db649774949f5fb41a0c559bfee6a9a13225c72d"
-    );
+    assert_eq!(event_id, "body:b51f08b698d88d8027a935d9db649774949f5fb41a0c559bfee6a9a13225c72d");
     assert_eq!(cause, ReadError::TrailingData);
 }
 
 #[test]
 fn items_are_an_array_of_objects_and_not_too_many() {
     let batch = batch("");
-    assert_eq!(
-        cause(&batch, br#"{"people":{"email":"a@b.c"}}"#),
-        ReadError::ItemsNotArray
-    );
+    assert_eq!(cause(&batch, br#"{"people":{"email":"a@b.c"}}"#), ReadError::ItemsNotArray);
     assert_eq!(cause(&batch, br#"{"persons":[]}"#), ReadError::ItemsNotArray);
-    assert_eq!(
-        cause(&batch, br#"{"people":[{},{},{},{}]}"#),
-        ReadError::TooManyItems(3)
-    );
+    assert_eq!(cause(&batch, br#"{"people":[{},{},{},{}]}"#), ReadError::TooManyItems(3));
     assert_eq!(cause(&batch, br#"{"people":[{},1]}"#), ReadError::NotAnObject);
     assert_eq!(
         cause(&worker(""), br#"[{"event":"worker.terminated","email":"a@b.c"}]"#),
@@ -82,10 +66,8 @@ fn items_are_an_array_of_objects_and_not_too_many() {
     );
     let body =
         r#"{"people":[{"event":"worker.terminated","email":"a@b.c"},{"email":"d@e.f"},{"email":"g@h.i"}]}"#;
-    let read: Vec<_> = events(&batch, body)
-        .into_iter()
-        .map(|event| (event.person.email, event.directive))
-        .collect();
+    let read: Vec<_> =
+        events(&batch, body).into_iter().map(|event| (event.person.email, event.directive)).collect();
     let email = |text: &str| Some(text.to_owned());
     assert_eq!(
         read,
@@ -107,10 +89,7 @@ fn a_delivery_without_items_is_one_event_that_asks_for_nothing() {
 #[test]
 fn an_item_that_is_repeated_in_one_delivery_is_one_event() {
     let item = r#"{"event":"worker.terminated","email":"a@b.c"}"#;
-    assert_eq!(
-        events(&batch(""), &format!(r#"{{"people":[{item},{item}]}}"#)).len(),
-        1
-    );
+    assert_eq!(events(&batch(""), &format!(r#"{{"people":[{item},{item}]}}"#)).len(), 1);
 }
 
 #[test]
@@ -132,10 +111,7 @@ fn a_senders_own_id_is_taken_only_if_it_can_be_stored_and_shown() {
         json!(["a"]),
         json!({"a": 1}),
     ];
-    for other in others
-        .into_iter()
-        .chain([json!("derived:00"), json!("body:00"), json!(1e30)])
-    {
+    for other in others.into_iter().chain([json!("derived:00"), json!("body:00"), json!(1e30)]) {
         assert_eq!(id(other.clone()), derived, "{other}");
     }
 }
@@ -144,18 +120,9 @@ fn a_senders_own_id_is_taken_only_if_it_can_be_stored_and_shown() {
 fn a_derived_id_follows_the_fields_and_neither_layout_nor_the_rest() {
     let id = |body: &str| event(&worker(""), body).event_id;
     let first = id(r#"{"event":"e","email":"a@b.c","terminationDate":"2025-06-30"}"#);
-    assert_eq!(
-        first,
-        id(r#"{ "terminationDate":"2025-06-30", "event":"e", "email":"a@b.c", "attempt":2 }"#)
-    );
-    assert_ne!(
-        first,
-        id(r#"{"event":"e","email":"a@b.c","terminationDate":"2025-07-01"}"#)
-    );
-    assert_ne!(
-        first,
-        id(r#"{"event":"e","email":"a@b.d","terminationDate":"2025-06-30"}"#)
-    );
+    assert_eq!(first, id(r#"{ "terminationDate":"2025-06-30", "event":"e", "email":"a@b.c", "attempt":2 }"#));
+    assert_ne!(first, id(r#"{"event":"e","email":"a@b.c","terminationDate":"2025-07-01"}"#));
+    assert_ne!(first, id(r#"{"event":"e","email":"a@b.d","terminationDate":"2025-06-30"}"#));
     assert_ne!(
         id(r#"{"event":"e","email":"a@b.c"}"#),
         id(r#"{"event":"e","workerId":"a@b.c"}"#),
@@ -167,11 +134,7 @@ fn a_derived_id_follows_the_fields_and_neither_layout_nor_the_rest() {
 fn a_derived_id_follows_a_field_that_an_override_moves() {
     let moved = worker("[map]\nemail = '/worker/mail'");
     let id = |mail: &str| {
-        event(
-            &moved,
-            &json!({"event": "worker.terminated", "worker": {"mail": mail}}).to_string(),
-        )
-        .event_id
+        event(&moved, &json!({"event": "worker.terminated", "worker": {"mail": mail}}).to_string()).event_id
     };
     assert_ne!(id("a@b.c"), id("d@e.f"));
 }
@@ -179,23 +142,15 @@ fn a_derived_id_follows_a_field_that_an_override_moves() {
 #[test]
 fn events_that_name_nobody_are_told_apart_by_everything_in_them() {
     let id = |who: &str| {
-        event(
-            &worker(""),
-            &json!({"event": "worker.terminated", "who": who}).to_string(),
-        )
-        .event_id
+        event(&worker(""), &json!({"event": "worker.terminated", "who": who}).to_string()).event_id
     };
     assert_ne!(id("jane"), id("john"));
 }
 
 #[test]
 fn the_digest_of_a_senders_own_id_covers_the_whole_item() {
-    let digest = |rest: u8| {
-        event(
-            &worker(""),
-            &json!({"eventId": "1", "email": "a@b.c", "rest": rest}).to_string(),
-        )
-    };
+    let digest =
+        |rest: u8| event(&worker(""), &json!({"eventId": "1", "email": "a@b.c", "rest": rest}).to_string());
     assert_eq!(digest(1).event_id, digest(2).event_id);
     assert_ne!(digest(1).content_digest, digest(2).content_digest);
 }
@@ -205,38 +160,17 @@ fn a_name_that_is_no_single_string_is_absent() {
     let read = |email: serde_json::Value, id: serde_json::Value| {
         event(&worker(""), &json!({"email": email, "workerId": id}).to_string()).person
     };
-    assert_eq!(
-        read(json!("Jane@b.c "), json!(42)).email.as_deref(),
-        Some("Jane@b.c "),
-        "kept as sent"
-    );
+    assert_eq!(read(json!("Jane@b.c "), json!(42)).email.as_deref(), Some("Jane@b.c "), "kept as sent");
     assert_eq!(read(json!("a@b.c"), json!(42)).external_id.as_deref(), Some("42"));
     let long = format!("{}@b.c", "x".repeat(317));
-    for other in [
-        json!(["a@b.c"]),
-        json!({"value": "a@b.c"}),
-        json!(""),
-        json!(null),
-        json!(7),
-        json!(long),
-    ] {
+    for other in [json!(["a@b.c"]), json!({"value": "a@b.c"}), json!(""), json!(null), json!(7), json!(long)]
+    {
         assert_eq!(read(other, json!("1")).email, None);
     }
-    for other in [
-        json!(["1"]),
-        json!(1.5),
-        json!(1e30),
-        json!(true),
-        json!(""),
-        json!("x".repeat(257)),
-    ] {
+    for other in [json!(["1"]), json!(1.5), json!(1e30), json!(true), json!(""), json!("x".repeat(257))] {
         assert_eq!(read(json!("a@b.c"), other).external_id, None);
     }
-    assert!(
-        read(json!("x".repeat(320)), json!("x".repeat(256)))
-            .email
-            .is_some()
-    );
+    assert!(read(json!("x".repeat(320)), json!("x".repeat(256))).email.is_some());
 }
 
 #[test]
@@ -246,21 +180,11 @@ fn the_first_date_that_is_there_counts_even_if_it_cannot_be_read() {
     let day = Effective::On("2025-06-30".parse().unwrap());
     assert_eq!(effective(json!({"second": "2025-06-30"})), day);
     assert_eq!(effective(json!({"first": "", "second": "2025-06-30"})), day);
-    assert_eq!(
-        effective(json!({"first": "soon", "second": "2025-06-30"})),
-        Effective::Unreadable
-    );
-    assert_eq!(
-        effective(json!({"first": 0, "second": "2025-06-30"})),
-        Effective::Unreadable
-    );
+    assert_eq!(effective(json!({"first": "soon", "second": "2025-06-30"})), Effective::Unreadable);
+    assert_eq!(effective(json!({"first": 0, "second": "2025-06-30"})), Effective::Unreadable);
     assert_eq!(effective(json!({})), Effective::Missing);
     let moment = Effective::At("2025-06-30T15:00:00Z".parse().unwrap());
-    assert_eq!(
-        effective(json!({"first": "2025-06-30T17:00:00"})),
-        moment,
-        "in the source's zone"
-    );
+    assert_eq!(effective(json!({"first": "2025-06-30T17:00:00"})), moment, "in the source's zone");
 }
 
 #[test]
@@ -276,10 +200,7 @@ fn rules_follow_a_field_that_an_override_moves_and_the_first_match_wins() {
          [[rules]]\nwhen = [['/topic', 'matches', ['worker.*']]]\ndo = 'lookup'",
     );
     let directive = |body: serde_json::Value| event(&own, &body.to_string()).directive;
-    assert_eq!(
-        directive(json!({"topic": "worker.left.v1", "tags": ["left"]})),
-        Directive::Hold
-    );
+    assert_eq!(directive(json!({"topic": "worker.left.v1", "tags": ["left"]})), Directive::Hold);
     assert_eq!(
         directive(json!({"topic": "worker.left.v1", "tags": ["left"], "state": "x"})),
         Directive::Terminate
@@ -288,8 +209,5 @@ fn rules_follow_a_field_that_an_override_moves_and_the_first_match_wins() {
         directive(json!({"topic": "worker.left.v1", "tags": "left", "state": "x"})),
         Directive::Lookup
     );
-    assert_eq!(
-        directive(json!({"topic": "my.worker.left", "tags": [["left"]]})),
-        Directive::Ignore
-    );
+    assert_eq!(directive(json!({"topic": "my.worker.left", "tags": [["left"]]})), Directive::Ignore);
 }

@@ -81,37 +81,24 @@ impl Rules {
     /// Returns what the first matching rule says; without one there is nothing to act on.
     pub(super) fn directive(&self, scope: &Scope<'_>) -> Directive {
         let holds = |rule: &&Rule| rule.when.iter().all(|condition| condition.holds(scope));
-        self.0
-            .iter()
-            .find(holds)
-            .map_or(Directive::Ignore, |rule| rule.directive)
+        self.0.iter().find(holds).map_or(Directive::Ignore, |rule| rule.directive)
     }
 
     /// Returns every pointer that the rules read.
     pub(super) fn pointers(&self) -> impl Iterator<Item = &Pointer> {
-        self.0
-            .iter()
-            .flat_map(|rule| &rule.when)
-            .flat_map(|condition| &condition.pointers)
+        self.0.iter().flat_map(|rule| &rule.when).flat_map(|condition| &condition.pointers)
     }
 }
 
 impl Rule {
     fn build(section: &Section<'_>, mapping: &Mapping) -> Result<Self, SourceError> {
         section.only(&["when", "do"])?;
-        let directive = section
-            .word("do", &VERBS)?
-            .ok_or_else(|| section.error("do", Problem::Missing))?;
-        let written = section
-            .array("when")?
-            .ok_or_else(|| section.error("when", Problem::Missing))?;
+        let directive = section.word("do", &VERBS)?.ok_or_else(|| section.error("do", Problem::Missing))?;
+        let written = section.array("when")?.ok_or_else(|| section.error("when", Problem::Missing))?;
         let when = written.iter().enumerate();
         let when = when
             .map(|(index, value)| Condition::build(&section.path(&format!("when[{index}]")), value, mapping));
-        Ok(Self {
-            when: when.collect::<Result<_, _>>()?,
-            directive,
-        })
+        Ok(Self { when: when.collect::<Result<_, _>>()?, directive })
     }
 }
 
@@ -141,27 +128,20 @@ impl Condition {
         if pointers.is_empty() {
             return Err(wrong(Problem::UnmappedField(place.clone())));
         }
-        Ok(Self {
-            pointers,
-            operator,
-            words,
-        })
+        Ok(Self { pointers, operator, words })
     }
 
     fn holds(&self, scope: &Scope<'_>) -> bool {
         let found = Pointer::first(&self.pointers, scope);
-        let is_word = |value: &Json| {
-            value
-                .as_str()
-                .is_some_and(|text| self.words.iter().any(|word| word == text))
-        };
+        let is_word =
+            |value: &Json| value.as_str().is_some_and(|text| self.words.iter().any(|word| word == text));
         let value = found.as_deref();
         match self.operator {
             Operator::Absent => value.is_none(),
             Operator::In => value.is_some_and(is_word),
-            Operator::ContainsAny => value
-                .and_then(Json::as_array)
-                .is_some_and(|values| values.iter().any(is_word)),
+            Operator::ContainsAny => {
+                value.and_then(Json::as_array).is_some_and(|values| values.iter().any(is_word))
+            }
             Operator::Matches => {
                 let fits = |text: &str| self.words.iter().any(|word| glob(word, text));
                 value.and_then(Json::as_str).is_some_and(fits)

@@ -24,12 +24,7 @@ fn samples(profile: &str) -> Vec<Value> {
 fn headers(sample: &Value) -> HeaderMap {
     let pairs = sample["headers"].as_object().unwrap().iter();
     pairs
-        .map(|(name, value)| {
-            (
-                HeaderName::try_from(name).unwrap(),
-                value.as_str().unwrap().parse().unwrap(),
-            )
-        })
+        .map(|(name, value)| (HeaderName::try_from(name).unwrap(), value.as_str().unwrap().parse().unwrap()))
         .collect()
 }
 
@@ -96,12 +91,7 @@ fn every_pointer_of_a_profile_occurs_in_one_of_its_samples() {
             .iter()
             .filter_map(|s| serde_json::from_str(s["body"].as_str().unwrap()).ok())
             .collect();
-        for pointer in source
-            .reader
-            .mapping
-            .pointers()
-            .chain(source.reader.rules.pointers())
-        {
+        for pointer in source.reader.mapping.pointers().chain(source.reader.rules.pointers()) {
             let occurs = |root: &Value| match pointer {
                 Pointer::Root(path) => root.pointer(path).is_some(),
                 Pointer::Item(path) => {

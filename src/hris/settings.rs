@@ -14,10 +14,7 @@ pub struct SourceError {
 
 impl SourceError {
     pub(super) fn new(key: impl Into<String>, problem: Problem) -> Self {
-        Self {
-            key: key.into(),
-            problem,
-        }
+        Self { key: key.into(), problem }
     }
 
     /// Returns the path of the key, for example `sources.acme.auth.signature_header`.
@@ -87,10 +84,7 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     pub(super) fn new(path: impl Into<String>, table: &'a Table) -> Self {
-        Self {
-            path: path.into(),
-            table,
-        }
+        Self { path: path.into(), table }
     }
 
     pub(super) fn path(&self, key: &str) -> String {
@@ -135,9 +129,7 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<&'a str>>, SourceError> {
-        self.array(key)?
-            .map(|values| texts(&self.path(key), values))
-            .transpose()
+        self.array(key)?.map(|values| texts(&self.path(key), values)).transpose()
     }
 
     pub(super) fn section(&self, key: &str) -> Result<Option<Section<'a>>, SourceError> {
@@ -158,9 +150,7 @@ impl<'a> Section<'a> {
 
     /// Reads one of a few words and returns what it stands for.
     pub(super) fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Result<Option<T>, SourceError> {
-        self.text(key)?
-            .map(|text| word(&self.path(key), text, words))
-            .transpose()
+        self.text(key)?.map(|text| word(&self.path(key), text, words)).transpose()
     }
 
     /// Reads a duration such as `30s`, `5m`, `3h30m`, in seconds.
@@ -170,10 +160,7 @@ impl<'a> Section<'a> {
         };
         let seconds = seconds(text).filter(|seconds| *seconds <= DURATION_SECONDS_MAX);
         seconds.map(Some).ok_or_else(|| {
-            self.error(
-                key,
-                Problem::Malformed("a duration such as 30s, 5m or 3h30m, at most 7d"),
-            )
+            self.error(key, Problem::Malformed("a duration such as 30s, 5m or 3h30m, at most 7d"))
         })
     }
 }
@@ -192,9 +179,7 @@ pub(super) fn texts<'a>(path: &str, values: &'a [Value]) -> Result<Vec<&'a str>,
 pub(super) fn word<T: Copy>(path: &str, text: &str, words: &[(&str, T)]) -> Result<T, SourceError> {
     let known = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
     let found = words.iter().find(|(word, _)| *word == text);
-    found
-        .map(|(_, value)| *value)
-        .ok_or_else(|| SourceError::new(path, Problem::UnknownWord(known())))
+    found.map(|(_, value)| *value).ok_or_else(|| SourceError::new(path, Problem::UnknownWord(known())))
 }
 
 /// Numbers with the units d, h, m, s, each at most once and the largest first.
@@ -208,11 +193,7 @@ fn seconds(text: &str) -> Option<i64> {
         if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        total = number
-            .parse::<i64>()
-            .ok()?
-            .checked_mul(length)?
-            .checked_add(total)?;
+        total = number.parse::<i64>().ok()?.checked_mul(length)?.checked_add(total)?;
         rest = after;
     }
     (rest.is_empty() && !text.is_empty()).then_some(total)
@@ -227,19 +208,9 @@ mod tests {
         assert_eq!(seconds("3h30m"), Some(12_600));
         assert_eq!(seconds("60s"), Some(60));
         assert_eq!(seconds("0s"), Some(0));
-        for wrong in [
-            "",
-            "5",
-            "m",
-            "-5m",
-            "+5m",
-            "5m3h",
-            "5m5m",
-            "1.5h",
-            "5 m",
-            "5M",
-            "99999999999999999999s",
-        ] {
+        for wrong in
+            ["", "5", "m", "-5m", "+5m", "5m3h", "5m5m", "1.5h", "5 m", "5M", "99999999999999999999s"]
+        {
             assert_eq!(seconds(wrong), None, "{wrong}");
         }
     }
@@ -247,12 +218,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_named_with_its_path() {
         let table: Table = toml::from_str("signatur_header = 'x'").unwrap();
-        let refused = Section::new("sources.acme.auth", &table)
-            .only(&["signature_header"])
-            .unwrap_err();
-        assert_eq!(
-            refused.to_string(),
-            "sources.acme.auth.signatur_header: unknown key"
-        );
+        let refused = Section::new("sources.acme.auth", &table).only(&["signature_header"]).unwrap_err();
+        assert_eq!(refused.to_string(), "sources.acme.auth.signatur_header: unknown key");
     }
 }

@@ -81,22 +81,12 @@ impl Signature {
     pub(super) fn build(auth: &Section<'_>) -> Result<Self, SourceError> {
         auth.only(&KNOWN)?;
         let algorithms = [("sha256", Algorithm::Sha256), ("sha512", Algorithm::Sha512)];
-        let encodings = [
-            ("hex", Encoding::Hex),
-            ("base64", Encoding::Base64),
-            ("base64url", Encoding::Base64Url),
-        ];
+        let encodings =
+            [("hex", Encoding::Hex), ("base64", Encoding::Base64), ("base64url", Encoding::Base64Url)];
         let missing = |key| auth.error(key, Problem::Missing);
-        let algorithm = auth
-            .word("algorithm", &algorithms)?
-            .ok_or_else(|| missing("algorithm"))?;
-        let encoding = auth
-            .word("encoding", &encodings)?
-            .ok_or_else(|| missing("encoding"))?;
-        let header = header_name(
-            &auth.path("signature_header"),
-            auth.required_text("signature_header")?,
-        )?;
+        let algorithm = auth.word("algorithm", &algorithms)?.ok_or_else(|| missing("algorithm"))?;
+        let encoding = auth.word("encoding", &encodings)?.ok_or_else(|| missing("encoding"))?;
+        let header = header_name(&auth.path("signature_header"), auth.required_text("signature_header")?)?;
         let (form, prefix) = form(auth)?;
         let text = SignedText::build(auth, &header)?;
         let window = Window::build(auth)?;
@@ -104,28 +94,15 @@ impl Signature {
             Some(name) => Some(header_name(&auth.path("id_header"), name)?),
             None => None,
         };
-        for (key, name) in [
-            ("timestamp_header", window.as_ref().map(Window::header)),
-            ("id_header", id_header.as_ref()),
-        ] {
+        for (key, name) in
+            [("timestamp_header", window.as_ref().map(Window::header)), ("id_header", id_header.as_ref())]
+        {
             if let Some(name) = name.filter(|name| !text.covers(name)) {
                 return Err(auth.error(key, Problem::UnsignedHeader(name.to_string())));
             }
         }
-        let digits = window
-            .as_ref()
-            .map_or(Digits::Any, |window| text.digits(window.header()));
-        Ok(Self {
-            algorithm,
-            encoding,
-            header,
-            prefix,
-            form,
-            text,
-            id_header,
-            window,
-            digits,
-        })
+        let digits = window.as_ref().map_or(Digits::Any, |window| text.digits(window.header()));
+        Ok(Self { algorithm, encoding, header, prefix, form, text, id_header, window, digits })
     }
 
     pub(super) fn covers(&self, header: &HeaderName) -> bool {
@@ -180,19 +157,10 @@ impl Signature {
             }
         }
         let tag = match self.algorithm {
-            Algorithm::Sha256 => mac::<Hmac<Sha256>>(key, &[&text])
-                .finalize()
-                .into_bytes()
-                .to_vec(),
-            Algorithm::Sha512 => mac::<Hmac<Sha512>>(key, &[&text])
-                .finalize()
-                .into_bytes()
-                .to_vec(),
+            Algorithm::Sha256 => mac::<Hmac<Sha256>>(key, &[&text]).finalize().into_bytes().to_vec(),
+            Algorithm::Sha512 => mac::<Hmac<Sha512>>(key, &[&text]).finalize().into_bytes().to_vec(),
         };
-        headers.push((
-            self.header.to_string(),
-            format!("{}{}", self.prefix, self.encoding.encode(&tag)),
-        ));
+        headers.push((self.header.to_string(), format!("{}{}", self.prefix, self.encoding.encode(&tag))));
         Ok(headers)
     }
 
@@ -208,10 +176,8 @@ impl Signature {
 
     /// Decodes what was sent to bytes, so that two spellings of one signature are compared as what they are.
     fn candidates(&self, sent: &str) -> Result<Vec<Vec<u8>>, Refusal> {
-        let decode = |one: &str| {
-            one.strip_prefix(self.prefix.as_str())
-                .and_then(|text| self.encoding.decode(text))
-        };
+        let decode =
+            |one: &str| one.strip_prefix(self.prefix.as_str()).and_then(|text| self.encoding.decode(text));
         match self.form {
             Form::One => Ok(vec![decode(sent).ok_or(Refusal::Malformed)?]),
             Form::SpaceSeparated => {
@@ -254,10 +220,9 @@ fn form(auth: &Section<'_>) -> Result<(Form, String), SourceError> {
             let version = version.ok_or_else(|| auth.error("list", Problem::Needs("version")))?;
             let expected = format!("{version},");
             if prefix.is_some_and(|prefix| prefix != expected) {
-                return Err(auth.error(
-                    "prefix",
-                    Problem::Malformed("the version and a comma, as list is set"),
-                ));
+                return Err(
+                    auth.error("prefix", Problem::Malformed("the version and a comma, as list is set"))
+                );
             }
             Ok((Form::SpaceSeparated, expected))
         }
@@ -279,7 +244,5 @@ fn mac<M: Mac + KeyInit>(key: &[u8], text: &[&[u8]]) -> M {
 /// Whether one of the candidates is the code of this text; `verify_slice` compares whole codes in constant time.
 fn proves<M: Mac + KeyInit + Clone>(key: &[u8], text: &[&[u8]], candidates: &[Vec<u8>]) -> bool {
     let mac = mac::<M>(key, text);
-    candidates.iter().fold(false, |found, candidate| {
-        mac.clone().verify_slice(candidate).is_ok() | found
-    })
+    candidates.iter().fold(false, |found, candidate| mac.clone().verify_slice(candidate).is_ok() | found)
 }

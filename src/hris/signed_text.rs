@@ -24,9 +24,7 @@ pub(super) enum Part {
 
 impl SignedText {
     pub(super) fn build(auth: &Section<'_>, signature: &HeaderName) -> Result<Self, SourceError> {
-        let written = auth
-            .texts("signed")?
-            .ok_or_else(|| auth.error("signed", Problem::Missing))?;
+        let written = auth.texts("signed")?.ok_or_else(|| auth.error("signed", Problem::Missing))?;
         if written.len() > PARTS_MAX || written.iter().filter(|part| **part == "body").count() != 1 {
             return Err(auth.error("signed", Problem::Malformed("a few parts with body exactly once")));
         }
@@ -63,11 +61,7 @@ impl SignedText {
             let literal = pair.iter().any(|part| matches!(part, Part::Literal(_)));
             pair.iter().any(|part| part.is_header(timestamp)) && !literal
         };
-        if self.0.windows(2).any(touching) {
-            Digits::Fixed
-        } else {
-            Digits::Any
-        }
+        if self.0.windows(2).any(touching) { Digits::Fixed } else { Digits::Any }
     }
 }
 
@@ -85,9 +79,7 @@ fn part(path: &str, text: &str, signature: &HeaderName) -> Result<Part, SourceEr
     if let Some(literal) = text.strip_prefix("lit:").filter(|literal| !literal.is_empty()) {
         return Ok(Part::Literal(literal.to_owned()));
     }
-    let name = text
-        .strip_prefix("header:")
-        .ok_or_else(|| wrong("body, header:NAME or lit:TEXT"))?;
+    let name = text.strip_prefix("header:").ok_or_else(|| wrong("body, header:NAME or lit:TEXT"))?;
     let name = header_name(path, name)?;
     if name == *signature {
         return Err(wrong("another header than the signature's own"));

@@ -55,12 +55,8 @@ impl Source {
         let merged = laid_over_profile(&Section::new(&path, table), table)?;
         let source = Section::new(&path, &merged);
         source.only(&KNOWN)?;
-        let auth = source
-            .section("auth")?
-            .ok_or_else(|| source.error("auth", Problem::NoAuthentication))?;
-        let map = source
-            .section("map")?
-            .ok_or_else(|| source.error("map", Problem::Missing))?;
+        let auth = source.section("auth")?.ok_or_else(|| source.error("auth", Problem::NoAuthentication))?;
+        let map = source.section("map")?.ok_or_else(|| source.error("map", Problem::Missing))?;
         let load = |auth: &Section<'_>| load(&either(&source, auth, "secrets", "auth.secrets")?, auth);
         let authenticator = Authenticator::build(&auth, load)?;
         let date_zone = date_zone(&either(&source, &map, "date_zone", "map.date_zone")?)?;
@@ -104,9 +100,7 @@ impl Source {
         let mut values = headers.get_all(header::CONTENT_TYPE).iter();
         match (values.next(), values.next()) {
             (None, _) => true,
-            (Some(value), None) => value
-                .to_str()
-                .is_ok_and(|text| self.reader.format.is_stated_by(text)),
+            (Some(value), None) => value.to_str().is_ok_and(|text| self.reader.format.is_stated_by(text)),
             (Some(_), Some(_)) => false,
         }
     }
@@ -184,16 +178,8 @@ fn auth_failure_status(source: &Section<'_>) -> Result<u16, SourceError> {
 }
 
 fn date_zone(section: &Section<'_>) -> Result<Option<Tz>, SourceError> {
-    let wrong = |_| {
-        section.error(
-            "date_zone",
-            Problem::Malformed("an IANA time zone such as Europe/Berlin"),
-        )
-    };
-    section
-        .text("date_zone")?
-        .map(|text| text.parse().map_err(wrong))
-        .transpose()
+    let wrong = |_| section.error("date_zone", Problem::Malformed("an IANA time zone such as Europe/Berlin"));
+    section.text("date_zone")?.map(|text| text.parse().map_err(wrong)).transpose()
 }
 
 fn effective_at(section: &Section<'_>) -> Result<Option<String>, SourceError> {
@@ -255,10 +241,7 @@ mod tests {
         assert_eq!(source.auth_failure_status(), 503);
         assert_eq!(source.date_zone(), Some(chrono_tz::Europe::Berlin));
         assert_eq!(source.effective_at(), Some("17:00"));
-        assert_eq!(
-            (source.name(), source.profile_name()),
-            ("acme", Some("generic-worker-terminated"))
-        );
+        assert_eq!((source.name(), source.profile_name()), ("acme", Some("generic-worker-terminated")));
         assert_eq!(generic("").auth_failure_status(), 401);
     }
 }

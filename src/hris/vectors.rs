@@ -12,36 +12,27 @@ use super::keys::Keys;
 use super::settings::Problem;
 use super::source::Source;
 
-const VECTORS: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/data/hris-signature-vectors.json"
-));
+const VECTORS: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/hris-signature-vectors.json"));
 
 /// Lays a vector's secrets and window over its scheme's table. Six of the vectors have an old secret that is shorter
 /// than a source may have: these alone are built without that limit.
 fn source(scheme: &Value, vector: &Value) -> Option<Source> {
     let mut auth: Table = serde_json::from_value(scheme["profile"].clone()).unwrap();
-    auth.insert(
-        "secrets".to_owned(),
-        toml::Value::try_from(&vector["secrets"]).unwrap(),
-    );
+    auth.insert("secrets".to_owned(), toml::Value::try_from(&vector["secrets"]).unwrap());
     for (key, limit) in [("max_age", "max_age_s"), ("max_future", "max_future_s")] {
         if let Some(seconds) = vector[limit].as_u64() {
             auth.insert(key.to_owned(), toml::Value::from(format!("{seconds}s")));
         }
     }
-    let mut table: Table = "map.email = '/email'\nrules = [{ when = [], do = 'hold' }]"
-        .parse()
-        .unwrap();
+    let mut table: Table = "map.email = '/email'\nrules = [{ when = [], do = 'hold' }]".parse().unwrap();
     table.insert("auth".to_owned(), toml::Value::Table(auth));
     match Source::build("vector", &table) {
         Ok(source) => Some(source),
         Err(error) if matches!(error.problem(), Problem::ShortSecret(_)) && vector["expect"] == "accept" => {
             Some(
-                Source::build_with("vector", &table, |secrets, auth| {
-                    Keys::of_length(1, secrets, auth)
-                })
-                .unwrap(),
+                Source::build_with("vector", &table, |secrets, auth| Keys::of_length(1, secrets, auth))
+                    .unwrap(),
             )
         }
         Err(error) => {
@@ -59,10 +50,7 @@ fn headers(vector: &Value) -> Option<HeaderMap> {
     let mut headers = HeaderMap::new();
     for pair in vector["headers"].as_array().unwrap() {
         let name = HeaderName::try_from(pair[0].as_str().unwrap()).unwrap();
-        headers.append(
-            name,
-            HeaderValue::from_bytes(pair[1].as_str().unwrap().as_bytes()).ok()?,
-        );
+        headers.append(name, HeaderValue::from_bytes(pair[1].as_str().unwrap().as_bytes()).ok()?);
     }
     Some(headers)
 }

@@ -99,10 +99,7 @@ impl Window {
         };
         // Not `parse` alone: it takes a plus sign, which isn't a plain count of seconds.
         if value.bytes().all(|byte| byte.is_ascii_digit()) {
-            return length
-                .contains(&value.len())
-                .then(|| value.parse().ok())
-                .flatten();
+            return length.contains(&value.len()).then(|| value.parse().ok()).flatten();
         }
         match self.form {
             Form::Unix => None,
@@ -149,10 +146,7 @@ mod tests {
         let plain = window("timestamp_header = 'x-time'");
         let both = window("timestamp_header = 'x-time'\ntimestamp_format = 'unix-or-rfc3339'");
         assert_eq!(plain.read("2026-01-01T00:00:00Z", Digits::Any), None);
-        assert_eq!(
-            both.read("2026-01-01T00:00:00Z", Digits::Fixed),
-            Some(1_767_225_600)
-        );
+        assert_eq!(both.read("2026-01-01T00:00:00Z", Digits::Fixed), Some(1_767_225_600));
         assert_eq!(both.read("1767225600", Digits::Fixed), Some(1_767_225_600));
     }
 

@@ -65,27 +65,15 @@ struct ListQuery {
 
 impl ListQuery {
     fn filter(self) -> Result<Filter, Problem> {
-        let limit = self.limit.map_or(Ok(PAGE_DEFAULT), |l| {
-            l.parse().map_err(|_| Problem::BadParameter("limit"))
-        })?;
+        let limit =
+            self.limit.map_or(Ok(PAGE_DEFAULT), |l| l.parse().map_err(|_| Problem::BadParameter("limit")))?;
         if !(1..=PAGE_MAX).contains(&limit) {
             return Err(Problem::BadParameter("limit"));
         }
-        let status = self
-            .status
-            .map(|s| s.parse().map_err(|_| Problem::BadParameter("status")))
-            .transpose()?;
-        let after = self
-            .after
-            .map(|a| id(&a).ok_or(Problem::BadParameter("after")))
-            .transpose()?;
-        Ok(Filter {
-            status,
-            person: self.person,
-            source: self.source,
-            after,
-            limit,
-        })
+        let status =
+            self.status.map(|s| s.parse().map_err(|_| Problem::BadParameter("status"))).transpose()?;
+        let after = self.after.map(|a| id(&a).ok_or(Problem::BadParameter("after"))).transpose()?;
+        Ok(Filter { status, person: self.person, source: self.source, after, limit })
     }
 }
 
@@ -99,9 +87,7 @@ async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
-    let page = operate::list(&api.store, &query.filter()?)
-        .await
-        .map_err(|error| trouble(&error))?;
+    let page = operate::list(&api.store, &query.filter()?).await.map_err(|error| trouble(&error))?;
     Ok(json(&page))
 }
 
@@ -112,9 +98,7 @@ async fn show(
 ) -> Result<Response, Problem> {
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
     let id = id(&path).ok_or(Problem::NotFound)?;
-    let view = operate::show(&api.store, id)
-        .await
-        .map_err(|error| trouble(&error))?;
+    let view = operate::show(&api.store, id).await.map_err(|error| trouble(&error))?;
     view.map(|view| json(&view)).ok_or(Problem::NotFound)
 }
 

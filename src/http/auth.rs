@@ -38,11 +38,7 @@ impl Caller {
 
     /// Fails where the role is not enough.
     pub fn needs(&self, role: Role) -> Result<(), Problem> {
-        if self.role >= role {
-            Ok(())
-        } else {
-            Err(Problem::RoleNeeded(role.as_str()))
-        }
+        if self.role >= role { Ok(()) } else { Err(Problem::RoleNeeded(role.as_str())) }
     }
 }
 
@@ -72,10 +68,7 @@ impl Operators {
         let mut found = None;
         for known in self.0.iter() {
             if bool::from(known.token_hash.ct_eq(&hash)) {
-                found = Some(Caller {
-                    name: known.name.clone(),
-                    role: known.role,
-                });
+                found = Some(Caller { name: known.name.clone(), role: known.role });
             }
         }
         found.ok_or(Problem::TokenNeeded)
@@ -87,11 +80,8 @@ mod tests {
     use super::*;
 
     fn operators() -> Operators {
-        let operator = |name: &str, role, token: &str| Operator {
-            name: name.to_owned(),
-            role,
-            token: token.into(),
-        };
+        let operator =
+            |name: &str, role, token: &str| Operator { name: name.to_owned(), role, token: token.into() };
         Operators::new(&[
             operator("vera", Role::Viewer, "viewer-token-0123456789"),
             operator("alice", Role::Approver, "approver-token-0123456789"),
@@ -109,17 +99,10 @@ mod tests {
     #[test]
     fn only_a_whole_token_names_an_operator() {
         assert_eq!(caller(&["Bearer viewer-token-0123456789"]).unwrap().name, "vera");
-        assert_eq!(
-            caller(&["bearer approver-token-0123456789"]).unwrap().role,
-            Role::Approver
-        );
-        for wrong in [
-            "",
-            "Bearer",
-            "Bearer ",
-            "Bearer viewer-token-012345678",
-            "Basic viewer-token-0123456789",
-        ] {
+        assert_eq!(caller(&["bearer approver-token-0123456789"]).unwrap().role, Role::Approver);
+        for wrong in
+            ["", "Bearer", "Bearer ", "Bearer viewer-token-012345678", "Basic viewer-token-0123456789"]
+        {
             assert_eq!(caller(&[wrong]), Err(Problem::TokenNeeded), "{wrong:?}");
         }
         assert_eq!(caller(&[]), Err(Problem::TokenNeeded));
@@ -127,10 +110,7 @@ mod tests {
 
     #[test]
     fn two_tokens_at_once_are_none() {
-        let both = [
-            "Bearer viewer-token-0123456789",
-            "Bearer approver-token-0123456789",
-        ];
+        let both = ["Bearer viewer-token-0123456789", "Bearer approver-token-0123456789"];
         assert_eq!(caller(&both), Err(Problem::TokenNeeded));
     }
 
@@ -138,11 +118,6 @@ mod tests {
     fn a_role_includes_the_ones_before_it() {
         let vera = caller(&["Bearer viewer-token-0123456789"]).unwrap();
         assert_eq!(vera.needs(Role::Operator), Err(Problem::RoleNeeded("operator")));
-        assert!(
-            caller(&["Bearer approver-token-0123456789"])
-                .unwrap()
-                .needs(Role::Operator)
-                .is_ok()
-        );
+        assert!(caller(&["Bearer approver-token-0123456789"]).unwrap().needs(Role::Operator).is_ok());
     }
 }

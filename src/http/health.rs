@@ -31,11 +31,7 @@ pub struct Health {
 impl Health {
     /// Ready until `stopping`, as long as the database takes writes.
     pub fn new(store: Store, stopping: CancellationToken) -> Self {
-        Self {
-            store,
-            stopping,
-            written: Arc::default(),
-        }
+        Self { store, stopping, written: Arc::default() }
     }
 
     /// The routes.

@@ -63,10 +63,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
                 });
             }
             Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "no connection can be accepted"
-                );
+                tracing::warn!(error = &error as &dyn std::error::Error, "no connection can be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -94,15 +94,9 @@ impl IntoResponse for Problem {
         });
         let mut response = (status, body.to_string()).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(
-                header::RETRY_AFTER,
-                rand::random_range(RETRY_AFTER_SECONDS).into(),
-            );
+            headers.insert(header::RETRY_AFTER, rand::random_range(RETRY_AFTER_SECONDS).into());
         }
         if matches!(self, Self::TooSlow | Self::TooLarge(_)) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -121,18 +115,8 @@ mod tests {
     #[test]
     fn our_own_trouble_always_says_when_to_come_back() {
         for problem in [Problem::Unavailable, Problem::DeliveryRefusedForNow] {
-            assert!(
-                problem
-                    .into_response()
-                    .headers()
-                    .contains_key(header::RETRY_AFTER)
-            );
+            assert!(problem.into_response().headers().contains_key(header::RETRY_AFTER));
         }
-        assert!(
-            !Problem::DeliveryRefused
-                .into_response()
-                .headers()
-                .contains_key(header::RETRY_AFTER)
-        );
+        assert!(!Problem::DeliveryRefused.into_response().headers().contains_key(header::RETRY_AFTER));
     }
 }

@@ -61,21 +61,9 @@ impl Webhooks {
         zone: Tz,
         effective_at: EffectiveAt,
     ) -> Self {
-        let sources = sources
-            .into_iter()
-            .map(|source| (source.name().to_owned(), source))
-            .collect();
+        let sources = sources.into_iter().map(|source| (source.name().to_owned(), source)).collect();
         let room = Semaphore::new(IN_FLIGHT_MAX);
-        Self {
-            inner: Arc::new(Inner {
-                store,
-                sources,
-                body_limit,
-                zone,
-                effective_at,
-                room,
-            }),
-        }
+        Self { inner: Arc::new(Inner { store, sources, body_limit, zone, effective_at, room }) }
     }
 
     /// The routes.
@@ -121,33 +109,20 @@ async fn accept(
         let wanted = source.format().content_type();
         return Err(refuse("unsupported_media", Problem::UnsupportedMedia(wanted)));
     }
-    let body = whole(body, inner.body_limit)
-        .await
-        .map_err(|problem| refuse("unread", problem))?;
+    let body = whole(body, inner.body_limit).await.map_err(|problem| refuse("unread", problem))?;
     let key = source.verify(headers, &body, Utc::now()).map_err(|cause| {
         alarm(source, cause);
         let final_status = source.auth_failure_status() == StatusCode::UNAUTHORIZED.as_u16();
-        let problem = if final_status {
-            Problem::DeliveryRefused
-        } else {
-            Problem::DeliveryRefusedForNow
-        };
+        let problem = if final_status { Problem::DeliveryRefused } else { Problem::DeliveryRefusedForNow };
         refuse("unauthenticated", problem)
     })?;
     let items = items(inner, source, headers, &body);
-    let delivery = Delivery {
-        source: source.name().to_owned(),
-        key_index: key.0,
-        body: body.to_vec(),
-        items,
-    };
+    let delivery =
+        Delivery { source: source.name().to_owned(), key_index: key.0, body: body.to_vec(), items };
     match tokio::time::timeout(COMMIT_DEADLINE, inner.store.accept_termination(delivery)).await {
         Ok(Ok(accepted)) => Ok(accepted),
         Ok(Err(error)) => {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "a delivery could not be stored"
-            );
+            tracing::error!(error = &error as &dyn std::error::Error, "a delivery could not be stored");
             Err(unavailable())
         }
         // It may still be committed; the sender comes back and is told so.
@@ -175,24 +150,13 @@ fn alarm(source: &Source, cause: Refusal) {
         "leaver_delivery_refusals_total", "source" => source.name().to_owned(), "cause" => cause.as_str()
     )
     .increment(1);
-    tracing::warn!(
-        source = source.name(),
-        cause = cause.as_str(),
-        "a delivery could not be authenticated"
-    );
+    tracing::warn!(source = source.name(), cause = cause.as_str(), "a delivery could not be authenticated");
 }
 
 fn items(inner: &Inner, source: &Source, headers: &HeaderMap, body: &[u8]) -> Vec<Item> {
     match source.read(headers, body) {
-        Reading::Events(events) => events
-            .into_iter()
-            .map(|event| item(inner, source, event))
-            .collect(),
-        Reading::Unreadable {
-            event_id,
-            content_digest,
-            cause,
-        } => {
+        Reading::Events(events) => events.into_iter().map(|event| item(inner, source, event)).collect(),
+        Reading::Unreadable { event_id, content_digest, cause } => {
             tracing::warn!(
                 source = source.name(),
                 cause = cause.as_str(),
@@ -211,10 +175,7 @@ fn items(inner: &Inner, source: &Source, headers: &HeaderMap, body: &[u8]) -> Ve
 
 fn item(inner: &Inner, source: &Source, event: TerminationEvent) -> Item {
     let zone = source.date_zone().unwrap_or(inner.zone);
-    let effective_at = source
-        .effective_at()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(inner.effective_at);
+    let effective_at = source.effective_at().and_then(|text| text.parse().ok()).unwrap_or(inner.effective_at);
     let intake = policy::intake(&event, zone, effective_at, Utc::now());
     Item {
         event_id: event.event_id,
@@ -227,19 +188,14 @@ fn item(inner: &Inner, source: &Source, event: TerminationEvent) -> Item {
 
 fn answer(accepted: Accepted) -> (&'static str, Response) {
     match accepted {
-        Accepted::New(receipt) => (
-            "accepted",
-            receipt_response(StatusCode::ACCEPTED, "accepted", &receipt),
-        ),
+        Accepted::New(receipt) => ("accepted", receipt_response(StatusCode::ACCEPTED, "accepted", &receipt)),
         Accepted::Held(receipt) => ("held", receipt_response(StatusCode::ACCEPTED, "held", &receipt)),
-        Accepted::Ignored(receipt) => (
-            "ignored",
-            receipt_response(StatusCode::ACCEPTED, "ignored", &receipt),
-        ),
-        Accepted::Duplicate(receipt) => (
-            "duplicate",
-            receipt_response(StatusCode::OK, "duplicate", &receipt),
-        ),
+        Accepted::Ignored(receipt) => {
+            ("ignored", receipt_response(StatusCode::ACCEPTED, "ignored", &receipt))
+        }
+        Accepted::Duplicate(receipt) => {
+            ("duplicate", receipt_response(StatusCode::OK, "duplicate", &receipt))
+        }
         Accepted::Conflict => ("conflict", Problem::EventIdReused.into_response()),
     }
 }
@@ -257,10 +213,5 @@ fn receipt_response(status: StatusCode, word: &str, receipt: &Receipt) -> Respon
         })
         .collect();
     let body = json!({ "status": word, "event_id": receipt.event_id, "offboardings": offboardings });
-    (
-        status,
-        [(header::CONTENT_TYPE, "application/json")],
-        body.to_string(),
-    )
-        .into_response()
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }

@@ -32,9 +32,9 @@ impl FromStr for EffectiveAt {
             "start_of_day" => Ok(Self::StartOfDay),
             "end_of_day" => Ok(Self::EndOfDay),
             // chrono also takes `7:5` and signs; two digits each leave no doubt about what was meant.
-            time if time.len() == "17:00".len() => NaiveTime::parse_from_str(time, "%H:%M")
-                .map(Self::At)
-                .map_err(|_| UnknownEffectiveAt),
+            time if time.len() == "17:00".len() => {
+                NaiveTime::parse_from_str(time, "%H:%M").map(Self::At).map_err(|_| UnknownEffectiveAt)
+            }
             _ => Err(UnknownEffectiveAt),
         }
     }
@@ -149,8 +149,5 @@ impl FromStr for Protected {
 
 fn is_address(text: &str) -> bool {
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-    plain
-        && text
-            .split_once('@')
-            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
+    plain && text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
 }

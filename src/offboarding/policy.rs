@@ -121,11 +121,7 @@ pub fn start(work: Work, policy: BusyPolicy, due_since: DateTime<Utc>, now: Date
         (WhenBusy::Ask, Work::InInteraction | Work::Unknown) => Start::Hold(Reason::Busy),
         (WhenBusy::Wait, Work::InInteraction | Work::Unknown) => {
             let waited = (now - due_since).to_std().unwrap_or(Duration::ZERO);
-            if waited >= policy.wait_max {
-                Start::Proceed
-            } else {
-                Start::RecheckIn(policy.recheck)
-            }
+            if waited >= policy.wait_max { Start::Proceed } else { Start::RecheckIn(policy.recheck) }
         }
     }
 }
@@ -140,10 +136,7 @@ mod tests {
             event_id: "e1".to_owned(),
             content_digest: [0; 32],
             directive,
-            person: PersonRef {
-                email: Some("a@b.c".to_owned()),
-                external_id: None,
-            },
+            person: PersonRef { email: Some("a@b.c".to_owned()), external_id: None },
             effective,
             occurred_at: None,
             termination_type: None,
@@ -158,10 +151,7 @@ mod tests {
     fn the_end_of_a_day_is_the_first_moment_of_the_next_in_the_sources_zone() {
         let date = Effective::On("2026-03-10".parse().unwrap());
         let berlin = chrono_tz::Europe::Berlin;
-        assert_eq!(
-            effective_moment(&date, berlin, EffectiveAt::EndOfDay),
-            Some(at("2026-03-10T23:00:00Z"))
-        );
+        assert_eq!(effective_moment(&date, berlin, EffectiveAt::EndOfDay), Some(at("2026-03-10T23:00:00Z")));
         assert_eq!(
             effective_moment(&date, berlin, EffectiveAt::StartOfDay),
             Some(at("2026-03-09T23:00:00Z"))
@@ -174,14 +164,8 @@ mod tests {
         let half_past_two = EffectiveAt::At("02:30:00".parse().unwrap());
         let gap = Effective::On("2026-03-29".parse().unwrap());
         let overlap = Effective::On("2026-10-25".parse().unwrap());
-        assert_eq!(
-            effective_moment(&gap, berlin, half_past_two),
-            Some(at("2026-03-29T01:00:00Z"))
-        );
-        assert_eq!(
-            effective_moment(&overlap, berlin, half_past_two),
-            Some(at("2026-10-25T01:30:00Z"))
-        );
+        assert_eq!(effective_moment(&gap, berlin, half_past_two), Some(at("2026-03-29T01:00:00Z")));
+        assert_eq!(effective_moment(&overlap, berlin, half_past_two), Some(at("2026-10-25T01:30:00Z")));
     }
 
     #[test]
@@ -199,10 +183,7 @@ mod tests {
         let stale = event(Directive::Terminate, Effective::At(old));
         assert_eq!(intake(&stale), Intake::Hold(Reason::StaleEvent, old));
         let recent = now - TimeDelta::days(29);
-        assert_eq!(
-            intake(&event(Directive::Terminate, Effective::At(recent))),
-            Intake::Schedule(recent)
-        );
+        assert_eq!(intake(&event(Directive::Terminate, Effective::At(recent))), Intake::Schedule(recent));
         assert_eq!(
             intake(&event(Directive::Lookup, Effective::Missing)),
             Intake::Hold(Reason::LookupRequired, now)
@@ -218,19 +199,10 @@ mod tests {
         };
         let due = at("2026-06-15T12:00:00Z");
         let later = |minutes| due + TimeDelta::minutes(minutes);
-        assert_eq!(
-            start(Work::Unknown, policy, due, later(59)),
-            Start::RecheckIn(policy.recheck)
-        );
+        assert_eq!(start(Work::Unknown, policy, due, later(59)), Start::RecheckIn(policy.recheck));
         assert_eq!(start(Work::InInteraction, policy, due, later(60)), Start::Proceed);
         assert_eq!(start(Work::Free, policy, due, due), Start::Proceed);
-        let ask = BusyPolicy {
-            when_busy: WhenBusy::Ask,
-            ..policy
-        };
-        assert_eq!(
-            start(Work::InInteraction, ask, due, due),
-            Start::Hold(Reason::Busy)
-        );
+        let ask = BusyPolicy { when_busy: WhenBusy::Ask, ..policy };
+        assert_eq!(start(Work::InInteraction, ask, due, due), Start::Hold(Reason::Busy));
     }
 }

@@ -35,10 +35,7 @@ impl Step for AccountState {
                     target: "active".to_owned(),
                     detail: json!({ "state": "active", "version": found.version }),
                 });
-                Observation {
-                    assignments: assignments.into_iter().collect(),
-                    inherited: Vec::new(),
-                }
+                Observation { assignments: assignments.into_iter().collect(), inherited: Vec::new() }
             }));
         }
         seen
@@ -47,7 +44,6 @@ impl Step for AccountState {
     async fn remove(&self, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {
         let version = batch.first().detail["version"].as_u64();
         let version = version.ok_or_else(|| CallFailed::not_sent_for("the account's version is unknown"))?;
-        call.deactivate(&id::<UserId>(&batch.first().user)?, version)
-            .await
+        call.deactivate(&id::<UserId>(&batch.first().user)?, version).await
     }
 }

@@ -51,12 +51,7 @@ impl Batch {
 
     /// The part of the batch that is about these users; `None` where nothing is left.
     pub fn only(&self, users: &[&str]) -> Option<Self> {
-        let part: Vec<_> = self
-            .0
-            .iter()
-            .filter(|a| users.contains(&a.user.as_str()))
-            .cloned()
-            .collect();
+        let part: Vec<_> = self.0.iter().filter(|a| users.contains(&a.user.as_str())).cloned().collect();
         (!part.is_empty()).then_some(Self(part))
     }
 
@@ -108,10 +103,7 @@ pub fn steps(phase: Phase) -> impl Iterator<Item = &'static dyn Step> {
 
 /// One call per assignment.
 fn each_alone(assignments: Vec<Assignment>) -> Vec<Batch> {
-    assignments
-        .into_iter()
-        .map(|assignment| Batch(vec![assignment]))
-        .collect()
+    assignments.into_iter().map(|assignment| Batch(vec![assignment])).collect()
 }
 
 /// One call per person.
@@ -134,8 +126,7 @@ fn grouped(assignments: Vec<Assignment>, key: impl Fn(&Assignment) -> String) ->
 
 /// Reads back an id that an observation wrote. It can't fail for what `observe` returned; a damaged row is not sent.
 fn id<T: FromStr>(text: &str) -> Result<T, CallFailed> {
-    text.parse()
-        .map_err(|_| CallFailed::not_sent_for("an id in the plan is damaged"))
+    text.parse().map_err(|_| CallFailed::not_sent_for("an id in the plan is damaged"))
 }
 
 #[cfg(test)]
@@ -146,10 +137,7 @@ mod tests {
     fn every_step_has_a_name_of_its_own_that_starts_with_its_phase() {
         let mut names: Vec<_> = PLAN.iter().map(|step| step.name()).collect();
         for step in PLAN {
-            assert_eq!(
-                step.name().split_once('.').map(|(phase, _)| phase),
-                Some(step.phase().as_str())
-            );
+            assert_eq!(step.name().split_once('.').map(|(phase, _)| phase), Some(step.phase().as_str()));
         }
         names.sort_unstable();
         names.dedup();
@@ -158,14 +146,7 @@ mod tests {
 
     #[test]
     fn nothing_of_the_account_is_touched_before_the_last_strip_step() {
-        let first_of_account = PLAN
-            .iter()
-            .position(|step| step.phase() == Phase::Deactivate)
-            .unwrap();
-        assert!(
-            PLAN[first_of_account..]
-                .iter()
-                .all(|step| step.phase() == Phase::Deactivate)
-        );
+        let first_of_account = PLAN.iter().position(|step| step.phase() == Phase::Deactivate).unwrap();
+        assert!(PLAN[first_of_account..].iter().all(|step| step.phase() == Phase::Deactivate));
     }
 }

@@ -29,25 +29,15 @@ impl Step for QueueMemberships {
     async fn observe(&self, genesys: &Genesys, cohort: &[UserId]) -> Vec<Result<Observation, Error>> {
         let mut seen = Vec::with_capacity(cohort.len());
         for user in cohort {
-            seen.push(
-                genesys
-                    .queues_of(user)
-                    .await
-                    .map(|queues| self.observation(user, &queues)),
-            );
+            seen.push(genesys.queues_of(user).await.map(|queues| self.observation(user, &queues)));
         }
         seen
     }
 
     fn batches(&self, assignments: Vec<Assignment>) -> Vec<Batch> {
         let per_queue = grouped(assignments, |assignment| assignment.target.clone());
-        let chunks = |batch: Batch| {
-            batch
-                .0
-                .chunks(MEMBERS_PER_CALL)
-                .map(|c| Batch(c.to_vec()))
-                .collect::<Vec<_>>()
-        };
+        let chunks =
+            |batch: Batch| batch.0.chunks(MEMBERS_PER_CALL).map(|c| Batch(c.to_vec())).collect::<Vec<_>>();
         per_queue.into_iter().flat_map(chunks).collect()
     }
 
@@ -56,10 +46,7 @@ impl Step for QueueMemberships {
         match batch.assignments() {
             [one] => call.delete_queue_member(&queue, &id::<UserId>(&one.user)?).await,
             many => {
-                let users = many
-                    .iter()
-                    .map(|one| id::<UserId>(&one.user))
-                    .collect::<Result<Vec<_>, _>>()?;
+                let users = many.iter().map(|one| id::<UserId>(&one.user)).collect::<Result<Vec<_>, _>>()?;
                 call.remove_queue_members(&queue, &users).await
             }
         }
@@ -81,10 +68,7 @@ impl QueueMemberships {
             target: queue.id.to_string(),
             detail: json!({ "queueId": queue.id.to_string(), "name": queue.name, "joined": queue.joined }),
         });
-        Observation {
-            assignments: assignments.collect(),
-            inherited: Vec::new(),
-        }
+        Observation { assignments: assignments.collect(), inherited: Vec::new() }
     }
 }
 

@@ -29,12 +29,7 @@ impl Step for RoleGrants {
     async fn observe(&self, genesys: &Genesys, cohort: &[UserId]) -> Vec<Result<Observation, Error>> {
         let mut seen = Vec::with_capacity(cohort.len());
         for user in cohort {
-            seen.push(
-                genesys
-                    .grants_of(user)
-                    .await
-                    .map(|grants| self.observation(user, &grants)),
-            );
+            seen.push(genesys.grants_of(user).await.map(|grants| self.observation(user, &grants)));
         }
         seen
     }
@@ -45,11 +40,7 @@ impl Step for RoleGrants {
 
     async fn remove(&self, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {
         let user: UserId = id(&batch.first().user)?;
-        let pairs = batch
-            .assignments()
-            .iter()
-            .map(pair)
-            .collect::<Result<Vec<_>, _>>()?;
+        let pairs = batch.assignments().iter().map(pair).collect::<Result<Vec<_>, _>>()?;
         match pairs.as_slice() {
             [(role, division)] => call.delete_grant(&user, role, division).await,
             many => call.remove_grants(&user, many).await,
@@ -82,11 +73,7 @@ impl RoleGrants {
                 });
             } else {
                 let via = grant.subject_id.to_string();
-                observation.inherited.push(Inherited {
-                    step: self.name(),
-                    target,
-                    via,
-                });
+                observation.inherited.push(Inherited { step: self.name(), target, via });
             }
         }
         observation
@@ -94,9 +81,6 @@ impl RoleGrants {
 }
 
 fn pair(assignment: &Assignment) -> Result<(RoleId, DivisionId), CallFailed> {
-    let (role, division) = assignment
-        .target
-        .split_once(SEPARATOR)
-        .unwrap_or((&assignment.target, ""));
+    let (role, division) = assignment.target.split_once(SEPARATOR).unwrap_or((&assignment.target, ""));
     Ok((id(role)?, id(division)?))
 }

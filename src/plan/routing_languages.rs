@@ -36,10 +36,7 @@ impl Step for RoutingLanguages {
                         "proficiency": language.proficiency,
                     }),
                 });
-                Observation {
-                    assignments: assignments.collect(),
-                    inherited: Vec::new(),
-                }
+                Observation { assignments: assignments.collect(), inherited: Vec::new() }
             }));
         }
         seen
@@ -47,7 +44,6 @@ impl Step for RoutingLanguages {
 
     async fn remove(&self, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {
         let language: LanguageId = id(&batch.first().target)?;
-        call.delete_routing_language(&id::<UserId>(&batch.first().user)?, &language)
-            .await
+        call.delete_routing_language(&id::<UserId>(&batch.first().user)?, &language).await
     }
 }

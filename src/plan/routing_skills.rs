@@ -35,10 +35,7 @@ impl Step for RoutingSkills {
                         "skillId": skill.id.to_string(), "name": skill.name, "proficiency": skill.proficiency,
                     }),
                 });
-                Observation {
-                    assignments: assignments.collect(),
-                    inherited: Vec::new(),
-                }
+                Observation { assignments: assignments.collect(), inherited: Vec::new() }
             }));
         }
         seen
@@ -49,7 +46,6 @@ impl Step for RoutingSkills {
     }
 
     async fn remove(&self, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {
-        call.clear_routing_skills(&id::<UserId>(&batch.first().user)?)
-            .await
+        call.clear_routing_skills(&id::<UserId>(&batch.first().user)?).await
     }
 }

@@ -30,12 +30,10 @@ impl Step for Stations {
         let mut seen = Vec::with_capacity(cohort.len());
         for user in cohort {
             seen.push(genesys.stations_of(user).await.map(|stations| {
-                let associated = stations
-                    .associated
-                    .map(|station| self.assignment(user, ASSOCIATED, &station));
-                let default = stations
-                    .default_station
-                    .map(|station| self.assignment(user, DEFAULT, &station));
+                let associated =
+                    stations.associated.map(|station| self.assignment(user, ASSOCIATED, &station));
+                let default =
+                    stations.default_station.map(|station| self.assignment(user, DEFAULT, &station));
                 Observation {
                     assignments: associated.into_iter().chain(default).collect(),
                     inherited: Vec::new(),

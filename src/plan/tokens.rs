@@ -37,12 +37,7 @@ impl Step for Tokens {
         };
         cohort
             .iter()
-            .map(|u| {
-                Ok(Observation {
-                    assignments: vec![tokens(u)],
-                    inherited: Vec::new(),
-                })
-            })
+            .map(|u| Ok(Observation { assignments: vec![tokens(u)], inherited: Vec::new() }))
             .collect()
     }
 

@@ -25,23 +25,18 @@ impl Step for Utilization {
     async fn observe(&self, genesys: &Genesys, cohort: &[UserId]) -> Vec<Result<Observation, Error>> {
         let mut seen = Vec::with_capacity(cohort.len());
         for user in cohort {
-            seen.push(
-                genesys
-                    .utilization_of(user)
-                    .await
-                    .map(|utilization| match utilization.level {
-                        Level::Organization => Observation::default(),
-                        Level::Agent => Observation {
-                            assignments: vec![Assignment {
-                                user: user.to_string(),
-                                step: self.name(),
-                                target: "override".to_owned(),
-                                detail: utilization.settings,
-                            }],
-                            inherited: Vec::new(),
-                        },
-                    }),
-            );
+            seen.push(genesys.utilization_of(user).await.map(|utilization| match utilization.level {
+                Level::Organization => Observation::default(),
+                Level::Agent => Observation {
+                    assignments: vec![Assignment {
+                        user: user.to_string(),
+                        step: self.name(),
+                        target: "override".to_owned(),
+                        detail: utilization.settings,
+                    }],
+                    inherited: Vec::new(),
+                },
+            }));
         }
         seen
     }

@@ -28,10 +28,7 @@ impl Store {
         limit_per_minute: u32,
         slack: Duration,
     ) -> Result<Reservation, StoreError> {
-        in_transaction(&self.worker, move |tx| {
-            Box::pin(reserve(tx, calls, limit_per_minute, slack))
-        })
-        .await
+        in_transaction(&self.worker, move |tx| Box::pin(reserve(tx, calls, limit_per_minute, slack))).await
     }
 
     /// How long Genesys Cloud still wants no calls.
@@ -115,8 +112,5 @@ async fn reserve(tx: Tx<'_>, calls: u32, limit: u32, slack: Duration) -> Result<
     )
     .fetch_one(&mut **tx)
     .await?;
-    Ok(Reservation {
-        calls,
-        starts_in: Duration::from_secs_f64(seconds.max(0.0)),
-    })
+    Ok(Reservation { calls, starts_in: Duration::from_secs_f64(seconds.max(0.0)) })
 }

@@ -77,11 +77,7 @@ async fn decide(
     let (status, reason, action) = match decision {
         Decision::Retry => (Status::Scheduled, None, Action::Retried),
         Decision::Approve => (Status::Scheduled, None, Action::Approved),
-        Decision::Cancel => (
-            Status::Cancelled,
-            Some(Reason::CancelledByOperator),
-            Action::Cancelled,
-        ),
+        Decision::Cancel => (Status::Cancelled, Some(Reason::CancelledByOperator), Action::Cancelled),
     };
     sqlx::query!(
         // decide
@@ -99,9 +95,7 @@ async fn decide(
     .execute(&mut **tx)
     .await?;
     journal::append(tx, NewEntry::note(id, actor, action, released)).await?;
-    sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
     Ok(Decided::Yes)
 }
 

@@ -123,15 +123,8 @@ async fn accept(tx: Tx<'_>, delivery: &Delivery) -> Result<Accepted, StoreError>
             ids.push(id);
         }
     }
-    let event_id = delivery
-        .items
-        .first()
-        .map(|item| item.event_id.clone())
-        .unwrap_or_default();
-    let receipt = Receipt {
-        event_id,
-        offboardings: briefs(tx, &ids).await?,
-    };
+    let event_id = delivery.items.first().map(|item| item.event_id.clone()).unwrap_or_default();
+    let receipt = Receipt { event_id, offboardings: briefs(tx, &ids).await? };
     Ok(match (new, acting, held) {
         (false, ..) => Accepted::Duplicate(receipt),
         (true, true, _) => Accepted::New(receipt),
@@ -145,12 +138,7 @@ async fn lock_people(tx: Tx<'_>, delivery: &Delivery) -> Result<(), StoreError> 
     let mut keys: Vec<String> = Vec::new();
     for item in &delivery.items {
         keys.extend(item.person.email_key().map(|email| format!("email {email}")));
-        keys.extend(
-            item.person
-                .external_id
-                .as_ref()
-                .map(|id| format!("id {} {id}", delivery.source)),
-        );
+        keys.extend(item.person.external_id.as_ref().map(|id| format!("id {} {id}", delivery.source)));
     }
     keys.sort();
     keys.dedup();
@@ -302,9 +290,7 @@ async fn open_or_join(
             open.id
         }
     };
-    sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
     Ok(id)
 }
 
@@ -316,11 +302,7 @@ async fn insert_offboarding(
     at: DateTime<Utc>,
 ) -> Result<OffboardingId, StoreError> {
     let id = OffboardingId::new();
-    let status = if hold.is_some() {
-        Status::Held
-    } else {
-        Status::Scheduled
-    };
+    let status = if hold.is_some() { Status::Held } else { Status::Scheduled };
     sqlx::query!(
         // insert_offboarding
         "insert into offboardings
@@ -383,30 +365,20 @@ async fn rescind(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Option<
     .execute(&mut **tx)
     .await?;
     let actor = Actor::Hris(delivery.source.clone());
-    journal::append(
-        tx,
-        NewEntry::note(open.id, &actor, action, Some(Reason::Rescinded.as_str())),
-    )
-    .await?;
+    journal::append(tx, NewEntry::note(open.id, &actor, action, Some(Reason::Rescinded.as_str()))).await?;
     Ok(Some(open.id))
 }
 
 async fn briefs(tx: Tx<'_>, ids: &[OffboardingId]) -> Result<Vec<Brief>, StoreError> {
     let mut briefs = Vec::with_capacity(ids.len());
     for id in ids {
-        let row = sqlx::query!(
-            "select status, outcome, reason from offboardings where id = $1",
-            id.0
-        )
-        .fetch_one(&mut **tx)
-        .await?;
+        let row = sqlx::query!("select status, outcome, reason from offboardings where id = $1", id.0)
+            .fetch_one(&mut **tx)
+            .await?;
         briefs.push(Brief {
             id: *id,
             status: word(&row.status, "offboardings.status")?,
-            outcome: row
-                .outcome
-                .map(|o| word(&o, "offboardings.outcome"))
-                .transpose()?,
+            outcome: row.outcome.map(|o| word(&o, "offboardings.outcome")).transpose()?,
             reason: row.reason.map(|r| word(&r, "offboardings.reason")).transpose()?,
         });
     }

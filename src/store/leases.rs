@@ -144,11 +144,7 @@ impl Store {
 /// Postgres's interval for a duration; leases and waits are far below its limits.
 pub(crate) fn interval(duration: Duration) -> PgInterval {
     let microseconds = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-    PgInterval {
-        months: 0,
-        days: 0,
-        microseconds,
-    }
+    PgInterval { months: 0, days: 0, microseconds }
 }
 
 async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, StoreError> {
@@ -177,16 +173,10 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
         let note = row.abandoned.then_some("the lease before it ran out");
         journal::append(tx, NewEntry::note(id, &fence.worker, Action::LeaseAcquired, note)).await?;
         close_open_intentions(tx, fence, id).await?;
-        let approved = row
-            .approved_reasons
-            .iter()
-            .map(|r| word(r, "offboardings.approved_reasons"));
+        let approved = row.approved_reasons.iter().map(|r| word(r, "offboardings.approved_reasons"));
         leases.push(Lease {
             id,
-            person: PersonRef {
-                email: row.email,
-                external_id: row.external_id,
-            },
+            person: PersonRef { email: row.email, external_id: row.external_id },
             genesys_user_id: row.genesys_user_id,
             termination_type: row.termination_type,
             effective_at: row.effective_at,
@@ -262,11 +252,9 @@ fn columns(release: &Release) -> Columns<'_> {
             note: Some(detail.as_deref().unwrap_or(reason.as_str())),
             ..ended
         },
-        Release::Done(outcome) => Columns {
-            outcome: Some(outcome.as_str()),
-            note: Some(outcome.as_str()),
-            ..ended
-        },
+        Release::Done(outcome) => {
+            Columns { outcome: Some(outcome.as_str()), note: Some(outcome.as_str()), ..ended }
+        }
     }
 }
 
@@ -278,18 +266,9 @@ async fn give_back(
 ) -> Result<(), StoreError> {
     let columns = columns(release);
     let attempts = match release {
-        Release::Postponed {
-            count: AttemptCount::Increase,
-            ..
-        } => "increase",
-        Release::Postponed {
-            count: AttemptCount::Restart,
-            ..
-        } => "restart",
-        Release::Postponed {
-            count: AttemptCount::Keep,
-            ..
-        }
+        Release::Postponed { count: AttemptCount::Increase, .. } => "increase",
+        Release::Postponed { count: AttemptCount::Restart, .. } => "restart",
+        Release::Postponed { count: AttemptCount::Keep, .. }
         | Release::Held(..)
         | Release::Failed(..)
         | Release::Done(_) => "keep",
@@ -313,11 +292,7 @@ async fn give_back(
     .execute(&mut **tx)
     .await?;
     if released.rows_affected() == 1 {
-        journal::append(
-            tx,
-            NewEntry::note(id, &fence.worker, columns.action, columns.note),
-        )
-        .await?;
+        journal::append(tx, NewEntry::note(id, &fence.worker, columns.action, columns.note)).await?;
     }
     Ok(())
 }

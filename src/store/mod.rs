@@ -102,20 +102,14 @@ impl Store {
         let found = in_transaction(&self.probe, |tx| {
             Box::pin(async move {
                 // probe
-                sqlx::query!("update readiness_probe set probed_at = now()")
-                    .execute(&mut **tx)
-                    .await?;
+                sqlx::query!("update readiness_probe set probed_at = now()").execute(&mut **tx).await?;
                 let version = sqlx::query_scalar!("select max(version) from _sqlx_migrations where success")
                     .fetch_one(&mut **tx);
                 Ok(version.await?)
             })
         })
         .await?;
-        if found == Some(newest) {
-            Ok(())
-        } else {
-            Err(StoreError::SchemaVersion)
-        }
+        if found == Some(newest) { Ok(()) } else { Err(StoreError::SchemaVersion) }
     }
 
     /// Listens for events that are due at once.
@@ -189,9 +183,7 @@ fn wants_another_try(error: &StoreError) -> bool {
     let StoreError::Database(sqlx::Error::Database(database)) = error else {
         return false;
     };
-    database
-        .code()
-        .is_some_and(|code| code == SERIALIZATION_FAILURE || code == DEADLOCK_DETECTED)
+    database.code().is_some_and(|code| code == SERIALIZATION_FAILURE || code == DEADLOCK_DETECTED)
 }
 
 /// Bounds what a session may hold up, and never commits with less durability than `on`.

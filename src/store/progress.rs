@@ -70,6 +70,17 @@ pub enum Proves {
     Nothing,
 }
 
+/// Whose a user is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// This offboarding's.
+    Ours,
+    /// Another open offboarding's.
+    Others,
+    /// The lease is no longer ours.
+    LeaseLost,
+}
+
 /// What is known about an assignment from earlier passes.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
@@ -127,36 +138,19 @@ impl Store {
         .await
     }
 
-    /// Stores the one exact match, once, and whether the account was inactive then.
+    /// Stores the one exact match, once, and whether the account was inactive then. Only one open offboarding at a time
+    /// is about a user.
     pub async fn resolved(
         &self,
         fence: &Fence,
         id: OffboardingId,
         user: &str,
         found_inactive: bool,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Claim, StoreError> {
         let (fence, user) = (fence.clone(), user.to_owned());
         in_transaction(&self.worker, move |tx| {
             let (fence, user) = (fence.clone(), user.clone());
-            Box::pin(async move {
-                let updated = sqlx::query!(
-                    // resolved
-                    "update offboardings
-                     set genesys_user_id = $3, found_inactive = $4, updated_at = now()
-                     where id = $1 and lease_token = $2 and (genesys_user_id is null or genesys_user_id = $3)",
-                    id.0,
-                    fence.token,
-                    user,
-                    found_inactive,
-                )
-                .execute(&mut **tx)
-                .await?;
-                if updated.rows_affected() == 1 {
-                    let note = NewEntry::note(id, &fence.worker, Action::PersonResolved, None);
-                    journal::append(tx, NewEntry { target: Some(&user), ..note }).await?;
-                }
-                Ok(())
-            })
+            Box::pin(async move { claim(tx, &fence, id, &user, found_inactive).await })
         })
         .await
     }
@@ -212,6 +206,44 @@ impl Store {
     }
 }
 
+async fn claim(
+    tx: Tx<'_>,
+    fence: &Fence,
+    id: OffboardingId,
+    user: &str,
+    found_inactive: bool,
+) -> Result<Claim, StoreError> {
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 1))", user).execute(&mut **tx).await?;
+    let others = sqlx::query_scalar!(
+        // claim
+        r#"select exists (select from offboardings
+           where genesys_user_id = $1 and id <> $2 and status in ('scheduled', 'held')) as "others!""#,
+        user,
+        id.0,
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    if others {
+        return Ok(Claim::Others);
+    }
+    let updated = sqlx::query!(
+        "update offboardings set genesys_user_id = $3, found_inactive = $4, updated_at = now()
+         where id = $1 and lease_token = $2 and (genesys_user_id is null or genesys_user_id = $3)",
+        id.0,
+        fence.token,
+        user,
+        found_inactive,
+    )
+    .execute(&mut **tx)
+    .await?;
+    if updated.rows_affected() == 0 {
+        return Ok(Claim::LeaseLost);
+    }
+    let note = NewEntry::note(id, &fence.worker, Action::PersonResolved, None);
+    journal::append(tx, NewEntry { target: Some(user), ..note }).await?;
+    Ok(Claim::Ours)
+}
+
 async fn begin(
     tx: Tx<'_>,
     fence: &Fence,
@@ -255,9 +287,7 @@ async fn count_person(
     intention: &Intention,
     brake: Option<BrakeLimits>,
 ) -> Result<bool, StoreError> {
-    sqlx::query!("select only_row from brake for update")
-        .fetch_one(&mut **tx)
-        .await?;
+    sqlx::query!("select only_row from brake for update").fetch_one(&mut **tx).await?;
     if let Some(limits) = brake {
         let changed = sqlx::query!(
             // count_person
@@ -279,12 +309,9 @@ async fn count_person(
     )
     .execute(&mut **tx)
     .await?;
-    sqlx::query!(
-        "update offboardings set changes_began_at = now() where id = $1",
-        intention.offboarding.0
-    )
-    .execute(&mut **tx)
-    .await?;
+    sqlx::query!("update offboardings set changes_began_at = now() where id = $1", intention.offboarding.0)
+        .execute(&mut **tx)
+        .await?;
     Ok(true)
 }
 
@@ -347,11 +374,7 @@ async fn remember(
     }
     if added > 0 {
         let text = format!("{added} assignments");
-        journal::append(
-            tx,
-            NewEntry::note(id, &fence.worker, Action::SnapshotStored, Some(&text)),
-        )
-        .await?;
+        journal::append(tx, NewEntry::note(id, &fence.worker, Action::SnapshotStored, Some(&text))).await?;
     }
     let rows = sqlx::query!(
         r#"select step, target, removed_at, removals, now() as "now!" from assignments where offboarding_id = $1"#,

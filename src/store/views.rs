@@ -173,10 +173,7 @@ impl Row {
         Ok(View {
             id: OffboardingId(self.id),
             status,
-            outcome: self
-                .outcome
-                .map(|o| word(&o, "offboardings.outcome"))
-                .transpose()?,
+            outcome: self.outcome.map(|o| word(&o, "offboardings.outcome")).transpose()?,
             reason: self.reason.map(|r| word(&r, "offboardings.reason")).transpose()?,
             phase: self.phase,
             goal: self.goal,

@@ -35,20 +35,13 @@ pub(super) struct Sending<'a> {
 impl Runner {
     /// Removes a batch, in smaller batches where the whole is refused. People whose work ends on the way are marked.
     pub(super) async fn remove(&self, step: &dyn Step, batch: Batch, people: &mut [Person]) {
-        let send = || Sending {
-            genesys: &self.genesys,
-            not_after: None,
-        };
+        let send = || Sending { genesys: &self.genesys, not_after: None };
         let refused = match self.change(step, &batch, people, send()).await {
             Ok(()) => return,
             Err(Refusal::NobodyLeft) => return,
             Err(refused) => refused,
         };
-        let smaller = if refused.as_a_whole() {
-            step.smaller(&batch)
-        } else {
-            Vec::new()
-        };
+        let smaller = if refused.as_a_whole() { step.smaller(&batch) } else { Vec::new() };
         if smaller.is_empty() {
             return self.set_aside(&batch, people, refused);
         }
@@ -65,18 +58,13 @@ impl Runner {
         let Refusal::Call(error) = &refused else {
             return self.end_all(batch, people, refused);
         };
-        for person in people
-            .iter_mut()
-            .filter(|person| person.is_live() && batch.is_about(person))
-        {
+        for person in people.iter_mut().filter(|person| person.is_live() && batch.is_about(person)) {
             match after_error(error, &self.settings, person.lease.attempt, person.progress) {
                 Release::Held(reason, detail) => {
                     person.block(batch, |what| Release::Held(reason, detail.or(what)))
                 }
                 Release::Failed(Reason::RefusedByGenesys, code) => {
-                    person.block(batch, |what| {
-                        Release::Failed(Reason::RefusedByGenesys, what.or(code))
-                    });
+                    person.block(batch, |what| Release::Failed(Reason::RefusedByGenesys, what.or(code)));
                 }
                 release => person.end(release.into()),
             }
@@ -93,10 +81,7 @@ impl Runner {
     ) -> Result<(), Refusal> {
         for attempt in 1..=TOKEN_TRIES {
             if self.stop.is_cancelled() {
-                return Err(Refusal::Stop(wait(
-                    std::time::Duration::ZERO,
-                    "the worker is stopping",
-                )));
+                return Err(Refusal::Stop(Stop::stopping()));
             }
             let call = send.genesys.prepare_call().await.map_err(Refusal::Call)?;
             let begun = Instant::now();
@@ -105,10 +90,7 @@ impl Runner {
             let call = call.sent_before(send.not_after.map_or(lease_end, |at| at.min(lease_end)));
             let answer = step.remove(call, &batch).await;
             for intention in &intentions {
-                let written = self
-                    .store
-                    .finish(&self.fence, intention, result_of(&answer))
-                    .await;
+                let written = self.store.finish(&self.fence, intention, result_of(&answer)).await;
                 written.map_err(|error| Refusal::Stop(error.into()))?;
             }
             match answer {
@@ -137,16 +119,9 @@ impl Runner {
         call: &OneCall,
     ) -> Result<(Vec<Intention>, Batch), Refusal> {
         let mut intentions = Vec::new();
-        for person in people
-            .iter_mut()
-            .filter(|person| person.is_live() && batch.is_about(person))
-        {
+        for person in people.iter_mut().filter(|person| person.is_live() && batch.is_about(person)) {
             let user = person.user_id();
-            let targets = batch
-                .assignments()
-                .iter()
-                .filter(|a| a.user == user)
-                .map(|a| a.target.clone());
+            let targets = batch.assignments().iter().filter(|a| a.user == user).map(|a| a.target.clone());
             let intention = Intention {
                 offboarding: person.lease.id,
                 targets: targets.collect(),
@@ -164,10 +139,7 @@ impl Runner {
                 Err(error) => person.end(error.into()),
             }
         }
-        let users: Vec<&str> = intentions
-            .iter()
-            .map(|intention| intention.user.as_str())
-            .collect();
+        let users: Vec<&str> = intentions.iter().map(|intention| intention.user.as_str()).collect();
         match batch.only(&users) {
             Some(batch) => Ok((intentions, batch)),
             None => Err(Refusal::NobodyLeft),
@@ -177,10 +149,7 @@ impl Runner {
     /// Ends the work on everybody of a batch.
     pub(super) fn end_all(&self, batch: &Batch, people: &mut [Person], refused: Refusal) {
         let mut refused = Some(refused);
-        for person in people
-            .iter_mut()
-            .filter(|person| person.is_live() && batch.is_about(person))
-        {
+        for person in people.iter_mut().filter(|person| person.is_live() && batch.is_about(person)) {
             let stop = match &refused {
                 Some(Refusal::Call(error)) => self.stop_for(person, error),
                 Some(Refusal::Stop(_)) => match refused.take() {
@@ -208,17 +177,10 @@ impl Refusal {
 impl Person {
     fn block(&mut self, batch: &Batch, release: impl FnOnce(Option<String>) -> Release) {
         let user = self.user_id();
-        let mine = batch
-            .assignments()
-            .iter()
-            .filter(|assignment| assignment.user == user);
-        self.refused
-            .extend(mine.map(|assignment| (assignment.step, assignment.target.clone())));
+        let mine = batch.assignments().iter().filter(|assignment| assignment.user == user);
+        self.refused.extend(mine.map(|assignment| (assignment.step, assignment.target.clone())));
         if self.blocked.is_none() {
-            let what = self
-                .refused
-                .last()
-                .map(|(step, target)| format!("{step} {target}"));
+            let what = self.refused.last().map(|(step, target)| format!("{step} {target}"));
             self.blocked = Some(release(what));
         }
     }
@@ -227,9 +189,7 @@ impl Person {
 impl Batch {
     pub(super) fn is_about(&self, person: &Person) -> bool {
         let user = person.user_id();
-        self.assignments()
-            .iter()
-            .any(|assignment| assignment.user == user)
+        self.assignments().iter().any(|assignment| assignment.user == user)
     }
 }
 
@@ -239,18 +199,12 @@ fn token_refused(failed: &CallFailed) -> bool {
 
 fn result_of(answer: &Result<Done, CallFailed>) -> CallResult {
     let (result, proves, correlation_id) = match answer {
-        Ok(Done {
-            effect: Effect::Removed,
-            correlation_id,
-        }) => ("removed".to_owned(), Proves::Removed, correlation_id.clone()),
-        Ok(Done {
-            effect: Effect::AlreadyGone,
-            correlation_id,
-        }) => (
-            "already_gone".to_owned(),
-            Proves::AlreadyGone,
-            correlation_id.clone(),
-        ),
+        Ok(Done { effect: Effect::Removed, correlation_id }) => {
+            ("removed".to_owned(), Proves::Removed, correlation_id.clone())
+        }
+        Ok(Done { effect: Effect::AlreadyGone, correlation_id }) => {
+            ("already_gone".to_owned(), Proves::AlreadyGone, correlation_id.clone())
+        }
         Err(failed) => {
             let what = match failed.outcome() {
                 CallOutcome::NotSent => "not_sent",
@@ -258,16 +212,8 @@ fn result_of(answer: &Result<Done, CallFailed>) -> CallResult {
                 CallOutcome::Unknown => "unknown",
             };
             let error = failed.error();
-            (
-                format!("{what}: {}", error.code()),
-                Proves::Nothing,
-                error.correlation_id().map(str::to_owned),
-            )
+            (format!("{what}: {}", error.code()), Proves::Nothing, error.correlation_id().map(str::to_owned))
         }
     };
-    CallResult {
-        result,
-        correlation_id,
-        proves,
-    }
+    CallResult { result, correlation_id, proves }
 }

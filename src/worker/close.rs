@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::change::{Refusal, Sending};
 use super::runner::{Left, Person, Runner};
-use super::verdict::{Stop, wait};
+use super::verdict::{Progress, Stop, another_attempt, wait};
 use crate::genesys::{CALLS_PER_COMPLETE_READ, Error, Genesys};
 use crate::offboarding::choices::Order;
 use crate::offboarding::{Action, Outcome, Phase, Reason};
@@ -57,14 +57,13 @@ impl Runner {
 
     async fn closing(&self, person: &mut Person) -> Result<Outcome, Stop> {
         let mut late = 0;
+        // The strip's last pass was a complete read that found nothing. Whatever is found later makes it worthless.
+        let mut empty_reads = 1;
         for _ in 0..ROUNDS_MAX {
-            let reads = self.settings.verify_reads.saturating_sub(1).max(1);
+            let reads = self.settings.verify_reads.saturating_sub(empty_reads).max(1);
+            empty_reads = 0;
             let calls = reads * CALLS_PER_COMPLETE_READ + CALLS_OF_CLOSING;
-            let prepaid = self
-                .genesys
-                .prepaid(calls)
-                .await
-                .map_err(|e| self.stop_for(person, &e))?;
+            let prepaid = self.genesys.prepaid(calls).await.map_err(|e| self.stop_for(person, &e))?;
             let Some(read_at) = self.prove_empty(person, &prepaid, reads, &mut late).await? else {
                 continue;
             };
@@ -76,22 +75,17 @@ impl Runner {
                 Deactivated::Yes => {}
                 Deactivated::NotYet => continue,
             }
-            if self
-                .prove_empty(person, &self.genesys, 1, &mut late)
-                .await?
-                .is_none()
-            {
+            if self.prove_empty(person, &self.genesys, 1, &mut late).await?.is_none() {
                 continue;
             }
             self.confirm_inactive(person).await?;
             let inactive_before = person.lease.found_inactive == Some(true);
-            return Ok(if inactive_before {
-                Outcome::AlreadyInactive
-            } else {
-                Outcome::Offboarded
-            });
+            return Ok(if inactive_before { Outcome::AlreadyInactive } else { Outcome::Offboarded });
         }
-        Err(wait(Duration::ZERO, "the account was changed meanwhile"))
+        // What was removed in these rounds is no progress here: whoever changes the account could go on for ever.
+        let why = "the account kept changing".to_owned();
+        let attempt = person.lease.attempt;
+        Err(another_attempt(why, Duration::ZERO, &self.settings, attempt, Progress::None).into())
     }
 
     /// Complete reads in a row that find nothing: the start of the last one. `None` where something was found; it has
@@ -114,19 +108,12 @@ impl Runner {
                     return Err(Release::Held(Reason::KeepsReturning, what).into());
                 }
                 self.remove_all(found, alone(person)).await;
-                return if person.is_live() {
-                    Ok(None)
-                } else {
-                    Err(person.take_stop())
-                };
+                return if person.is_live() { Ok(None) } else { Err(person.take_stop()) };
             }
-            let note = Some((
-                Action::VerifiedEmpty,
-                format!("complete read {read} of {reads} more found nothing"),
-            ));
-            self.store
-                .mark(&self.fence, person.lease.id, Vec::new(), note)
-                .await?;
+            person.holds_nothing_inherited()?;
+            let note =
+                Some((Action::VerifiedEmpty, format!("complete read {read} of {reads} found nothing")));
+            self.store.mark(&self.fence, person.lease.id, Vec::new(), note).await?;
         }
         Ok(Some(started))
     }
@@ -134,12 +121,15 @@ impl Runner {
     /// Reads every kind of assignment to its last page.
     async fn complete_read(&self, person: &mut Person, genesys: &Genesys) -> Result<Left, Stop> {
         let user = person.user.clone().into_iter().collect::<Vec<_>>();
-        let mut seen = Vec::new();
+        let (mut seen, mut inherited) = (Vec::new(), Vec::new());
         for step in plan::steps(Phase::Strip) {
             for observed in step.observe(genesys, &user).await {
-                seen.extend(observed.map_err(|e| self.stop_for(person, &e))?.assignments);
+                let observed = observed.map_err(|e| self.stop_for(person, &e))?;
+                seen.extend(observed.assignments);
+                inherited.extend(observed.inherited);
             }
         }
+        person.inherited = inherited;
         self.judge(person.lease.id, seen).await
     }
 
@@ -158,24 +148,15 @@ impl Runner {
                 let due = match step.proof() {
                     Proof::ReadBack => self.judge(person.lease.id, found).await?,
                     Proof::Journal => {
-                        self.store
-                            .remember(&self.fence, person.lease.id, found.clone())
-                            .await?;
+                        self.store.remember(&self.fence, person.lease.id, found.clone()).await?;
                         Left::Removable(found)
                     }
                 };
                 let Left::Removable(due) = due else { continue };
                 for batch in step.batches(due) {
                     // Only what is proved by reading depends on how fresh the read is.
-                    let not_after = if step.proof() == Proof::ReadBack {
-                        not_after
-                    } else {
-                        None
-                    };
-                    match self
-                        .change(step, &batch, alone(person), Sending { genesys, not_after })
-                        .await
-                    {
+                    let not_after = if step.proof() == Proof::ReadBack { not_after } else { None };
+                    match self.change(step, &batch, alone(person), Sending { genesys, not_after }).await {
                         Ok(()) => {}
                         Err(Refusal::Call(Error::VersionConflict { .. } | Error::Lapsed(_))) => {
                             return Ok(Deactivated::NotYet);
@@ -206,15 +187,8 @@ impl Runner {
         for step in plan::steps(Phase::Deactivate).filter(|step| step.proof() == Proof::ReadBack) {
             let user = person.user.clone().into_iter().collect::<Vec<_>>();
             for observed in step.observe(&self.genesys, &user).await {
-                if !observed
-                    .map_err(|e| self.stop_for(person, &e))?
-                    .assignments
-                    .is_empty()
-                {
-                    return Err(wait(
-                        Duration::from_secs(2),
-                        "the account does not show as inactive yet",
-                    ));
+                if !observed.map_err(|e| self.stop_for(person, &e))?.assignments.is_empty() {
+                    return Err(wait(Duration::from_secs(2), "the account does not show as inactive yet"));
                 }
             }
         }

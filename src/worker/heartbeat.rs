@@ -25,10 +25,7 @@ impl Heartbeat {
                 tokio::time::sleep(pause).await;
                 // A failure is no reason to stop trying: the next changing call asks the fence anyway.
                 if let Err(error) = store.renew(&fence).await {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "leases could not be renewed"
-                    );
+                    tracing::warn!(error = &error as &dyn std::error::Error, "leases could not be renewed");
                 }
             }
         }))

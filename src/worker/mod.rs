@@ -27,8 +27,8 @@ use crate::store::{Store, StoreError};
 /// The most people of one cohort: bulk calls save the more the larger it is, and everybody in it waits for its slowest.
 const COHORT_MAX: usize = 20;
 
-/// How long a worker that is told to stop waits for its running calls; an orderly stop ends within 25 s.
-const DRAIN_MAX: Duration = Duration::from_secs(20);
+/// How long a worker that is told to stop waits for its running calls: the longest call and its outcome.
+const DRAIN_MAX: Duration = Duration::from_secs(18);
 
 /// What the engine needs to know of the configuration.
 #[derive(Clone, Debug)]
@@ -79,12 +79,7 @@ impl Engine {
     pub fn new(store: Store, genesys: Genesys, settings: Settings) -> Self {
         let mut id = Uuid::new_v4().simple().to_string();
         id.truncate(12);
-        Self {
-            store,
-            genesys,
-            settings: Arc::new(settings),
-            worker: Actor::Worker(id),
-        }
+        Self { store, genesys, settings: Arc::new(settings), worker: Actor::Worker(id) }
     }
 
     /// Works until `stop`, then finishes the running calls, gives the leases back and returns.
@@ -139,11 +134,7 @@ impl Engine {
         cohorts: &mut JoinSet<usize>,
         stop: &CancellationToken,
     ) -> Result<bool, StoreError> {
-        let fence = Fence {
-            token: Uuid::new_v4(),
-            lease: self.settings.lease,
-            worker: self.worker.clone(),
-        };
+        let fence = Fence { token: Uuid::new_v4(), lease: self.settings.lease, worker: self.worker.clone() };
         let limit = cohort_size(self.store.due().await?, self.settings.concurrency);
         let leases = self.store.acquire(&fence, limit).await?;
         if leases.is_empty() {

@@ -1,5 +1,7 @@
 //! Who the person is in Genesys Cloud, and whether anything may be done to them now. Reads only.
 
+use std::time::Duration;
+
 use super::runner::{Person, Runner};
 use super::verdict::{Stop, wait};
 use crate::genesys::{Error, User, UserState};
@@ -8,6 +10,10 @@ use crate::offboarding::event::email_key;
 use crate::offboarding::policy::{self, BusyPolicy, Start, Work};
 use crate::offboarding::{Outcome, Reason};
 use crate::store::leases::Release;
+use crate::store::progress::Claim;
+
+/// When an offboarding looks again whose user another open one is already about. Two at once would be two writers.
+const TWIN_RECHECK: Duration = Duration::from_secs(15);
 
 impl Runner {
     /// Finds the one exact match, and asks the policy whether the first change may be made now.
@@ -23,28 +29,24 @@ impl Runner {
         if person.lease.found_inactive.is_none() {
             // Before the first change the state is somebody else's doing; after it, it may be ours.
             let found_inactive = untouched && inactive;
-            self.store
-                .resolved(&self.fence, person.lease.id, user.id.as_str(), found_inactive)
-                .await?;
-            person.lease.found_inactive = Some(found_inactive);
+            let claim =
+                self.store.resolved(&self.fence, person.lease.id, user.id.as_str(), found_inactive).await?;
+            match claim {
+                Claim::Ours => person.lease.found_inactive = Some(found_inactive),
+                Claim::LeaseLost => return Err(Stop::LeaseLost),
+                Claim::Others => {
+                    return Err(wait(TWIN_RECHECK, "another offboarding of the same user is open"));
+                }
+            }
         }
         person.user = Some(user.id.clone());
-        if untouched && !inactive {
-            self.check_work(person, &user).await
-        } else {
-            Ok(())
-        }
+        if untouched && !inactive { self.check_work(person, &user).await } else { Ok(()) }
     }
 
     async fn read_again(&self, person: &Person, id: &str) -> Result<User, Stop> {
-        let id = id
-            .parse()
-            .map_err(|_| refused(Reason::RefusedByGenesys, "the stored user id is damaged"))?;
-        let found = self
-            .genesys
-            .user(&id)
-            .await
-            .map_err(|e| self.stop_for(person, &e))?;
+        let id =
+            id.parse().map_err(|_| refused(Reason::RefusedByGenesys, "the stored user id is damaged"))?;
+        let found = self.genesys.user(&id).await.map_err(|e| self.stop_for(person, &e))?;
         found
             .filter(|user| user.state != UserState::Deleted)
             .ok_or_else(|| Release::Done(Outcome::NotInGenesys).into())
@@ -52,9 +54,7 @@ impl Runner {
 
     async fn find(&self, person: &Person) -> Result<User, Stop> {
         let candidates = self.candidates(person).await?;
-        let mut living = candidates
-            .into_iter()
-            .filter(|user| user.state != UserState::Deleted);
+        let mut living = candidates.into_iter().filter(|user| user.state != UserState::Deleted);
         match (living.next(), living.next()) {
             (None, _) => Err(self.nobody(person).await?),
             (Some(_), Some(_)) => Err(held(Reason::AmbiguousPerson, "more than one user matches")),
@@ -68,39 +68,27 @@ impl Runner {
         let stop = |error: Error| self.stop_for(person, &error);
         let who = &person.lease.person;
         if let (Some(authority), Some(key)) = (&self.settings.external_id_authority, &who.external_id)
-            && let Some(user) = self
-                .genesys
-                .user_by_external_id(authority, key)
-                .await
-                .map_err(stop)?
+            && let Some(user) = self.genesys.user_by_external_id(authority, key).await.map_err(stop)?
         {
             return Ok(vec![user]);
         }
         let Some(email) = &who.email else {
             return match (&self.settings.external_id_authority, &who.external_id) {
                 (Some(_), Some(_)) => Ok(Vec::new()),
-                (None, _) | (_, None) => Err(held(
-                    Reason::LookupRequired,
-                    "no address to look the person up by",
-                )),
+                (None, _) | (_, None) => {
+                    Err(held(Reason::LookupRequired, "no address to look the person up by"))
+                }
             };
         };
         let Some(wanted) = email_key(email) else {
-            return Err(held(
-                Reason::AmbiguousPerson,
-                "the address has characters that are never compared",
-            ));
+            return Err(held(Reason::AmbiguousPerson, "the address has characters that are never compared"));
         };
         let same = |user: &User| user.email.as_deref().and_then(email_key).as_ref() == Some(&wanted);
         let mut found = self.genesys.users_by_email(email).await.map_err(stop)?;
         found.retain(same);
         if found.is_empty() {
             // Whether the search covers inactive users by default is not documented.
-            found = self
-                .genesys
-                .users_by_email_and_state(email, UserState::Inactive)
-                .await
-                .map_err(stop)?;
+            found = self.genesys.users_by_email_and_state(email, UserState::Inactive).await.map_err(stop)?;
             found.retain(same);
         }
         found.sort_by(|a, b| a.id.cmp(&b.id));
@@ -117,10 +105,7 @@ impl Runner {
         let recheck = self.settings.not_found_recheck;
         let first_look = person.lease.not_found_at.is_none();
         if first_look || since < recheck {
-            return Ok(wait(
-                recheck.saturating_sub(since),
-                "nobody matches; a second look follows",
-            ));
+            return Ok(wait(recheck.saturating_sub(since), "nobody matches; a second look follows"));
         }
         Ok(match self.settings.not_found {
             PersonNotFound::Done => Release::Done(Outcome::NotInGenesys).into(),
@@ -142,10 +127,7 @@ impl Runner {
         if sent.is_some() && sent == found {
             Ok(())
         } else {
-            Err(held(
-                Reason::AmbiguousPerson,
-                "the user has another address than the event",
-            ))
+            Err(held(Reason::AmbiguousPerson, "the user has another address than the event"))
         }
     }
 
@@ -154,54 +136,32 @@ impl Runner {
             return Ok(());
         }
         let address = user.email.as_deref().and_then(email_key);
-        let by_role = self
-            .settings
-            .protected
-            .iter()
-            .any(|p| matches!(p, Protected::Role(_)));
+        let by_role = self.settings.protected.iter().any(|p| matches!(p, Protected::Role(_)));
         let roles = match by_role {
-            true => self
-                .genesys
-                .grants_of(&user.id)
-                .await
-                .map_err(|e| self.stop_for(person, &e))?,
+            true => self.genesys.grants_of(&user.id).await.map_err(|e| self.stop_for(person, &e))?,
             false => Vec::new(),
         };
         let protected = self.settings.protected.iter().any(|protected| match protected {
             Protected::Email(email) => email_key(email) == address && address.is_some(),
             Protected::Id(id) => *id == user.id.as_str(),
-            Protected::Role(role) => roles
-                .iter()
-                .any(|g| g.role_id.as_str() == role || g.role_name.as_deref() == Some(role)),
+            Protected::Role(role) => {
+                roles.iter().any(|g| g.role_id.as_str() == role || g.role_name.as_deref() == Some(role))
+            }
             Protected::Division(division) => {
                 user.division_name.as_ref() == Some(division)
-                    || user
-                        .division_id
-                        .as_ref()
-                        .is_some_and(|id| id.as_str() == division)
+                    || user.division_id.as_ref().is_some_and(|id| id.as_str() == division)
             }
         });
-        if protected {
-            Err(held(Reason::Protected, "on the protected list"))
-        } else {
-            Ok(())
-        }
+        if protected { Err(held(Reason::Protected, "on the protected list")) } else { Ok(()) }
     }
 
     /// Somebody in an interaction is not cut off unless the policy says so.
     async fn check_work(&self, person: &Person, user: &User) -> Result<(), Stop> {
         let kind = person.lease.termination_type.as_deref();
-        let immediate = self
-            .settings
-            .immediate_types
-            .iter()
-            .any(|t| Some(t.as_str()) == kind);
+        let immediate = self.settings.immediate_types.iter().any(|t| Some(t.as_str()) == kind);
         let released = person.lease.approved.contains(&Reason::Busy);
         let policy = match immediate || released {
-            true => BusyPolicy {
-                when_busy: WhenBusy::Now,
-                ..self.settings.busy
-            },
+            true => BusyPolicy { when_busy: WhenBusy::Now, ..self.settings.busy },
             false => self.settings.busy,
         };
         if policy.when_busy == WhenBusy::Now {
@@ -228,11 +188,7 @@ impl Runner {
                 Err(error) => return Err(self.stop_for(person, &error)),
             },
         };
-        Ok(if status.is_in_interaction() {
-            Work::InInteraction
-        } else {
-            Work::Free
-        })
+        Ok(if status.is_in_interaction() { Work::InInteraction } else { Work::Free })
     }
 }
 

@@ -17,9 +17,9 @@ use crate::store::Store;
 use crate::store::leases::{AttemptCount, Fence, Lease, Release};
 use crate::store::progress::Seen;
 
-/// Whole passes of one attempt: the first finds everything, the second what a refused bulk call left, the rest what
-/// came in between. More is left to the next attempt, so that nobody holds a cohort up.
-const PASSES_MAX: usize = 6;
+/// Passes of one attempt that find something to remove: the first finds everything, the rest what came in between. With
+/// more, somebody assigns faster than we remove, and a person has to find out who.
+const PASSES_MAX: usize = 4;
 
 /// How long a read may still show what was removed: Genesys Cloud's queue members take about ten seconds. Until then a
 /// removed assignment that is still shown is neither removed again nor taken for gone.
@@ -64,17 +64,21 @@ impl Person {
         self.stop.is_none()
     }
 
+    /// Fails where something comes through a group, unless an approver has accepted that it stays.
+    pub(super) fn holds_nothing_inherited(&self) -> Result<(), Stop> {
+        if self.inherited.is_empty() || self.lease.approved.contains(&Reason::InheritedAccess) {
+            return Ok(());
+        }
+        let names: Vec<_> =
+            self.inherited.iter().map(|i| format!("{} through {}", i.target, i.via)).collect();
+        Err(Release::Held(Reason::InheritedAccess, Some(names.join(", "))).into())
+    }
+
     /// What may still be tried; ends the person where everything that is left was refused for good.
     fn not_refused(&mut self, found: Vec<Assignment>) -> Vec<Assignment> {
-        let refused = |a: &Assignment| {
-            self.refused
-                .iter()
-                .any(|(step, target)| *step == a.step && *target == a.target)
-        };
-        let open: Vec<_> = found
-            .into_iter()
-            .filter(|assignment| !refused(assignment))
-            .collect();
+        let refused =
+            |a: &Assignment| self.refused.iter().any(|(step, target)| *step == a.step && *target == a.target);
+        let open: Vec<_> = found.into_iter().filter(|assignment| !refused(assignment)).collect();
         if open.is_empty()
             && let Some(release) = self.blocked.take()
         {
@@ -128,7 +132,6 @@ impl Engine {
                 person.end(stop);
             }
         }
-        runner.drop_strangers(&mut people);
         if runner.settings.order == Order::AccessFirst {
             runner.cut_access(&mut people).await;
         }
@@ -152,72 +155,35 @@ impl Runner {
     }
 
     pub(super) fn still_working(&self) -> Result<(), Stop> {
-        if self.stop.is_cancelled() {
-            Err(wait(Duration::ZERO, "the worker is stopping"))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Two offboardings of one cohort that resolve to the same user are one too many: the later one goes on when the
-    /// first is finished.
-    fn drop_strangers(&self, people: &mut [Person]) {
-        let mut taken: Vec<UserId> = Vec::new();
-        for person in people.iter_mut().filter(|person| person.is_live()) {
-            match &person.user {
-                Some(user) if !taken.contains(user) => taken.push(user.clone()),
-                Some(_) | None => person.end(wait(
-                    LAG_RECHECK,
-                    "another offboarding of the same user is at work",
-                )),
-            }
-        }
+        if self.stop.is_cancelled() { Err(wait(Duration::ZERO, "the worker is stopping")) } else { Ok(()) }
     }
 
     /// Passes over the whole cohort until each person was found empty once.
     async fn strip(&self, people: &mut [Person]) {
-        for _ in 0..PASSES_MAX {
-            if self.stop.is_cancelled() {
-                break;
-            }
+        for pass in 0..=PASSES_MAX {
             let todo = self.look(people).await;
             if todo.is_empty() {
                 return;
             }
+            if pass == PASSES_MAX {
+                return hold_for_returning(&todo, people);
+            }
             self.remove_all(todo, people).await;
-        }
-        let leftover = if self.stop.is_cancelled() {
-            "the worker is stopping"
-        } else {
-            "not empty yet"
-        };
-        for person in people
-            .iter_mut()
-            .filter(|person| person.is_live() && !person.clean)
-        {
-            let release = Release::Postponed {
-                delay: Duration::ZERO,
-                why: leftover.to_owned(),
-                count: AttemptCount::Keep,
-            };
-            person.end(release.into());
         }
     }
 
     /// One pass of reading over everybody who is not clean; returns what is to be removed.
     async fn look(&self, people: &mut [Person]) -> Vec<Assignment> {
+        if self.stop.is_cancelled() {
+            people.iter_mut().filter(|person| !person.clean).for_each(|person| person.end(Stop::stopping()));
+        }
         let mut todo = Vec::new();
         let mut cohort: Vec<&mut Person> = people.iter_mut().filter(|p| p.is_live() && !p.clean).collect();
         let users: Vec<UserId> = cohort.iter().filter_map(|person| person.user.clone()).collect();
         let mut seen: Vec<Result<(Vec<Assignment>, Vec<Inherited>), Error>> =
             users.iter().map(|_| Ok((Vec::new(), Vec::new()))).collect();
         for step in plan::steps(Phase::Strip) {
-            for (observed, all) in step
-                .observe(&self.genesys, &users)
-                .await
-                .into_iter()
-                .zip(&mut seen)
-            {
+            for (observed, all) in step.observe(&self.genesys, &users).await.into_iter().zip(&mut seen) {
                 match (observed, all) {
                     (Ok(observed), Ok((assignments, inherited))) => {
                         assignments.extend(observed.assignments);
@@ -261,24 +227,13 @@ impl Runner {
 
     async fn found_empty(&self, person: &mut Person) {
         person.clean = true;
-        let steps = plan::steps(Phase::Strip)
-            .map(|step| (step.name(), step.phase(), "done"))
-            .collect();
+        let steps = plan::steps(Phase::Strip).map(|step| (step.name(), step.phase(), "done")).collect();
         let note = (Action::VerifiedEmpty, "a complete read found nothing".to_owned());
-        if let Err(error) = self
-            .store
-            .mark(&self.fence, person.lease.id, steps, Some(note))
-            .await
-        {
+        if let Err(error) = self.store.mark(&self.fence, person.lease.id, steps, Some(note)).await {
             return person.end(error.into());
         }
-        if !person.inherited.is_empty() && !person.lease.approved.contains(&Reason::InheritedAccess) {
-            let names: Vec<_> = person
-                .inherited
-                .iter()
-                .map(|i| format!("{} through {}", i.target, i.via))
-                .collect();
-            person.end(Release::Held(Reason::InheritedAccess, Some(names.join(", "))).into());
+        if let Err(stop) = person.holds_nothing_inherited() {
+            person.end(stop);
         }
     }
 
@@ -288,11 +243,7 @@ impl Runner {
             let (of_step, rest): (Vec<_>, Vec<_>) = todo.into_iter().partition(|a| a.step == step.name());
             todo = rest;
             for batch in step.batches(of_step) {
-                let live: Vec<String> = people
-                    .iter()
-                    .filter(|p| p.is_live())
-                    .map(Person::user_id)
-                    .collect();
+                let live: Vec<String> = people.iter().filter(|p| p.is_live()).map(Person::user_id).collect();
                 let live: Vec<&str> = live.iter().map(String::as_str).collect();
                 if let Some(batch) = batch.only(&live) {
                     self.remove(*step, batch, people).await;
@@ -332,6 +283,16 @@ pub(super) enum Left {
     Removable(Vec<Assignment>),
 }
 
+fn hold_for_returning(todo: &[Assignment], people: &mut [Person]) {
+    for assignment in todo {
+        let what = format!("{} {}", assignment.step, assignment.target);
+        let holder =
+            people.iter_mut().filter(|person| person.is_live() && person.user_id() == assignment.user);
+        holder
+            .for_each(|person| person.end(Release::Held(Reason::KeepsReturning, Some(what.clone())).into()));
+    }
+}
+
 /// Leaves out what was removed a moment ago and is still shown; fails where something keeps coming back.
 fn removable(
     seen: Vec<Assignment>,
@@ -341,17 +302,11 @@ fn removable(
     for assignment in seen {
         let key = (assignment.step.to_owned(), assignment.target.clone());
         let lagging = match known.get(&key) {
-            Some(Seen {
-                removed: Some(_),
-                removals,
-            }) if *removals > RETURNS_MAX => {
+            Some(Seen { removed: Some(_), removals }) if *removals > RETURNS_MAX => {
                 let what = format!("{} {}", assignment.step, assignment.target);
                 return Err(Release::Held(Reason::KeepsReturning, Some(what)).into());
             }
-            Some(Seen {
-                removed: Some((at, now)),
-                ..
-            }) => *now - *at < LAG_WINDOW,
+            Some(Seen { removed: Some((at, now)), .. }) => *now - *at < LAG_WINDOW,
             Some(Seen { removed: None, .. }) | None => false,
         };
         if !lagging {
@@ -390,10 +345,7 @@ mod tests {
 
     fn removed(seconds_ago: i64, removals: u32) -> HashMap<(String, String), Seen> {
         let now = Utc::now();
-        let seen = Seen {
-            removed: Some((now - TimeDelta::seconds(seconds_ago), now)),
-            removals,
-        };
+        let seen = Seen { removed: Some((now - TimeDelta::seconds(seconds_ago), now)), removals };
         HashMap::from([(("strip.queue_memberships".to_owned(), "q".to_owned()), seen)])
     }
 
@@ -401,19 +353,13 @@ mod tests {
     fn a_removal_that_does_not_show_yet_is_not_repeated_and_not_taken_for_gone() {
         let left = removable(vec![queue("q"), queue("other")], &removed(5, 1)).unwrap();
         assert_eq!(left, [queue("other")]);
-        assert_eq!(
-            removable(vec![queue("q")], &removed(16, 1)).unwrap(),
-            [queue("q")]
-        );
+        assert_eq!(removable(vec![queue("q")], &removed(16, 1)).unwrap(), [queue("q")]);
     }
 
     #[test]
     fn what_keeps_returning_is_held() {
         assert!(removable(vec![queue("q")], &removed(60, RETURNS_MAX)).is_ok());
         let stop = removable(vec![queue("q")], &removed(60, RETURNS_MAX + 1));
-        assert!(matches!(
-            stop,
-            Err(Stop::Release(Release::Held(Reason::KeepsReturning, Some(_))))
-        ));
+        assert!(matches!(stop, Err(Stop::Release(Release::Held(Reason::KeepsReturning, Some(_))))));
     }
 }

@@ -19,6 +19,13 @@ pub(super) enum Stop {
     StoreAway(StoreError),
 }
 
+impl Stop {
+    /// The process is told to stop: the lease is given back at once.
+    pub(super) fn stopping() -> Self {
+        wait(Duration::ZERO, "the worker is stopping")
+    }
+}
+
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         Self::StoreAway(error)
@@ -33,12 +40,7 @@ impl From<Release> for Stop {
 
 /// Waits that are no failure.
 pub(super) fn wait(delay: Duration, why: &str) -> Stop {
-    Release::Postponed {
-        delay,
-        why: why.to_owned(),
-        count: AttemptCount::Keep,
-    }
-    .into()
+    Release::Postponed { delay, why: why.to_owned(), count: AttemptCount::Keep }.into()
 }
 
 /// Whether an attempt has changed anything before it failed.
@@ -56,15 +58,23 @@ pub(super) fn after_error(error: &Error, settings: &Settings, attempt: u32, prog
     let why = error.code();
     if !error.counts_against_attempts() {
         let delay = error.retry_after().unwrap_or_else(|| back_off(settings, 0));
-        return Release::Postponed {
-            delay,
-            why,
-            count: AttemptCount::Keep,
-        };
+        return Release::Postponed { delay, why, count: AttemptCount::Keep };
     }
     if !error.is_transient() {
         return Release::Failed(Reason::RefusedByGenesys, Some(why));
     }
+    let at_least = error.retry_after().unwrap_or_default();
+    another_attempt(why, at_least, settings, attempt, progress)
+}
+
+/// Tries again with back-off, as often as the policy allows without progress.
+pub(super) fn another_attempt(
+    why: String,
+    at_least: Duration,
+    settings: &Settings,
+    attempt: u32,
+    progress: Progress,
+) -> Release {
     let (attempt, count) = match progress {
         Progress::Some => (0, AttemptCount::Restart),
         Progress::None => (attempt, AttemptCount::Increase),
@@ -72,18 +82,12 @@ pub(super) fn after_error(error: &Error, settings: &Settings, attempt: u32, prog
     if attempt + 1 >= settings.attempts_max {
         return Release::Failed(Reason::AttemptsExhausted, Some(why));
     }
-    let delay = error
-        .retry_after()
-        .unwrap_or_default()
-        .max(back_off(settings, attempt));
+    let delay = back_off(settings, attempt).max(at_least);
     Release::Postponed { delay, why, count }
 }
 
 /// Full jitter: anything between nothing and the doubled base, so that many who failed together do not return together.
 fn back_off(settings: &Settings, attempt: u32) -> Duration {
-    let ceiling = settings
-        .retry_base
-        .saturating_mul(2u32.saturating_pow(attempt))
-        .min(settings.retry_max);
+    let ceiling = settings.retry_base.saturating_mul(2u32.saturating_pow(attempt)).min(settings.retry_max);
     ceiling.mul_f64(rand::random_range(0.0..=1.0))
 }

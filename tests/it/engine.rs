@@ -15,10 +15,7 @@ async fn a_leaver_loses_everything_and_nobody_else_loses_anything() {
     let before = world.simulator.everybody();
     let id = world.terminate("Jane.Doe@example.com").await;
     let view = world.work_to_the_end(&world.engine(), id).await;
-    assert_eq!(
-        (view.status, view.outcome),
-        (Status::Done, Some(Outcome::Offboarded))
-    );
+    assert_eq!((view.status, view.outcome), (Status::Done, Some(Outcome::Offboarded)));
     let mut after = world.simulator.everybody();
     let left = after.remove(&jane).unwrap();
     assert_eq!(left.state, AccountState::Inactive);

@@ -50,10 +50,7 @@ impl World {
     pub(crate) async fn with(options: Options) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let server = Server::shared_for_tests().await.expect("a Postgres server");
-        let database = server
-            .create_from_template(template(server).await, "test")
-            .await
-            .expect("a database");
+        let database = server.create_from_template(template(server).await, "test").await.expect("a database");
         Self {
             simulator: Simulator::start(options).expect("a simulator"),
             store: Store::open(database.url()).expect("a usable URL"),
@@ -82,10 +79,7 @@ impl World {
             not_found: PersonNotFound::Done,
             not_found_recheck: Duration::from_secs(900),
             protected: Vec::new(),
-            brake: BrakeLimits {
-                per_hour: 1000,
-                per_day: 1000,
-            },
+            brake: BrakeLimits { per_hour: 1000, per_day: 1000 },
             external_id_authority: None,
         }
     }
@@ -120,14 +114,7 @@ impl World {
 
     /// Stores the termination of a person that is due now.
     pub(crate) async fn terminate(&self, email: &str) -> OffboardingId {
-        self.terminate_as(
-            PersonRef {
-                email: Some(email.to_owned()),
-                external_id: None,
-            },
-            None,
-        )
-        .await
+        self.terminate_as(PersonRef { email: Some(email.to_owned()), external_id: None }, None).await
     }
 
     pub(crate) async fn terminate_as(
@@ -142,28 +129,16 @@ impl World {
             termination_type: termination_type.map(str::to_owned),
             intake: Intake::Schedule(Utc::now() - chrono::TimeDelta::seconds(1)),
         };
-        let delivery = Delivery {
-            source: "workday".to_owned(),
-            key_index: 0,
-            body: b"{}".to_vec(),
-            items: vec![item],
-        };
-        match self
-            .store
-            .accept_termination(delivery)
-            .await
-            .expect("a stored event")
-        {
+        let delivery =
+            Delivery { source: "workday".to_owned(), key_index: 0, body: b"{}".to_vec(), items: vec![item] };
+        match self.store.accept_termination(delivery).await.expect("a stored event") {
             Accepted::New(receipt) => receipt.offboardings[0].id,
             other => panic!("not accepted: {other:?}"),
         }
     }
 
     pub(crate) async fn view(&self, id: OffboardingId) -> View {
-        operate::show(&self.store, id)
-            .await
-            .expect("a view")
-            .expect("an offboarding")
+        operate::show(&self.store, id).await.expect("a view").expect("an offboarding")
     }
 
     /// Makes whatever waits for its next attempt due now; leases stay.
@@ -176,26 +151,19 @@ impl World {
 
     /// Lets all leases run out, as time would.
     pub(crate) async fn expire_leases(&self) {
-        self.sql("update offboardings set available_at = now() where lease_token is not null")
-            .await;
+        self.sql("update offboardings set available_at = now() where lease_token is not null").await;
     }
 
     /// Moves what was removed back in time, out of the window in which a read may lag.
     pub(crate) async fn forget_lag(&self) {
-        self.sql("update assignments set removed_at = removed_at - interval '1 hour'")
-            .await;
+        self.sql("update assignments set removed_at = removed_at - interval '1 hour'").await;
     }
 
     /// Changes the database behind the service's back.
     pub(crate) async fn sql(&self, statement: &'static str) {
         use sqlx::{Connection, Executor};
-        let mut connection = sqlx::PgConnection::connect(self.database.url())
-            .await
-            .expect("a connection");
-        connection
-            .execute(statement)
-            .await
-            .expect("a statement that works");
+        let mut connection = sqlx::PgConnection::connect(self.database.url()).await.expect("a connection");
+        connection.execute(statement).await.expect("a statement that works");
     }
 
     /// Steps the engine, making everything due each time, until the offboarding is no longer scheduled.
@@ -209,10 +177,7 @@ impl World {
                 return view;
             }
         }
-        panic!(
-            "still scheduled after {STEPS_MAX} steps: {:#?}",
-            self.view(id).await.journal
-        );
+        panic!("still scheduled after {STEPS_MAX} steps: {:#?}", self.view(id).await.journal);
     }
 
     /// The configuration of this world; `more` is TOML that follows it.
@@ -275,11 +240,7 @@ async fn template(server: &Server) -> &'static Database {
 /// The `leaver` program with its configuration.
 pub(crate) fn leaver(config: &std::path::Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_leaver"));
-    command
-        .arg("--config")
-        .arg(config)
-        .env("RUST_LOG", "info,sqlx=error")
-        .stdin(Stdio::null());
+    command.arg("--config").arg(config).env("RUST_LOG", "info,sqlx=error").stdin(Stdio::null());
     command
 }
 
@@ -307,17 +268,9 @@ impl Service {
         let mut addresses = line.split_whitespace().filter(|word| word.starts_with("http://"));
         let (public, admin) = (addresses.next(), addresses.next());
         let (Some(public), Some(admin)) = (public, admin) else {
-            panic!(
-                "no addresses in {line:?}: {}",
-                std::fs::read_to_string(&log).unwrap_or_default()
-            )
+            panic!("no addresses in {line:?}: {}", std::fs::read_to_string(&log).unwrap_or_default())
         };
-        Self {
-            public: public.to_owned(),
-            admin: admin.to_owned(),
-            child,
-            log,
-        }
+        Self { public: public.to_owned(), admin: admin.to_owned(), child, log }
     }
 
     /// Ends it as `kill -9` does.
@@ -332,19 +285,14 @@ impl Service {
     }
 
     pub(crate) async fn deliver_bytes(&self, body: &[u8]) -> (u16, Value) {
-        let answer = signed(&self.public, body, HRIS_SECRET)
-            .send()
-            .await
-            .expect("an answer");
+        let answer = signed(&self.public, body, HRIS_SECRET).send().await.expect("an answer");
         let status = answer.status().as_u16();
         (status, answer.json().await.expect("a JSON answer"))
     }
 
     /// Calls the operator API.
     pub(crate) async fn api(&self, method: reqwest::Method, path: &str, token: &str) -> (u16, Value) {
-        let request = client()
-            .request(method, format!("{}{path}", self.admin))
-            .bearer_auth(token);
+        let request = client().request(method, format!("{}{path}", self.admin)).bearer_auth(token);
         let answer = request.send().await.expect("an answer");
         let status = answer.status().as_u16();
         (status, answer.json().await.expect("a JSON answer"))
@@ -362,19 +310,12 @@ impl Drop for Service {
 }
 
 pub(crate) fn client() -> reqwest::Client {
-    reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(30))
-        .build()
-        .expect("a client")
+    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().expect("a client")
 }
 
 /// A delivery to the source `workday`, signed here and not with the product's own code.
 pub(crate) fn signed(service: &str, body: &[u8], secret: &str) -> reqwest::RequestBuilder {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("a time after 1970")
-        .as_secs();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
     signed_at(service, body, secret, now)
 }
 
@@ -398,9 +339,7 @@ pub(crate) fn signed_at(
 
 /// The body of a termination that took effect yesterday, so that it is due in every zone.
 pub(crate) fn termination(event_id: &str, worker_id: &str, email: &str) -> Value {
-    let yesterday = (Utc::now() - chrono::TimeDelta::days(2))
-        .format("%Y-%m-%d")
-        .to_string();
+    let yesterday = (Utc::now() - chrono::TimeDelta::days(2)).format("%Y-%m-%d").to_string();
     json!({
         "event": "worker.terminated", "eventId": event_id, "workerId": worker_id, "email": email,
         "terminationDate": yesterday, "terminationType": "voluntary",

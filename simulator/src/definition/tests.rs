@@ -12,10 +12,7 @@ fn id_of(method: &str, path: &str) -> Option<&'static str> {
 #[test]
 fn a_literal_segment_wins_over_a_variable() {
     assert_eq!(id_of("POST", "/api/v2/users/search"), Some("postUsersSearch"));
-    assert_eq!(
-        id_of("PUT", "/api/v2/users/u1/routingskills/bulk"),
-        Some("putUserRoutingskillsBulk")
-    );
+    assert_eq!(id_of("PUT", "/api/v2/users/u1/routingskills/bulk"), Some("putUserRoutingskillsBulk"));
     assert_eq!(id_of("GET", "/api/v2/users/u1"), Some("getUser"));
 }
 
@@ -25,30 +22,15 @@ fn path_values_are_decoded() {
     else {
         panic!("the path exists");
     };
-    assert_eq!(
-        values,
-        [
-            ("authorityName", "work day".to_owned()),
-            ("externalKey", "a/b".to_owned())
-        ]
-    );
+    assert_eq!(values, [("authorityName", "work day".to_owned()), ("externalKey", "a/b".to_owned())]);
 }
 
 #[test]
 fn invented_calls_are_recognised_and_other_methods_told_apart() {
     let find = |method, path| definition().find(method, path);
-    assert!(matches!(
-        find("DELETE", "/api/v2/users/u/routingskills/bulk"),
-        Match::Invented(_)
-    ));
-    assert!(matches!(
-        find("PATCH", "/api/v2/routing/queues/q"),
-        Match::Invented(_)
-    ));
-    assert!(matches!(
-        find("DELETE", "/api/v2/users/search"),
-        Match::OtherMethod
-    ));
+    assert!(matches!(find("DELETE", "/api/v2/users/u/routingskills/bulk"), Match::Invented(_)));
+    assert!(matches!(find("PATCH", "/api/v2/routing/queues/q"), Match::Invented(_)));
+    assert!(matches!(find("DELETE", "/api/v2/users/search"), Match::OtherMethod));
     assert!(matches!(find("GET", "/api/v2/nothing"), Match::Unknown));
 }
 

@@ -42,66 +42,42 @@ impl Matcher {
 
     /// Fits every request but those for the client's own tokens.
     pub fn api() -> Self {
-        Self {
-            traffic: Traffic::Api,
-            ..Self::any()
-        }
+        Self { traffic: Traffic::Api, ..Self::any() }
     }
 
     /// Fits requests that are meant to change something.
     pub fn changing() -> Self {
-        Self {
-            traffic: Traffic::Changing,
-            ..Self::any()
-        }
+        Self { traffic: Traffic::Changing, ..Self::any() }
     }
 
     /// Fits one published operation, by its id.
     pub fn operation(id: &str) -> Self {
-        Self {
-            operation: Some(id.to_owned()),
-            ..Self::any()
-        }
+        Self { operation: Some(id.to_owned()), ..Self::any() }
     }
 
     /// Narrows it to a method.
     pub fn method(self, method: &str) -> Self {
-        Self {
-            method: Some(method.to_owned()),
-            ..self
-        }
+        Self { method: Some(method.to_owned()), ..self }
     }
 
     /// Narrows it to paths that contain this text.
     pub fn path(self, part: &str) -> Self {
-        Self {
-            path_part: Some(part.to_owned()),
-            ..self
-        }
+        Self { path_part: Some(part.to_owned()), ..self }
     }
 
     /// Hits the nth fitting request from now on, counted from 1, instead of the first.
     pub fn nth(self, nth: u32) -> Self {
-        Self {
-            skipped: nth.saturating_sub(1),
-            ..self
-        }
+        Self { skipped: nth.saturating_sub(1), ..self }
     }
 
     /// Hits so many fitting requests instead of one.
     pub fn times(self, count: u32) -> Self {
-        Self {
-            times: Times::Count(count),
-            ..self
-        }
+        Self { times: Times::Count(count), ..self }
     }
 
     /// Hits every fitting request.
     pub fn always(self) -> Self {
-        Self {
-            times: Times::Always,
-            ..self
-        }
+        Self { times: Times::Always, ..self }
     }
 
     /// Tells whether every condition holds.
@@ -112,18 +88,9 @@ impl Matcher {
             Traffic::Changing => request.intent == Intent::Changes,
         };
         traffic
-            && self
-                .method
-                .as_ref()
-                .is_none_or(|method| *method == request.method)
-            && self
-                .path_part
-                .as_ref()
-                .is_none_or(|part| request.path.contains(part))
-            && self
-                .operation
-                .as_ref()
-                .is_none_or(|id| request.operation == Some(id))
+            && self.method.as_ref().is_none_or(|method| *method == request.method)
+            && self.path_part.as_ref().is_none_or(|part| request.path.contains(part))
+            && self.operation.as_ref().is_none_or(|id| request.operation == Some(id))
     }
 
     /// Tells whether the fitting request with this number is hit, after so many hits before.

@@ -35,18 +35,13 @@ fn patch_user(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer
     match state {
         Some(state) => {
             let fields = call.body.as_object().into_iter().flat_map(|fields| fields.keys());
-            let company: Vec<&String> = fields
-                .filter(|name| !HARMLESS_COMPANY.contains(&name.as_str()))
-                .collect();
+            let company: Vec<&String> =
+                fields.filter(|name| !HARMLESS_COMPANY.contains(&name.as_str())).collect();
             if call.rules.state_company == StateCompany::Refused && !company.is_empty() {
-                return Err(Problem::bad_request(
-                    "If state is specified, it is the only modifiable field.",
-                ));
+                return Err(Problem::bad_request("If state is specified, it is the only modifiable field."));
             }
             if state == AccountState::Deleted {
-                organisation
-                    .remarks
-                    .push("must not be called: state deleted is a soft delete".to_owned());
+                organisation.remarks.push("must not be called: state deleted is a soft delete".to_owned());
             }
             set_state(organisation, call, &person, state, None)?;
         }
@@ -75,9 +70,7 @@ fn put_state(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer,
 
 fn get_state(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
     // The state is read where it is written, so this read never lags.
-    let person = organisation
-        .person(call.value("userId"))
-        .ok_or_else(Problem::not_found)?;
+    let person = organisation.person(call.value("userId")).ok_or_else(Problem::not_found)?;
     let mut body = json!({"state": person.state.as_str(), "version": person.version});
     if let Some(reason) = person.state_reason {
         body["stateChangeReason"] = Value::from(reason);
@@ -143,9 +136,7 @@ fn strip(person: &mut PersonState, rules: &Rules) {
     person.grants.clear();
     match rules.queues_on_inactive {
         QueuesOnInactive::Kept => {}
-        QueuesOnInactive::Removed => person
-            .queues
-            .retain(|_, membership| membership.by == MemberBy::Group),
+        QueuesOnInactive::Removed => person.queues.retain(|_, membership| membership.by == MemberBy::Group),
     }
 }
 

@@ -30,9 +30,7 @@ fn get_subject(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answe
         let mut seen = BTreeSet::new();
         shown.retain(|(_, grant)| seen.insert(grant.clone()));
     }
-    let grants = shown
-        .iter()
-        .map(|(subject, grant)| grant_json(organisation, call, subject, grant));
+    let grants = shown.iter().map(|(subject, grant)| grant_json(organisation, call, subject, grant));
     let grants: Vec<Value> = grants.collect();
     let id = &person.id;
     let self_uri = format!("/api/v2/authorization/subjects/{id}");
@@ -43,16 +41,10 @@ fn get_subject(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answe
 
 /// Gives every grant that counts for a person with the subject that has it: those of groups first, then their own.
 fn all(organisation: &Organisation, person: &PersonState) -> Vec<(Id, Grant)> {
-    let groups = person
-        .groups
-        .iter()
-        .filter_map(|id| organisation.groups.get_key_value(id));
+    let groups = person.groups.iter().filter_map(|id| organisation.groups.get_key_value(id));
     let inherited =
         groups.flat_map(|(id, group)| group.grants.iter().map(|grant| (id.clone(), grant.clone())));
-    let direct = person
-        .grants
-        .iter()
-        .map(|grant| (person.id.clone(), grant.clone()));
+    let direct = person.grants.iter().map(|grant| (person.id.clone(), grant.clone()));
     inherited.chain(direct).collect()
 }
 
@@ -78,9 +70,7 @@ fn grant_json(organisation: &Organisation, call: &Call<'_>, subject: &str, grant
 
 fn bulk_add(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
     let wanted = wanted(organisation, call)?;
-    call.change(organisation, call.value("subjectId"), TOUCHED, |person| {
-        person.grants.extend(wanted)
-    })?;
+    call.change(organisation, call.value("subjectId"), TOUCHED, |person| person.grants.extend(wanted))?;
     Ok(Answer::empty(204))
 }
 
@@ -89,9 +79,7 @@ fn bulk_replace(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answ
     if wanted.is_empty() && call.rules.empty_bulkreplace == EmptyBulkreplace::Refused {
         return Err(Problem::bad_request("grants must not be empty"));
     }
-    call.change(organisation, call.value("subjectId"), TOUCHED, |person| {
-        person.grants = wanted
-    })?;
+    call.change(organisation, call.value("subjectId"), TOUCHED, |person| person.grants = wanted)?;
     Ok(Answer::empty(204))
 }
 
@@ -106,19 +94,13 @@ fn bulk_remove(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answe
         }
         all_there
     })?;
-    if removed {
-        Ok(Answer::empty(204))
-    } else {
-        Err(Problem::not_found())
-    }
+    if removed { Ok(Answer::empty(204)) } else { Err(Problem::not_found()) }
 }
 
 fn add_one(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
     let grant = one(call);
     check(organisation, &grant)?;
-    call.change(organisation, call.value("subjectId"), TOUCHED, |person| {
-        person.grants.insert(grant)
-    })?;
+    call.change(organisation, call.value("subjectId"), TOUCHED, |person| person.grants.insert(grant))?;
     Ok(Answer::empty(204))
 }
 
@@ -126,11 +108,7 @@ fn remove_one(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer
     let grant = one(call);
     let id = call.value("subjectId");
     let removed = call.change(organisation, id, TOUCHED, |person| person.grants.remove(&grant))?;
-    if removed {
-        Ok(Answer::empty(204))
-    } else {
-        Err(Problem::not_found())
-    }
+    if removed { Ok(Answer::empty(204)) } else { Err(Problem::not_found()) }
 }
 
 fn get_roles(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
@@ -145,38 +123,21 @@ fn get_roles(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer,
 
 /// Gives the roles of a person without their divisions.
 pub(super) fn authorization(organisation: &Organisation, person: &PersonState) -> Value {
-    let roles: BTreeSet<Id> = all(organisation, person)
-        .into_iter()
-        .map(|(_, grant)| grant.role)
-        .collect();
+    let roles: BTreeSet<Id> = all(organisation, person).into_iter().map(|(_, grant)| grant.role).collect();
     let name = |id: &Id| organisation.roles.get(id).cloned().unwrap_or_default();
-    let roles: Vec<Value> = roles
-        .iter()
-        .map(|id| json!({"id": id, "name": name(id)}))
-        .collect();
+    let roles: Vec<Value> = roles.iter().map(|id| json!({"id": id, "name": name(id)})).collect();
     json!({"roles": roles, "unusedRoles": [], "permissions": [], "permissionPolicies": []})
 }
 
 fn one(call: &Call<'_>) -> Grant {
-    Grant {
-        role: call.value("roleId").to_owned(),
-        division: call.value("divisionId").to_owned(),
-    }
+    Grant { role: call.value("roleId").to_owned(), division: call.value("divisionId").to_owned() }
 }
 
 fn wanted(organisation: &Organisation, call: &Call<'_>) -> Result<BTreeSet<Grant>, Problem> {
     let mut wanted = BTreeSet::new();
-    for pair in call
-        .body
-        .get("grants")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        let grant = Grant {
-            role: text(pair, "roleId").to_owned(),
-            division: text(pair, "divisionId").to_owned(),
-        };
+    for pair in call.body.get("grants").and_then(Value::as_array).into_iter().flatten() {
+        let grant =
+            Grant { role: text(pair, "roleId").to_owned(), division: text(pair, "divisionId").to_owned() };
         check(organisation, &grant)?;
         wanted.insert(grant);
     }
@@ -187,10 +148,7 @@ fn check(organisation: &Organisation, grant: &Grant) -> Result<(), Problem> {
     if organisation.roles.contains_key(&grant.role) && organisation.divisions.contains_key(&grant.division) {
         return Ok(());
     }
-    let message = format!(
-        "Role [{}] or division [{}] does not exist.",
-        grant.role, grant.division
-    );
+    let message = format!("Role [{}] or division [{}] does not exist.", grant.role, grant.division);
     Err(Problem::bad_request(&message))
 }
 

@@ -38,9 +38,7 @@ impl Page {
         let size = usize::try_from(number("pageSize", SIZE_DEFAULT as u64)).unwrap_or(usize::MAX);
         let page = usize::try_from(number("pageNumber", 1)).unwrap_or(usize::MAX);
         if !(1..=size_max).contains(&size) || page == 0 {
-            return Err(Problem::bad_request(&format!(
-                "pageSize must be between 1 and {size_max}."
-            )));
+            return Err(Problem::bad_request(&format!("pageSize must be between 1 and {size_max}.")));
         }
         Ok(Self { number: page, size })
     }
@@ -84,10 +82,7 @@ impl Page {
     }
 
     fn uri(self, call: &Call<'_>, number: usize) -> String {
-        let others = call
-            .query
-            .iter()
-            .filter(|(name, _)| name != "pageSize" && name != "pageNumber");
+        let others = call.query.iter().filter(|(name, _)| name != "pageSize" && name != "pageNumber");
         let others: String = others.map(|(name, value)| format!("&{name}={value}")).collect();
         format!("{}?pageSize={}&pageNumber={number}{others}", call.path, self.size)
     }

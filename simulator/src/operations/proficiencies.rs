@@ -11,33 +11,15 @@ use crate::organisation::{Id, Organisation, PersonState};
 use crate::rules::Kind;
 
 pub(super) const OPERATIONS: Operations = &[
-    ("getUserRoutingskills", |organisation, call| {
-        SKILLS.get(organisation, call)
-    }),
-    ("postUserRoutingskills", |organisation, call| {
-        SKILLS.post(organisation, call)
-    }),
-    ("putUserRoutingskillsBulk", |organisation, call| {
-        SKILLS.replace(organisation, call)
-    }),
-    ("patchUserRoutingskillsBulk", |organisation, call| {
-        SKILLS.patch(organisation, call)
-    }),
-    ("deleteUserRoutingskill", |organisation, call| {
-        SKILLS.delete(organisation, call)
-    }),
-    ("getUserRoutinglanguages", |organisation, call| {
-        LANGUAGES.get(organisation, call)
-    }),
-    ("postUserRoutinglanguages", |organisation, call| {
-        LANGUAGES.post(organisation, call)
-    }),
-    ("patchUserRoutinglanguagesBulk", |organisation, call| {
-        LANGUAGES.patch(organisation, call)
-    }),
-    ("deleteUserRoutinglanguage", |organisation, call| {
-        LANGUAGES.delete(organisation, call)
-    }),
+    ("getUserRoutingskills", |organisation, call| SKILLS.get(organisation, call)),
+    ("postUserRoutingskills", |organisation, call| SKILLS.post(organisation, call)),
+    ("putUserRoutingskillsBulk", |organisation, call| SKILLS.replace(organisation, call)),
+    ("patchUserRoutingskillsBulk", |organisation, call| SKILLS.patch(organisation, call)),
+    ("deleteUserRoutingskill", |organisation, call| SKILLS.delete(organisation, call)),
+    ("getUserRoutinglanguages", |organisation, call| LANGUAGES.get(organisation, call)),
+    ("postUserRoutinglanguages", |organisation, call| LANGUAGES.post(organisation, call)),
+    ("patchUserRoutinglanguagesBulk", |organisation, call| LANGUAGES.patch(organisation, call)),
+    ("deleteUserRoutinglanguage", |organisation, call| LANGUAGES.delete(organisation, call)),
 ];
 
 /// The published limit of the PATCH calls.
@@ -116,56 +98,39 @@ impl Proficiencies {
     fn post(&self, organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
         let wanted = self.wanted(organisation, std::slice::from_ref(call.body))?;
         let user = call.value("userId");
-        call.change(organisation, user, &[self.kind], |person| {
-            (self.of_mut)(person).extend(wanted.clone())
-        })?;
-        let entity = wanted
-            .iter()
-            .next()
-            .map(|(id, level)| self.entity(organisation, user, id, *level));
+        call.change(organisation, user, &[self.kind], |person| (self.of_mut)(person).extend(wanted.clone()))?;
+        let entity = wanted.iter().next().map(|(id, level)| self.entity(organisation, user, id, *level));
         entity.map(Answer::json).ok_or_else(Problem::not_found)
     }
 
     fn patch(&self, organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
         let wanted = self.wanted(organisation, call.items(PATCHED_MAX)?)?;
         let user = call.value("userId");
-        call.change(organisation, user, &[self.kind], |person| {
-            (self.of_mut)(person).extend(wanted)
-        })?;
+        call.change(organisation, user, &[self.kind], |person| (self.of_mut)(person).extend(wanted))?;
         self.all(organisation, call)
     }
 
     fn replace(&self, organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
         let wanted = self.wanted(organisation, call.items(REPLACED_MAX)?)?;
         let user = call.value("userId");
-        call.change(organisation, user, &[self.kind], |person| {
-            *(self.of_mut)(person) = wanted
-        })?;
+        call.change(organisation, user, &[self.kind], |person| *(self.of_mut)(person) = wanted)?;
         self.all(organisation, call)
     }
 
     fn delete(&self, organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
         let id = call.value(self.variable);
         let user = call.value("userId");
-        let removed = call.change(organisation, user, &[self.kind], |person| {
-            (self.of_mut)(person).remove(id)
-        })?;
-        removed
-            .map(|_| Answer::empty(self.deleted_status))
-            .ok_or_else(Problem::not_found)
+        let removed =
+            call.change(organisation, user, &[self.kind], |person| (self.of_mut)(person).remove(id))?;
+        removed.map(|_| Answer::empty(self.deleted_status)).ok_or_else(Problem::not_found)
     }
 
     /// Answers a write with the list as it now truly is.
     fn all(&self, organisation: &Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
-        let person = organisation
-            .person(call.value("userId"))
-            .ok_or_else(Problem::not_found)?;
+        let person = organisation.person(call.value("userId")).ok_or_else(Problem::not_found)?;
         let entities = self.entities(organisation, &person);
         let total = entities.len();
-        let page = Page {
-            number: 1,
-            size: REPLACED_MAX,
-        };
+        let page = Page { number: 1, size: REPLACED_MAX };
         Ok(Answer::json(page.listing(call, entities, total)))
     }
 
@@ -175,9 +140,7 @@ impl Proficiencies {
             let id = text(item, "id");
             let proficiency = item.get("proficiency").and_then(Value::as_f64).unwrap_or(-1.0);
             if !(self.names)(organisation).contains_key(id) || !(0.0..=5.0).contains(&proficiency) {
-                return Err(Problem::bad_request(&format!(
-                    "[{id}] with [{proficiency}] can't be assigned."
-                )));
+                return Err(Problem::bad_request(&format!("[{id}] with [{proficiency}] can't be assigned.")));
             }
             wanted.insert(id.to_owned(), proficiency);
         }
@@ -208,18 +171,9 @@ mod tests {
         assert_eq!(probe.get(&path).await.ids().len(), 3);
         let cleared = probe.send("PUT", &format!("{path}/bulk"), &json!([])).await;
         assert_eq!((cleared.status, cleared.ids().len()), (200, 0));
-        let snapshot: Value = before
-            .skills
-            .iter()
-            .map(|(id, level)| json!({"id": id, "proficiency": level}))
-            .collect();
-        assert_eq!(
-            probe
-                .send("PATCH", &format!("{path}/bulk"), &snapshot)
-                .await
-                .status,
-            200
-        );
+        let snapshot: Value =
+            before.skills.iter().map(|(id, level)| json!({"id": id, "proficiency": level})).collect();
+        assert_eq!(probe.send("PATCH", &format!("{path}/bulk"), &snapshot).await.status, 200);
         assert_eq!(probe.simulator.person(&before.id).unwrap().skills, before.skills);
         probe.assert_no_violations();
     }
@@ -229,31 +183,19 @@ mod tests {
         let (probe, user, before) = agent().await;
         let skill = before.skills.keys().next().unwrap();
         let body = Value::from(vec![json!({"id": skill, "proficiency": 1.0}); 51]);
-        assert_eq!(
-            probe
-                .send("PATCH", &format!("{user}/routingskills/bulk"), &body)
-                .await
-                .status,
-            400
-        );
+        assert_eq!(probe.send("PATCH", &format!("{user}/routingskills/bulk"), &body).await.status, 400);
     }
 
     #[tokio::test]
     async fn single_deletes_have_their_own_codes_and_are_404_when_gone() {
         let (probe, user, before) = agent().await;
         let skill = format!("{user}/routingskills/{}", before.skills.keys().next().unwrap());
-        let language = format!(
-            "{user}/routinglanguages/{}",
-            before.languages.keys().next().unwrap()
-        );
+        let language = format!("{user}/routinglanguages/{}", before.languages.keys().next().unwrap());
         assert_eq!(probe.delete(&skill).await.status, 200);
         assert_eq!(probe.delete(&skill).await.status, 404);
         assert_eq!(probe.delete(&language).await.status, 204);
         assert_eq!(probe.delete(&language).await.status, 404);
-        assert_eq!(
-            probe.get(&format!("{user}/routinglanguages")).await.ids().len(),
-            1
-        );
+        assert_eq!(probe.get(&format!("{user}/routinglanguages")).await.ids().len(), 1);
         probe.assert_no_violations();
     }
 
@@ -261,9 +203,7 @@ mod tests {
     async fn a_lag_shows_the_old_skills_for_as_many_reads_as_told() {
         let (probe, user, _) = agent().await;
         probe.simulator.set_lag(Kind::Skills, Lag::Reads(1));
-        probe
-            .send("PUT", &format!("{user}/routingskills/bulk"), &json!([]))
-            .await;
+        probe.send("PUT", &format!("{user}/routingskills/bulk"), &json!([])).await;
         assert_eq!(probe.get(&format!("{user}/routingskills")).await.ids().len(), 3);
         assert_eq!(probe.get(&format!("{user}/routingskills")).await.ids().len(), 0);
     }

@@ -51,20 +51,15 @@ fn get_members(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answe
     }
     let total = shown.len();
     let entities = page.cut(shown);
-    let entities = entities
-        .iter()
-        .map(|(person, membership)| member(organisation, call, &queue, person, *membership));
+    let entities =
+        entities.iter().map(|(person, membership)| member(organisation, call, &queue, person, *membership));
     let entities = entities.collect();
     Ok(Answer::json(page.listing_without_total(call, entities, total)))
 }
 
 fn is_asked_for(call: &Call<'_>, person: &PersonState, membership: QueueMembership) -> bool {
-    let joined = call
-        .flag("joined")
-        .is_none_or(|joined| joined == (membership.joining == Joining::Joined));
-    let by = call
-        .parameter("memberBy")
-        .is_none_or(|by| by == member_by(membership));
+    let joined = call.flag("joined").is_none_or(|joined| joined == (membership.joining == Joining::Joined));
+    let by = call.parameter("memberBy").is_none_or(|by| by == member_by(membership));
     let name = call.parameter("name").map(str::to_lowercase);
     joined && by && name.is_none_or(|name| person.name.to_lowercase().contains(&name))
 }
@@ -78,26 +73,16 @@ fn post_members(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answ
     }
     let ids: Vec<&str> = items.iter().map(|item| text(item, "id")).collect();
     if ids.iter().any(|id| uuid::Uuid::parse_str(id).is_err()) {
-        return Err(Problem::new(
-            400,
-            "invalid.id",
-            "A non-UUID value was specified for an ID field.",
-        ));
+        return Err(Problem::new(400, "invalid.id", "A non-UUID value was specified for an ID field."));
     }
     let removes = call.flag("delete") == Some(true);
     for id in ids {
         // Users who don't exist, and members through a group, are passed over; a re-read shows it.
         let _passed_over = call.change(organisation, id, &[Kind::Queues], |person| {
             if removes {
-                person
-                    .queues
-                    .retain(|of, membership| *of != queue || membership.by == MemberBy::Group);
+                person.queues.retain(|of, membership| *of != queue || membership.by == MemberBy::Group);
             } else {
-                let new = QueueMembership {
-                    joining: Joining::Joined,
-                    ring_number: 1,
-                    by: MemberBy::User,
-                };
+                let new = QueueMembership { joining: Joining::Joined, ring_number: 1, by: MemberBy::User };
                 person.queues.entry(queue.clone()).or_insert(new);
             }
         });
@@ -117,10 +102,7 @@ fn patch_members(organisation: &mut Organisation, call: &Call<'_>) -> Result<Ans
             entities.push(member(organisation, call, &queue, &person, membership));
         }
     }
-    let page = Page {
-        number: 1,
-        size: MEMBERS_MAX,
-    };
+    let page = Page { number: 1, size: MEMBERS_MAX };
     let total = entities.len();
     Ok(Answer::json(page.listing_without_total(call, entities, total)))
 }
@@ -135,24 +117,16 @@ fn patch_member(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answ
 fn delete_member(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
     let queue = existing_queue(organisation, call)?;
     let id = call.value("memberId");
-    let membership = organisation
-        .truth(id)
-        .and_then(|person| person.queues.get(&queue).copied());
+    let membership = organisation.truth(id).and_then(|person| person.queues.get(&queue).copied());
     match membership.map(|membership| membership.by) {
         Some(MemberBy::User) => {
-            call.change(organisation, id, &[Kind::Queues], |person| {
-                person.queues.remove(&queue)
-            })?;
+            call.change(organisation, id, &[Kind::Queues], |person| person.queues.remove(&queue))?;
             Ok(Answer::empty(204))
         }
-        Some(MemberBy::Group) => Err(Problem::bad_request(
-            "A member by group can only be removed by leaving the group.",
-        )),
-        None => Err(Problem::new(
-            404,
-            "resource.not.found",
-            "The resource could not be found.",
-        )),
+        Some(MemberBy::Group) => {
+            Err(Problem::bad_request("A member by group can only be removed by leaving the group."))
+        }
+        None => Err(Problem::new(404, "resource.not.found", "The resource could not be found.")),
     }
 }
 
@@ -164,10 +138,7 @@ fn update(
     wanted: &Value,
 ) -> Option<QueueMembership> {
     let joined = wanted.get("joined").and_then(Value::as_bool);
-    let ring_number = wanted
-        .get("ringNumber")
-        .and_then(Value::as_u64)
-        .and_then(|ring| ring.try_into().ok());
+    let ring_number = wanted.get("ringNumber").and_then(Value::as_u64).and_then(|ring| ring.try_into().ok());
     let updated = call.change(organisation, user, &[Kind::Queues], |person| {
         let membership = person.queues.get_mut(queue)?;
         membership.ring_number = ring_number.unwrap_or(membership.ring_number);
@@ -182,11 +153,7 @@ fn existing_queue(organisation: &Organisation, call: &Call<'_>) -> Result<Id, Pr
     if organisation.queues.contains_key(id) {
         return Ok(id.to_owned());
     }
-    Err(Problem::new(
-        404,
-        "resource.not.found",
-        "Unable to find a queue with that id",
-    ))
+    Err(Problem::new(404, "resource.not.found", "Unable to find a queue with that id"))
 }
 
 fn member_by(membership: QueueMembership) -> &'static str {

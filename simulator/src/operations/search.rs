@@ -18,11 +18,7 @@ const NESTING_MAX: u32 = 5;
 
 fn search(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
     let page = Page::of_body(call, SEARCH_PAGE_MAX)?;
-    let criteria = call
-        .body
-        .get("query")
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice);
+    let criteria = call.body.get("query").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let mut remarks = Vec::new();
     check(criteria, NESTING_MAX, &mut remarks);
     if !remarks.is_empty() {
@@ -30,9 +26,7 @@ fn search(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Pr
         return Err(Problem::bad_request("The search is not simulated."));
     }
     organisation.count_read_of_all(Kind::Search, call.now);
-    let by_state = criteria
-        .iter()
-        .any(|criterion| fields(criterion).any(|field| field == "state"));
+    let by_state = criteria.iter().any(|criterion| fields(criterion).any(|field| field == "state"));
     let found: Vec<_> = organisation
         .views(Kind::Search)
         .filter(|person| by_state || in_scope(call.rules.search_scope, person))
@@ -44,9 +38,7 @@ fn search(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Pr
     let expand = expand.into_iter().flatten().filter_map(Value::as_str);
     let expand: Vec<String> = expand.map(str::to_owned).collect();
     let on_page = page.cut(found);
-    let results = on_page
-        .iter()
-        .map(|person| user_json::expanded(organisation, call, person, &expand));
+    let results = on_page.iter().map(|person| user_json::expanded(organisation, call, person, &expand));
     let results: Vec<Value> = results.collect();
     Ok(Answer::json(json!({
         "total": total,
@@ -101,9 +93,7 @@ fn field<'a>(person: &'a PersonState, name: &str) -> &'a str {
 /// AND and no operator must hold, NOT must not, and of those with OR at least one must.
 fn fits_all(criteria: &[Value], person: &PersonState) -> bool {
     let of = |operator: &'static str| {
-        criteria
-            .iter()
-            .filter(move |criterion| text(criterion, "operator") == operator)
+        criteria.iter().filter(move |criterion| text(criterion, "operator") == operator)
     };
     let required = of("AND").chain(of("")).all(|criterion| fits(criterion, person));
     let excluded = of("NOT").any(|criterion| fits(criterion, person));
@@ -121,11 +111,7 @@ fn fits(criterion: &Value, person: &PersonState) -> bool {
 
 /// Compares a field with the values of a criterion; the index is not case-sensitive.
 fn has_value(criterion: &Value, kind: &str, field: &str) -> bool {
-    let values = criterion
-        .get("values")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
+    let values = criterion.get("values").and_then(Value::as_array).into_iter().flatten();
     let mut values = values.chain(criterion.get("value")).filter_map(Value::as_str);
     values.any(|value| match kind {
         "CONTAINS" => field.to_lowercase().contains(&value.to_lowercase()),
@@ -137,12 +123,7 @@ fn has_value(criterion: &Value, kind: &str, field: &str) -> bool {
 }
 
 fn fields(criterion: &Value) -> impl Iterator<Item = &str> {
-    criterion
-        .get("fields")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
+    criterion.get("fields").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
 #[cfg(test)]
@@ -154,14 +135,9 @@ mod tests {
     use crate::rules::Lag;
 
     async fn find(probe: &Probe, query: Value) -> Vec<String> {
-        let reply = probe
-            .send("POST", "/api/v2/users/search", &json!({"query": query}))
-            .await;
+        let reply = probe.send("POST", "/api/v2/users/search", &json!({"query": query})).await;
         let results = reply.body["results"].as_array().unwrap();
-        results
-            .iter()
-            .map(|user| text(user, "email").to_owned())
-            .collect()
+        results.iter().map(|user| text(user, "email").to_owned()).collect()
     }
 
     #[tokio::test]
@@ -190,9 +166,7 @@ mod tests {
         assert_eq!(find(&probe, json!([email])).await.len(), 1);
         let deleted = json!({"type": "EXACT", "fields": ["state"], "values": ["deleted"]});
         assert_eq!(find(&probe, json!([email, deleted])).await.len(), 1);
-        probe
-            .simulator
-            .rules(|rules| rules.search_scope = SearchScope::ActiveOnly);
+        probe.simulator.rules(|rules| rules.search_scope = SearchScope::ActiveOnly);
         assert!(find(&probe, json!([email])).await.is_empty());
     }
 
@@ -214,10 +188,7 @@ mod tests {
     async fn a_search_the_tutorials_print_is_refused_and_a_violation() {
         let probe = Probe::start().await;
         let body = json!({"query": "email:jane.doe@example.com"});
-        assert_eq!(
-            probe.send("POST", "/api/v2/users/search", &body).await.status,
-            400
-        );
+        assert_eq!(probe.send("POST", "/api/v2/users/search", &body).await.status, 400);
         assert!(!probe.simulator.violations().is_empty());
     }
 }

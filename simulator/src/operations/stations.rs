@@ -28,18 +28,13 @@ pub(super) fn stations(organisation: &Organisation, person: &PersonState) -> Val
         let name = organisation.stations.get(id).map_or("", String::as_str);
         json!({"id": id, "name": name, "type": "inin_webrtc_softphone"})
     };
-    let effective = person
-        .associated_station
-        .as_ref()
-        .or(person.default_station.as_ref());
+    let effective = person.associated_station.as_ref().or(person.default_station.as_ref());
     let named = [
         ("associatedStation", person.associated_station.as_ref()),
         ("effectiveStation", effective),
         ("defaultStation", person.default_station.as_ref()),
     ];
-    let present = named
-        .into_iter()
-        .filter_map(|(name, id)| Some((name.to_owned(), station(id?))));
+    let present = named.into_iter().filter_map(|(name, id)| Some((name.to_owned(), station(id?))));
     Value::Object(present.collect::<Map<_, _>>())
 }
 
@@ -52,16 +47,12 @@ fn associate(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer,
         let message = "Station is already associated";
         return Err(Problem::new(409, "userservice.stationalreadyassociated", message));
     }
-    call.change(organisation, user, TOUCHED, |person| {
-        person.associated_station = Some(station)
-    })?;
+    call.change(organisation, user, TOUCHED, |person| person.associated_station = Some(station))?;
     Ok(Answer::empty(202))
 }
 
 fn disassociate(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
-    call.change(organisation, call.value("userId"), TOUCHED, |person| {
-        person.associated_station = None
-    })?;
+    call.change(organisation, call.value("userId"), TOUCHED, |person| person.associated_station = None)?;
     Ok(Answer::empty(202))
 }
 
@@ -74,19 +65,13 @@ fn set_default(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answe
 }
 
 fn clear_default(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
-    call.change(organisation, call.value("userId"), TOUCHED, |person| {
-        person.default_station = None
-    })?;
+    call.change(organisation, call.value("userId"), TOUCHED, |person| person.default_station = None)?;
     Ok(Answer::empty(202))
 }
 
 fn existing(organisation: &Organisation, call: &Call<'_>) -> Result<String, Problem> {
     let id = call.value("stationId");
-    organisation
-        .stations
-        .contains_key(id)
-        .then(|| id.to_owned())
-        .ok_or_else(Problem::not_found)
+    organisation.stations.contains_key(id).then(|| id.to_owned()).ok_or_else(Problem::not_found)
 }
 
 #[cfg(test)]
@@ -103,24 +88,16 @@ mod tests {
             .organisation(|org| presets::fully_assigned_agent(org, "Jane", "jane@example.com", "E1"));
         let before = probe.simulator.person(&agent).unwrap();
         let path = format!("/api/v2/users/{agent}/station");
-        assert_eq!(
-            probe.delete(&format!("{path}/associatedstation")).await.status,
-            202
-        );
+        assert_eq!(probe.delete(&format!("{path}/associatedstation")).await.status, 202);
         let left = probe.get(&path).await.body;
         assert_eq!(left.get("associatedStation"), None);
         assert_eq!(left["effectiveStation"], left["defaultStation"]);
         assert_eq!(probe.delete(&format!("{path}/defaultstation")).await.status, 202);
         assert_eq!(probe.get(&path).await.body, json!({}));
         let default = before.default_station.unwrap();
-        let given = probe
-            .send("PUT", &format!("{path}/defaultstation/{default}"), &Value::Null)
-            .await;
+        let given = probe.send("PUT", &format!("{path}/defaultstation/{default}"), &Value::Null).await;
         assert_eq!(
-            (
-                given.status,
-                probe.simulator.person(&agent).unwrap().default_station
-            ),
+            (given.status, probe.simulator.person(&agent).unwrap().default_station),
             (202, Some(default))
         );
         probe.assert_no_violations();
@@ -131,10 +108,7 @@ mod tests {
         let probe = Probe::start().await;
         let (jane, tom) = probe.simulator.organisation(|org| {
             let jane = presets::fully_assigned_agent(org, "Jane", "jane@example.com", "E1");
-            (
-                jane,
-                presets::fully_assigned_agent(org, "Tom", "tom@example.com", "E2"),
-            )
+            (jane, presets::fully_assigned_agent(org, "Tom", "tom@example.com", "E2"))
         });
         let desk = probe.simulator.person(&jane).unwrap().associated_station.unwrap();
         let path = format!("/api/v2/users/{tom}/station/associatedstation/{desk}");

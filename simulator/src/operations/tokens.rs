@@ -37,9 +37,7 @@ mod tests {
         let person = probe.simulator.person(&agent).unwrap();
         assert_eq!((person.tokens, person.tokens_revoked), (0, 2));
         assert_eq!(probe.delete(&path).await.status, 204);
-        probe
-            .simulator
-            .rules(|rules| rules.revoking_nothing = RevokingNothing::NotFound);
+        probe.simulator.rules(|rules| rules.revoking_nothing = RevokingNothing::NotFound);
         assert_eq!(probe.delete(&path).await.status, 404);
         assert_eq!(probe.get(&format!("/api/v2/users/{agent}")).await.status, 200);
     }

@@ -111,10 +111,7 @@ fn conversation_summary(person: &PersonState) -> Value {
 }
 
 fn groups(organisation: &Organisation, person: &PersonState) -> Vec<Value> {
-    let known = person
-        .groups
-        .iter()
-        .filter_map(|id| organisation.groups.get_key_value(id));
+    let known = person.groups.iter().filter_map(|id| organisation.groups.get_key_value(id));
     known
         .map(|(id, group)| {
             json!({

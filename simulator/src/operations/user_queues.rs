@@ -8,11 +8,8 @@ use crate::answer::{Answer, Problem};
 use crate::organisation::{Joining, Organisation, QueueMembership};
 use crate::rules::Kind;
 
-pub(super) const OPERATIONS: Operations = &[
-    ("getUserQueues", get_queues),
-    ("patchUserQueues", patch_queues),
-    ("patchUserQueue", patch_queue),
-];
+pub(super) const OPERATIONS: Operations =
+    &[("getUserQueues", get_queues), ("patchUserQueues", patch_queues), ("patchUserQueue", patch_queue)];
 
 /// No limit is published for `PATCH /users/{id}/queues`; more than the members of one call of a queue were never seen.
 const PATCHED_MAX: usize = 100;
@@ -40,16 +37,9 @@ fn get_queues(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer
 
 fn patch_queues(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
     let items = call.items(PATCHED_MAX)?;
-    let entities = join(
-        organisation,
-        call,
-        items.iter().map(|item| (text(item, "id"), item)),
-    )?;
+    let entities = join(organisation, call, items.iter().map(|item| (text(item, "id"), item)))?;
     let total = entities.len();
-    let page = Page {
-        number: 1,
-        size: PATCHED_MAX,
-    };
+    let page = Page { number: 1, size: PATCHED_MAX };
     Ok(Answer::json(page.listing(call, entities, total)))
 }
 
@@ -77,17 +67,12 @@ fn join<'a>(
         }
         changed
     })?;
-    Ok(changed
-        .iter()
-        .map(|(id, membership)| queue(organisation, id, *membership))
-        .collect())
+    Ok(changed.iter().map(|(id, membership)| queue(organisation, id, *membership)).collect())
 }
 
 fn queue(organisation: &Organisation, id: &str, membership: QueueMembership) -> Value {
-    let (name, division) = organisation
-        .queues
-        .get(id)
-        .map_or(("", ""), |queue| (queue.name.as_str(), queue.division.as_str()));
+    let (name, division) =
+        organisation.queues.get(id).map_or(("", ""), |queue| (queue.name.as_str(), queue.division.as_str()));
     json!({
         "id": id,
         "name": name,
@@ -118,23 +103,11 @@ mod tests {
             (first.ids().len(), &first.body["total"], &first.body["pageCount"]),
             (25, &json!(30), &json!(2))
         );
-        assert!(
-            first.body["entities"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .all(|queue| queue["joined"] == true)
-        );
+        assert!(first.body["entities"].as_array().unwrap().iter().all(|queue| queue["joined"] == true));
         let second = probe.get(first.body["nextUri"].as_str().unwrap()).await;
         assert_eq!((second.ids().len(), second.body.get("nextUri")), (5, None));
         let unjoined = probe.get(&format!("{path}?joined=false&pageSize=100")).await;
-        assert!(
-            unjoined.body["entities"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .all(|queue| queue["joined"] == false)
-        );
+        assert!(unjoined.body["entities"].as_array().unwrap().iter().all(|queue| queue["joined"] == false));
         assert_eq!(unjoined.ids().len(), 30);
         assert_eq!(probe.get(&format!("{path}?pageSize=101")).await.status, 400);
         probe.assert_no_violations();
@@ -149,20 +122,11 @@ mod tests {
         let ids = probe.simulator.person(&agent).unwrap().queues.into_keys();
         let mut body: Vec<Value> = ids.map(|id| json!({"id": id, "joined": false})).collect();
         body.push(json!({"id": "9e0a2d76-0f5c-4d1e-8a55-3b6f5f0b3c11", "joined": false}));
-        let answer = probe
-            .send(
-                "PATCH",
-                &format!("/api/v2/users/{agent}/queues"),
-                &Value::from(body),
-            )
-            .await;
+        let answer = probe.send("PATCH", &format!("/api/v2/users/{agent}/queues"), &Value::from(body)).await;
         assert_eq!((answer.status, answer.ids().len()), (200, 5));
         let queues = probe.simulator.person(&agent).unwrap().queues;
         assert!(
-            queues.len() == 5
-                && queues
-                    .values()
-                    .all(|membership| membership.joining == Joining::Unjoined)
+            queues.len() == 5 && queues.values().all(|membership| membership.joining == Joining::Unjoined)
         );
     }
 
@@ -172,14 +136,10 @@ mod tests {
         let agent = probe
             .simulator
             .organisation(|org| presets::fully_assigned_agent(org, "Jane", "jane@example.com", "E1"));
-        probe
-            .simulator
-            .set_lag(Kind::Queues, Lag::For(Duration::from_secs(10)));
+        probe.simulator.set_lag(Kind::Queues, Lag::For(Duration::from_secs(10)));
         let path = format!("/api/v2/users/{agent}/queues");
         let queue = probe.get(&path).await.ids()[0].clone();
-        let removed = probe
-            .delete(&format!("/api/v2/routing/queues/{queue}/members/{agent}"))
-            .await;
+        let removed = probe.delete(&format!("/api/v2/routing/queues/{queue}/members/{agent}")).await;
         assert_eq!(removed.status, 204);
         assert!(probe.get(&path).await.ids().contains(&queue));
         probe.simulator.advance(Duration::from_secs(10));

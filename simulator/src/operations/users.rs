@@ -29,20 +29,11 @@ fn get_user(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, 
         .read(Kind::Account, call.value("userId"), call.now)
         .filter(|person| (person.state == AccountState::Deleted) == deleted_wanted)
         .ok_or_else(no_such_user)?;
-    Ok(Answer::json(user_json::expanded(
-        organisation,
-        call,
-        &person,
-        &call.list("expand"),
-    )))
+    Ok(Answer::json(user_json::expanded(organisation, call, &person, &call.list("expand"))))
 }
 
 fn no_such_user() -> Problem {
-    Problem::new(
-        404,
-        "general.resource.not.found",
-        "Unable to find a user with that userId",
-    )
+    Problem::new(404, "general.resource.not.found", "Unable to find a user with that userId")
 }
 
 fn get_users(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
@@ -71,10 +62,8 @@ fn get_users(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer,
     let total = shown.len();
     let expand = call.list("expand");
     let on_page = page.cut(shown);
-    let entities = on_page
-        .iter()
-        .map(|person| user_json::expanded(organisation, call, person, &expand))
-        .collect();
+    let entities =
+        on_page.iter().map(|person| user_json::expanded(organisation, call, person, &expand)).collect();
     Ok(Answer::json(page.listing(call, entities, total)))
 }
 
@@ -87,12 +76,7 @@ fn get_by_external_id(organisation: &mut Organisation, call: &Call<'_>) -> Resul
         .map(|person| person.id.clone())
         .ok_or_else(Problem::not_found)?;
     let person = call.read(organisation, Kind::Account, &id)?;
-    Ok(Answer::json(user_json::expanded(
-        organisation,
-        call,
-        &person,
-        &call.list("expand"),
-    )))
+    Ok(Answer::json(user_json::expanded(organisation, call, &person, &call.list("expand"))))
 }
 
 fn get_routing_status(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
@@ -123,43 +107,29 @@ mod tests {
             org.add_person(Person::new("Gone", "gone@example.com").state(AccountState::Inactive))
         });
         assert!(!probe.get("/api/v2/users").await.ids().contains(&gone));
-        let batch = probe
-            .get(&format!(
-                "/api/v2/users?id={gone}&state=any&expand=routingStatus,presence"
-            ))
-            .await;
+        let batch =
+            probe.get(&format!("/api/v2/users?id={gone}&state=any&expand=routingStatus,presence")).await;
         assert_eq!(batch.ids(), [gone]);
         let many = vec!["x"; 101].join(",");
         let refused = probe.get(&format!("/api/v2/users?id={many}")).await;
-        assert_eq!(
-            (refused.status, refused.body["code"].as_str()),
-            (400, Some("max.user.ids"))
-        );
+        assert_eq!((refused.status, refused.body["code"].as_str()), (400, Some("max.user.ids")));
     }
 
     #[tokio::test]
     async fn one_user_is_shown_when_inactive_but_when_deleted_only_on_request() {
         let probe = Probe::start().await;
-        let gone = probe
-            .simulator
-            .organisation(|org| presets::bare_person(org, "Gone", "gone@example.com", "E1"));
+        let gone =
+            probe.simulator.organisation(|org| presets::bare_person(org, "Gone", "gone@example.com", "E1"));
         let path = format!("/api/v2/users/{gone}");
-        probe
-            .simulator
-            .organisation(|org| org.edit(&gone, |person| person.state = AccountState::Inactive));
+        probe.simulator.organisation(|org| org.edit(&gone, |person| person.state = AccountState::Inactive));
         assert_eq!(probe.get(&path).await.body["state"], "inactive");
-        probe
-            .simulator
-            .organisation(|org| org.edit(&gone, |person| person.state = AccountState::Deleted));
+        probe.simulator.organisation(|org| org.edit(&gone, |person| person.state = AccountState::Deleted));
         let missing = probe.get(&path).await;
         assert_eq!(
             (missing.status, missing.body["code"].as_str()),
             (404, Some("general.resource.not.found"))
         );
-        assert_eq!(
-            probe.get(&format!("{path}?state=deleted")).await.body["state"],
-            "deleted"
-        );
+        assert_eq!(probe.get(&format!("{path}?state=deleted")).await.body["state"], "deleted");
     }
 
     #[tokio::test]
@@ -167,19 +137,11 @@ mod tests {
         let probe = Probe::start().await;
         let jane = probe.simulator.organisation(presets::demonstration)[0].clone();
         let expand = "expand=routingStatus&expand=presence,conversationSummary,station,skills,languages,groups,team,authorization";
-        let found = probe
-            .get(&format!("/api/v2/users/externalid/workday/E1001?{expand}"))
-            .await;
+        let found = probe.get(&format!("/api/v2/users/externalid/workday/E1001?{expand}")).await;
         assert_eq!(found.body["id"], jane.as_str());
         assert_eq!(found.body["skills"].as_array().unwrap().len(), 3);
-        assert_eq!(
-            found.body["conversationSummary"]["call"]["contactCenter"]["active"],
-            0
-        );
-        assert_eq!(
-            probe.get("/api/v2/users/externalid/workday/e1001").await.status,
-            404
-        );
+        assert_eq!(found.body["conversationSummary"]["call"]["contactCenter"]["active"], 0);
+        assert_eq!(probe.get("/api/v2/users/externalid/workday/e1001").await.status, 404);
         probe.assert_no_violations();
     }
 }

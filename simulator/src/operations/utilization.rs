@@ -28,12 +28,9 @@ fn put(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Probl
 }
 
 fn delete(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
-    call.change(
-        organisation,
-        call.value("userId"),
-        &[Kind::Utilization],
-        |person| person.utilization = None,
-    )?;
+    call.change(organisation, call.value("userId"), &[Kind::Utilization], |person| {
+        person.utilization = None
+    })?;
     Ok(Answer::empty(200))
 }
 
@@ -81,15 +78,11 @@ mod tests {
             .simulator
             .organisation(|org| presets::fully_assigned_agent(org, "Jane", "jane@example.com", "E1"));
         probe.deactivate(&agent).await;
-        probe
-            .simulator
-            .rules(|rules| rules.inactive_writes = InactiveWrites::Refused);
+        probe.simulator.rules(|rules| rules.inactive_writes = InactiveWrites::Refused);
         let path = format!("/api/v2/routing/users/{agent}/utilization");
         assert_eq!(probe.delete(&path).await.status, 400);
         assert_eq!(probe.delete(&format!("/api/v2/tokens/{agent}")).await.status, 204);
-        probe
-            .simulator
-            .rules(|rules| rules.inactive_writes = InactiveWrites::Accepted);
+        probe.simulator.rules(|rules| rules.inactive_writes = InactiveWrites::Accepted);
         assert_eq!(probe.delete(&path).await.status, 200);
     }
 }

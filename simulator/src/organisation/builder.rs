@@ -44,10 +44,7 @@ impl Person {
 
     /// Adds an id in another system.
     pub fn external_id(mut self, authority: &str, key: &str) -> Self {
-        self.0.external_ids.push(ExternalId {
-            authority: authority.to_owned(),
-            key: key.to_owned(),
-        });
+        self.0.external_ids.push(ExternalId { authority: authority.to_owned(), key: key.to_owned() });
         self
     }
 
@@ -59,25 +56,14 @@ impl Person {
 
     /// Makes the person a member of a queue, in person, in ring 1.
     pub fn queue(self, queue: &str, joining: Joining) -> Self {
-        self.membership(
-            queue,
-            QueueMembership {
-                joining,
-                ring_number: 1,
-                by: MemberBy::User,
-            },
-        )
+        self.membership(queue, QueueMembership { joining, ring_number: 1, by: MemberBy::User })
     }
 
     /// Makes the person a joined member of a queue through a group.
     pub fn queue_by_group(self, queue: &str) -> Self {
         self.membership(
             queue,
-            QueueMembership {
-                joining: Joining::Joined,
-                ring_number: 1,
-                by: MemberBy::Group,
-            },
+            QueueMembership { joining: Joining::Joined, ring_number: 1, by: MemberBy::Group },
         )
     }
 
@@ -107,10 +93,7 @@ impl Person {
 
     /// Grants the person a role in a division, directly.
     pub fn grant(mut self, role: &str, division: &str) -> Self {
-        self.0.grants.insert(Grant {
-            role: role.to_owned(),
-            division: division.to_owned(),
-        });
+        self.0.grants.insert(Grant { role: role.to_owned(), division: division.to_owned() });
         self
     }
 

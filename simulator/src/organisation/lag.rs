@@ -33,29 +33,21 @@ impl Views {
         };
         let key = (kind, before.id.clone());
         // A second write within the lag prolongs it; what was visible before the first one stays visible.
-        let view = self
-            .0
-            .remove(&key)
-            .map_or_else(|| Arc::clone(before), |old| old.view);
+        let view = self.0.remove(&key).map_or_else(|| Arc::clone(before), |old| old.view);
         self.0.insert(key, Old { view, until });
     }
 
     /// Counts one read of this person and kind.
     pub(super) fn age(&mut self, kind: Kind, id: &str, now: Instant) {
         let key = (kind, id.to_owned());
-        if self
-            .0
-            .get_mut(&key)
-            .is_some_and(|old| !old.until.outlives_read(now))
-        {
+        if self.0.get_mut(&key).is_some_and(|old| !old.until.outlives_read(now)) {
             self.0.remove(&key);
         }
     }
 
     /// Counts one read of this kind for everybody.
     pub(super) fn age_all(&mut self, kind: Kind, now: Instant) {
-        self.0
-            .retain(|(of, _), old| *of != kind || old.until.outlives_read(now));
+        self.0.retain(|(of, _), old| *of != kind || old.until.outlives_read(now));
     }
 
     /// Gives the old view of this person and kind, if it is still shown.

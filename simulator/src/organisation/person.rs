@@ -30,9 +30,7 @@ impl AccountState {
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Inactive, Self::Deleted]
-            .into_iter()
-            .find(|state| state.as_str() == text)
+        [Self::Active, Self::Inactive, Self::Deleted].into_iter().find(|state| state.as_str() == text)
     }
 }
 

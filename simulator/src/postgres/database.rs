@@ -109,15 +109,11 @@ pub(super) async fn drop_left_behind(administration: &Url) -> Result<(), Postgre
         let mut connection = connect(administration).await?;
         let rows = sqlx::query(LIST).fetch_all(&mut connection).await?;
         connection.close().await?;
-        rows.iter()
-            .map(|row| row.try_get::<String, _>(0))
-            .collect::<Result<Vec<_>, _>>()
+        rows.iter().map(|row| row.try_get::<String, _>(0)).collect::<Result<Vec<_>, _>>()
     })
     .await?;
     let before = now_seconds().saturating_sub(LEFT_BEHIND_AFTER.as_secs());
-    let old = listed
-        .iter()
-        .filter(|name| created_at_seconds(name).is_some_and(|created| created < before));
+    let old = listed.iter().filter(|name| created_at_seconds(name).is_some_and(|created| created < before));
     for name in old.take(LEFT_BEHIND_LIMIT) {
         let drop = format!("-- drop_left_behind\ndrop database if exists \"{name}\"");
         if let Err(error) = execute(administration, "drop a left-behind database", drop).await {
@@ -130,11 +126,8 @@ pub(super) async fn drop_left_behind(administration: &Url) -> Result<(), Postgre
 /// The same server's URL for another database; a `dbname` parameter would win over the path.
 fn with_database(url: &Url, name: &str) -> String {
     let mut url = url.clone();
-    let parameters: Vec<(String, String)> = url
-        .query_pairs()
-        .into_owned()
-        .filter(|(key, _)| key != "dbname")
-        .collect();
+    let parameters: Vec<(String, String)> =
+        url.query_pairs().into_owned().filter(|(key, _)| key != "dbname").collect();
     url.set_path(&format!("/{name}"));
     url.set_query(None);
     if !parameters.is_empty() {
@@ -145,9 +138,7 @@ fn with_database(url: &Url, name: &str) -> String {
 
 /// `leaver_<prefix>_<seconds since 1970, in hex>_<random>`: the time tells a later run what was left behind.
 fn unique_name(prefix: &str, seconds: u64) -> String {
-    let mut prefix = prefix
-        .to_ascii_lowercase()
-        .replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+    let mut prefix = prefix.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
     prefix.truncate(PREFIX_LIMIT_BYTES);
     let random = Uuid::new_v4().simple().to_string();
     format!("leaver_{prefix}_{seconds:x}_{}", &random[..12])
@@ -162,9 +153,7 @@ fn created_at_seconds(name: &str) -> Option<u64> {
 }
 
 fn now_seconds() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 async fn drop_database(administration: &Url, name: &str) -> Result<(), PostgresError> {
@@ -179,13 +168,9 @@ fn drop_on_own_thread(administration: &Url, name: &str) {
         let thread = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| error.to_string())?;
-            runtime
-                .block_on(drop_database(administration, name))
-                .map_err(|error| error.to_string())
+            runtime.block_on(drop_database(administration, name)).map_err(|error| error.to_string())
         });
-        thread
-            .join()
-            .unwrap_or_else(|_| Err("the thread panicked".to_owned()))
+        thread.join().unwrap_or_else(|_| Err("the thread panicked".to_owned()))
     });
     if let Err(error) = dropped {
         tracing::warn!(name, error, "a database stays behind");
@@ -198,9 +183,7 @@ async fn execute(administration: &Url, action: &'static str, statement: String) 
     within_limit(action, async {
         let mut connection = connect(administration).await?;
         // Unprepared, because Postgres creates and drops databases outside of transactions only.
-        sqlx::raw_sql(AssertSqlSafe(statement))
-            .execute(&mut connection)
-            .await?;
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
         connection.close().await
     })
     .await
@@ -230,12 +213,7 @@ mod tests {
         let name = unique_name("Restarts & other \"catastrophes\" of the database", 0x6740_0000);
         assert!(name.len() <= 63 && !name.contains('"'), "{name}");
         assert_eq!(created_at_seconds(&name), Some(0x6740_0000));
-        for theirs in [
-            "leaver_production",
-            "leaver_eu_1",
-            "leaver",
-            "leaver_app_beef_notours",
-        ] {
+        for theirs in ["leaver_production", "leaver_eu_1", "leaver", "leaver_app_beef_notours"] {
             assert_eq!(created_at_seconds(theirs), None, "{theirs}");
         }
     }
@@ -243,14 +221,8 @@ mod tests {
     #[test]
     fn a_database_keeps_the_parameters_of_its_server() {
         let url = Url::parse("postgres://u:p@db:6432/app?sslmode=require&dbname=app").unwrap();
-        assert_eq!(
-            with_database(&url, "mine"),
-            "postgres://u:p@db:6432/mine?sslmode=require"
-        );
+        assert_eq!(with_database(&url, "mine"), "postgres://u:p@db:6432/mine?sslmode=require");
         let socket = Url::parse("postgres://postgres@localhost/postgres?host=%2Ftmp%2Fa").unwrap();
-        assert_eq!(
-            with_database(&socket, "mine"),
-            "postgres://postgres@localhost/mine?host=%2Ftmp%2Fa"
-        );
+        assert_eq!(with_database(&socket, "mine"), "postgres://postgres@localhost/mine?host=%2Ftmp%2Fa");
     }
 }

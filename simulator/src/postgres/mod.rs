@@ -98,10 +98,7 @@ impl Server {
         let parameters = [("host", private.folder().as_os_str().to_string_lossy())];
         let url = Url::parse_with_params("postgres://postgres@localhost/postgres", &parameters)
             .map_err(|error| PostgresError::BadUrl(error.into()))?;
-        Ok(Self {
-            url,
-            private: Some(Arc::new(private)),
-        })
+        Ok(Self { url, private: Some(Arc::new(private)) })
     }
 
     /// Starts the one server of this test process, at the first call, and hands it to every caller on any
@@ -116,10 +113,7 @@ impl Server {
     /// once.
     pub async fn shared_for_tests() -> Result<&'static Self, &'static PostgresError> {
         static SHARED: OnceCell<Result<Server, PostgresError>> = OnceCell::const_new();
-        SHARED
-            .get_or_init(|| Self::start(Durability::Throwaway))
-            .await
-            .as_ref()
+        SHARED.get_or_init(|| Self::start(Durability::Throwaway)).await.as_ref()
     }
 
     /// The URL of the server's administrative database, as a superuser or as `DATABASE_URL` has it.

@@ -33,10 +33,7 @@ impl Programs {
         NEEDED
             .iter()
             .all(|name| folder.join(name).is_file())
-            .then(|| Self {
-                folder: folder.to_path_buf(),
-                libraries: Vec::new(),
-            })
+            .then(|| Self { folder: folder.to_path_buf(), libraries: Vec::new() })
     }
 }
 
@@ -66,12 +63,7 @@ pub(super) fn user_to_run_as() -> Result<Option<User>, PostgresError> {
     }
     ["postgres", "nobody"]
         .into_iter()
-        .find_map(|name| {
-            Some(User {
-                uid: id(&["-u", name])?,
-                gid: id(&["-g", name])?,
-            })
-        })
+        .find_map(|name| Some(User { uid: id(&["-u", name])?, gid: id(&["-g", name])? }))
         .map(Some)
         .ok_or(PostgresError::NoUser)
 }
@@ -81,29 +73,17 @@ pub(super) fn newest(parent: &Path, prefix: &str, suffix: &str) -> Option<Progra
     let mut versions: Vec<(Vec<u32>, PathBuf)> = std::fs::read_dir(parent)
         .ok()?
         .flatten()
-        .filter_map(|entry| {
-            Some((
-                version(entry.file_name().to_str()?.strip_prefix(prefix)?)?,
-                entry.path(),
-            ))
-        })
+        .filter_map(|entry| Some((version(entry.file_name().to_str()?.strip_prefix(prefix)?)?, entry.path())))
         .collect();
     versions.sort();
-    versions
-        .iter()
-        .rev()
-        .find_map(|(_, folder)| Programs::in_folder(&folder.join(suffix)))
+    versions.iter().rev().find_map(|(_, folder)| Programs::in_folder(&folder.join(suffix)))
 }
 
 fn installed() -> Option<Programs> {
     let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path)
-        .find_map(|folder| Programs::in_folder(&folder))
-        .or_else(|| {
-            BY_VERSION
-                .iter()
-                .find_map(|(parent, prefix, suffix)| newest(Path::new(parent), prefix, suffix))
-        })
+    env::split_paths(&path).find_map(|folder| Programs::in_folder(&folder)).or_else(|| {
+        BY_VERSION.iter().find_map(|(parent, prefix, suffix)| newest(Path::new(parent), prefix, suffix))
+    })
 }
 
 /// Reads "16" and "9.6"; as numbers, because as text 9.6 would be newer than 16.
@@ -113,15 +93,8 @@ fn version(text: &str) -> Option<Vec<u32>> {
 
 /// Asks `id`, which knows users from every source that the system is set up with, and needs no unsafe call.
 fn id(arguments: &[&str]) -> Option<u32> {
-    let output = Command::new("id")
-        .args(arguments)
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8(output.stdout).ok()?.trim().parse().ok())?
+    let output = Command::new("id").args(arguments).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8(output.stdout).ok()?.trim().parse().ok())?
 }
 
 #[cfg(test)]
@@ -131,12 +104,9 @@ mod tests {
     #[test]
     fn the_newest_complete_version_is_taken_and_versions_are_compared_as_numbers() {
         let parent = env::temp_dir().join(format!("leaver-programs-{}", uuid::Uuid::new_v4().simple()));
-        for (folder, names) in [
-            ("9.6", &NEEDED[..]),
-            ("15", &NEEDED[..]),
-            ("17", &NEEDED[..2]),
-            ("common", &NEEDED[..]),
-        ] {
+        for (folder, names) in
+            [("9.6", &NEEDED[..]), ("15", &NEEDED[..]), ("17", &NEEDED[..2]), ("common", &NEEDED[..])]
+        {
             let bin = parent.join(folder).join("bin");
             std::fs::create_dir_all(&bin).unwrap();
             for name in names {

@@ -20,10 +20,7 @@ async fn a_private_server_starts_accepts_connections_and_leaves_no_folder() {
     let folder = server.folder().unwrap().to_path_buf();
     assert_eq!(one_text(server.url(), "show fsync").await.unwrap(), "on");
     assert_eq!(one_text(server.url(), "show listen_addresses").await.unwrap(), "");
-    assert_eq!(
-        one_text(server.url(), "show server_encoding").await.unwrap(),
-        "UTF8"
-    );
+    assert_eq!(one_text(server.url(), "show server_encoding").await.unwrap(), "UTF8");
     let postmaster = postmaster(&folder);
     server.end().await;
     assert!(!folder.exists() && !is_running(postmaster));
@@ -33,19 +30,12 @@ async fn a_private_server_starts_accepts_connections_and_leaves_no_folder() {
 async fn two_databases_are_separate_and_a_copy_has_what_its_template_had() {
     let server = Server::shared_for_tests().await.unwrap();
     let template = server.create_database("template").await.unwrap();
-    one_text(template.url(), "create table t (x text)")
-        .await
-        .unwrap_err();
+    one_text(template.url(), "create table t (x text)").await.unwrap_err();
     let copy = server.create_from_template(&template, "copy").await.unwrap();
     let other = server.create_database("other").await.unwrap();
     const COUNT: &str = "select count(*)::text from t";
     assert_eq!(one_text(copy.url(), COUNT).await.unwrap(), "0");
-    assert_eq!(
-        one_text(copy.url(), "insert into t values ('a') returning x")
-            .await
-            .unwrap(),
-        "a"
-    );
+    assert_eq!(one_text(copy.url(), "insert into t values ('a') returning x").await.unwrap(), "a");
     assert_eq!(one_text(template.url(), COUNT).await.unwrap(), "0");
     one_text(other.url(), COUNT).await.unwrap_err();
     let url = copy.url().to_owned();
@@ -56,9 +46,8 @@ async fn two_databases_are_separate_and_a_copy_has_what_its_template_had() {
 #[test]
 fn many_runtimes_at_once_share_one_server() {
     let urls: Vec<String> = std::thread::scope(|scope| {
-        let copies: Vec<_> = (0..16)
-            .map(|_| scope.spawn(|| on_own_runtime(copy_of_shared_template())))
-            .collect();
+        let copies: Vec<_> =
+            (0..16).map(|_| scope.spawn(|| on_own_runtime(copy_of_shared_template()))).collect();
         copies.into_iter().map(|copy| copy.join().unwrap()).collect()
     });
     let unique: std::collections::BTreeSet<&String> = urls.iter().collect();
@@ -77,10 +66,7 @@ async fn what_was_acknowledged_survives_a_server_that_was_taken_away() {
     server.stop_immediately().await.unwrap();
     sqlx::raw_sql("select 1").execute(&mut before).await.unwrap_err();
     one_text(database.url(), "select x from t").await.unwrap_err();
-    assert!(matches!(
-        server.stop_immediately().await,
-        Err(PostgresError::Refused { .. })
-    ));
+    assert!(matches!(server.stop_immediately().await, Err(PostgresError::Refused { .. })));
     server.restart().await.unwrap();
     assert_eq!(one_text(database.url(), "select x from t").await.unwrap(), "kept");
 }
@@ -129,20 +115,14 @@ fn the_program_that_is_killed() {
 async fn copy_of_shared_template() -> String {
     static TEMPLATE: OnceCell<Database> = OnceCell::const_new();
     let server = Server::shared_for_tests().await.unwrap();
-    let template = TEMPLATE
-        .get_or_init(async || server.create_database("many").await.unwrap())
-        .await;
+    let template = TEMPLATE.get_or_init(async || server.create_database("many").await.unwrap()).await;
     let copy = server.create_from_template(template, "many_copy").await.unwrap();
     assert_eq!(one_text(copy.url(), "select 'here'").await.unwrap(), "here");
     copy.url().to_owned()
 }
 
 fn on_own_runtime<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(work)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
 async fn one_text(url: &str, query: &'static str) -> Result<String, sqlx::Error> {
@@ -158,10 +138,7 @@ fn postmaster(folder: &Path) -> u32 {
 }
 
 fn is_running(pid: u32) -> bool {
-    let output = Command::new("ps")
-        .args(["-o", "stat=", "-p", &pid.to_string()])
-        .output()
-        .unwrap();
+    let output = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output().unwrap();
     // Where nobody reaps, as in some containers, a stopped process stays as a zombie.
     output.status.success() && !output.stdout.starts_with(b"Z")
 }

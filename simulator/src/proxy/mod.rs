@@ -76,23 +76,12 @@ impl Proxy {
         let (delay, delays) = watch::channel(Duration::ZERO);
         let (orders, received) = mpsc::unbounded_channel();
         let counts = Arc::new(Counts::default());
-        let service = Service {
-            target: target.clone(),
-            delays,
-            counts: Arc::clone(&counts),
-        };
+        let service = Service { target: target.clone(), delays, counts: Arc::clone(&counts) };
         let thread = std::thread::Builder::new()
             .name("postgres-proxy".to_owned())
             .spawn(move || runtime.block_on(service.run(listener, address, received)))
             .map_err(ProxyError::NotStarted)?;
-        Ok(Self {
-            address,
-            target,
-            delay,
-            counts,
-            orders: Some(orders),
-            thread: Some(thread),
-        })
+        Ok(Self { address, target, delay, counts, orders: Some(orders), thread: Some(thread) })
     }
 
     /// The URL that reaches the database of `database_url` through this proxy; user, password and parameters
@@ -105,18 +94,14 @@ impl Proxy {
         let bad = |error: Box<dyn std::error::Error + Send + Sync>| ProxyError::BadUrl(error);
         let mut url = Url::parse(database_url).map_err(|error| bad(error.into()))?;
         let replaced = ["host", "hostaddr", "port"];
-        let mut parameters: Vec<(String, String)> = url
-            .query_pairs()
-            .into_owned()
-            .filter(|(key, _)| !replaced.contains(&key.as_str()))
-            .collect();
+        let mut parameters: Vec<(String, String)> =
+            url.query_pairs().into_owned().filter(|(key, _)| !replaced.contains(&key.as_str())).collect();
         if matches!(self.target, Target::Unix(_)) {
             // A client asks for TLS over TCP, and a server offers none over its Unix socket.
             parameters.retain(|(key, _)| key != "sslmode" && key != "ssl-mode");
             parameters.push(("sslmode".to_owned(), "disable".to_owned()));
         }
-        url.set_host(Some(&self.address.ip().to_string()))
-            .map_err(|error| bad(error.into()))?;
+        url.set_host(Some(&self.address.ip().to_string())).map_err(|error| bad(error.into()))?;
         url.set_port(Some(self.address.port()))
             .map_err(|()| bad("a URL without a place for a port".into()))?;
         url.set_query(None);

@@ -21,10 +21,8 @@ const CANCEL_ATTEMPTS: u32 = 50;
 async fn a_client_logs_in_over_tcp_to_a_server_that_has_only_a_unix_socket() {
     let (database, proxy) = database_behind_a_proxy().await;
     let mut connection = connect(&proxy, &database).await.unwrap();
-    let name: String = sqlx::query_scalar("select current_database()::text")
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
+    let name: String =
+        sqlx::query_scalar("select current_database()::text").fetch_one(&mut connection).await.unwrap();
     assert_eq!(name, database.name());
     assert_eq!((proxy.connections_accepted(), proxy.connections_open()), (1, 1));
 }
@@ -61,9 +59,7 @@ async fn a_proxy_that_is_down_refuses_new_connections_keeps_the_old_and_comes_ba
     for _ in 0..3 {
         proxy.set_availability(Availability::Down).unwrap();
         let refused = connect(&proxy, &database).await.unwrap_err();
-        let sqlx::Error::Io(error) = refused else {
-            panic!("{refused}")
-        };
+        let sqlx::Error::Io(error) = refused else { panic!("{refused}") };
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         old.ping().await.unwrap();
         proxy.set_availability(Availability::Up).unwrap();
@@ -77,20 +73,12 @@ async fn a_cancel_request_reaches_the_query_it_is_meant_for() {
     let database = server.create_database("by_hand").await.unwrap();
     let proxy = Proxy::start(database.url()).unwrap();
     let (mut client, key) = log_in_by_hand(&proxy, &database);
-    client
-        .write_all(&message(b"Q", b"select pg_sleep(60)\0"))
-        .unwrap();
+    client.write_all(&message(b"Q", b"select pg_sleep(60)\0")).unwrap();
     for _ in 0..CANCEL_ATTEMPTS {
         let mut cancel = TcpStream::connect(proxy.address).unwrap();
         cancel.set_read_timeout(Some(READ_LIMIT)).unwrap();
-        cancel
-            .write_all(&message(b"", &[&80_877_102_u32.to_be_bytes(), &key[..]].concat()))
-            .unwrap();
-        assert_eq!(
-            cancel.read(&mut [0]).unwrap(),
-            0,
-            "the server closes a cancel request without a word"
-        );
+        cancel.write_all(&message(b"", &[&80_877_102_u32.to_be_bytes(), &key[..]].concat())).unwrap();
+        assert_eq!(cancel.read(&mut [0]).unwrap(), 0, "the server closes a cancel request without a word");
         client.set_read_timeout(Some(DELAY)).unwrap();
         if client.peek(&mut [0]).is_ok() {
             break;
@@ -116,12 +104,7 @@ async fn a_client_that_has_closed_its_half_still_gets_its_late_answer() {
 }
 
 async fn database_behind_a_proxy() -> (Database, Proxy) {
-    let database = Server::shared_for_tests()
-        .await
-        .unwrap()
-        .create_database("proxy")
-        .await
-        .unwrap();
+    let database = Server::shared_for_tests().await.unwrap().create_database("proxy").await.unwrap();
     let proxy = Proxy::start(database.url()).unwrap();
     (database, proxy)
 }
@@ -136,12 +119,7 @@ fn log_in_by_hand(proxy: &Proxy, database: &Database) -> (TcpStream, Vec<u8>) {
     let mut client = TcpStream::connect(proxy.address).unwrap();
     client.set_read_timeout(Some(READ_LIMIT)).unwrap();
     let parameters = format!("user\0postgres\0database\0{}\0\0", database.name());
-    client
-        .write_all(&message(
-            b"",
-            &[&196_608_u32.to_be_bytes(), parameters.as_bytes()].concat(),
-        ))
-        .unwrap();
+    client.write_all(&message(b"", &[&196_608_u32.to_be_bytes(), parameters.as_bytes()].concat())).unwrap();
     let mut key = Vec::new();
     loop {
         match next_message(&mut client) {

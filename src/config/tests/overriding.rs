@@ -25,15 +25,9 @@ fn a_variable_overrides_a_value_of_every_type() {
     assert_eq!(config.server.body_limit, 2048);
     assert_eq!(config.database.url.expose_secret(), "postgresql:///other");
     assert_eq!(config.genesys.client_id, "0123");
-    assert_eq!(
-        config.genesys.client_secret.expose_secret(),
-        "hushhush-other-secret"
-    );
+    assert_eq!(config.genesys.client_secret.expose_secret(), "hushhush-other-secret");
     assert_eq!(config.policy.order, Order::AccessFirst);
-    assert_eq!(
-        config.policy.effective_at,
-        EffectiveAt::At(NaiveTime::from_hms_opt(17, 30, 0).unwrap())
-    );
+    assert_eq!(config.policy.effective_at, EffectiveAt::At(NaiveTime::from_hms_opt(17, 30, 0).unwrap()));
     assert_eq!(config.policy.immediate_types, ["layoff"]);
     assert_eq!(config.worker.lease, Duration::from_millis(250));
     assert_eq!(config.operators[0].role, Role::Approver);
@@ -54,11 +48,7 @@ fn a_variable_sets_what_the_file_leaves_out_whatever_it_looks_like() {
             ("ATTEMPTS", "3"),
         ],
     );
-    assert_eq!(
-        config.genesys.client_secret.expose_secret(),
-        "1234567890123456",
-        "a number can be a secret"
-    );
+    assert_eq!(config.genesys.client_secret.expose_secret(), "1234567890123456", "a number can be a secret");
     assert_eq!(config.genesys.requests_per_minute, 60);
     assert_eq!(config.worker.concurrency, 2);
     assert_eq!(config.policy.time_zone, chrono_tz::Europe::Berlin);

@@ -8,11 +8,7 @@ use additions::ADDITIONS;
 
 /// What is replaced in the minimal file, by what, and the line that it is refused with.
 const REPLACEMENTS: &[(&str, &str, &str)] = &[
-    (
-        "url = \"postgres://leaver@localhost/leaver\"",
-        "",
-        "database.url: is missing",
-    ),
+    ("url = \"postgres://leaver@localhost/leaver\"", "", "database.url: is missing"),
     (
         "url = \"postgres://leaver@localhost/leaver\"",
         "url = \"mysql://leaver:hushhush@localhost\"",
@@ -55,16 +51,8 @@ const REPLACEMENTS: &[(&str, &str, &str)] = &[
         "genesys.api_url: expected an address without a path or a query",
     ),
     ("client_id = \"client\"", "", "genesys.client_id: is missing"),
-    (
-        "client_id = \"client\"",
-        "client_id = 7",
-        "genesys.client_id: expected a string, found a whole number",
-    ),
-    (
-        "client_secret = \"env:GENESYS_CLIENT_SECRET\"",
-        "",
-        "genesys.client_secret: is missing",
-    ),
+    ("client_id = \"client\"", "client_id = 7", "genesys.client_id: expected a string, found a whole number"),
+    ("client_secret = \"env:GENESYS_CLIENT_SECRET\"", "", "genesys.client_secret: is missing"),
     (
         "client_secret = \"env:GENESYS_CLIENT_SECRET\"",
         "client_secrt = \"hushhush-genesys-secret\"",
@@ -149,11 +137,7 @@ const OVERRIDES: &[(&str, &str, &str)] = &[
         "hushhush",
         "sources.workday.secrets[0]: has 8 bytes, but a secret needs at least 16 (set by LEAVER__SOURCES__WORKDAY__SECRETS__0)",
     ),
-    (
-        "LEAVER__OPERATORS__1__ROLE",
-        "viewer",
-        "operators[1]: unknown key (set by LEAVER__OPERATORS__1__ROLE)",
-    ),
+    ("LEAVER__OPERATORS__1__ROLE", "viewer", "operators[1]: unknown key (set by LEAVER__OPERATORS__1__ROLE)"),
     (
         "LEAVER__OPERATORS__0__ROLE",
         "chief",
@@ -184,16 +168,8 @@ const OVERRIDES: &[(&str, &str, &str)] = &[
         "http://127.0.0.1:1",
         "genesys.region: give either region or api_url and login_url, not both",
     ),
-    (
-        "LEAVER__WORKER",
-        "x",
-        "LEAVER__WORKER: names no setting (LEAVER__SECTION__KEY)",
-    ),
-    (
-        "LEAVER__WORKER__",
-        "x",
-        "LEAVER__WORKER__: names no setting (LEAVER__SECTION__KEY)",
-    ),
+    ("LEAVER__WORKER", "x", "LEAVER__WORKER: names no setting (LEAVER__SECTION__KEY)"),
+    ("LEAVER__WORKER__", "x", "LEAVER__WORKER__: names no setting (LEAVER__SECTION__KEY)"),
     (
         "LEAVER__A__B__C__D__E__F__G__H__I",
         "x",
@@ -247,15 +223,10 @@ fn text_that_is_not_toml_is_refused_without_quoting_it() {
 
 #[test]
 fn a_file_that_is_missing_or_far_too_long_is_refused_by_its_name() {
-    let missing = Config::load(Path::new("/nonexistent/leaver.toml"))
-        .unwrap_err()
-        .to_string();
+    let missing = Config::load(Path::new("/nonexistent/leaver.toml")).unwrap_err().to_string();
     let expected = "/nonexistent/leaver.toml: cannot be read: No such file or directory (os error 2) \
                     (leaver.example.toml shows a complete one)";
     assert_eq!(missing, expected);
     let endless = Config::load(Path::new("/dev/zero")).unwrap_err().to_string();
-    assert!(
-        endless.starts_with("/dev/zero: cannot be read: more than 1048576 bytes"),
-        "{endless}"
-    );
+    assert!(endless.starts_with("/dev/zero: cannot be read: more than 1048576 bytes"), "{endless}");
 }

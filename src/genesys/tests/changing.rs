@@ -14,13 +14,7 @@ use crate::genesys::{
 const TOKENS: &str = "/api/v2/tokens/u-jane";
 
 async fn revoke(bench: &Bench) -> Result<Done, CallFailed> {
-    bench
-        .genesys
-        .prepare_call()
-        .await
-        .unwrap()
-        .revoke_tokens(&jane())
-        .await
+    bench.genesys.prepare_call().await.unwrap().revoke_tokens(&jane()).await
 }
 
 fn queue() -> QueueId {
@@ -38,13 +32,7 @@ async fn any_success_is_success_whatever_its_body() {
         let answer = ResponseTemplate::new(status).insert_header("ININ-Correlation-Id", "c-9");
         bench.answer("DELETE", TOKENS, answer.set_body_string(body)).await;
         let done = revoke(&bench).await.unwrap();
-        assert_eq!(
-            done,
-            Done {
-                effect: Effect::Removed,
-                correlation_id: Some("c-9".to_owned())
-            }
-        );
+        assert_eq!(done, Done { effect: Effect::Removed, correlation_id: Some("c-9".to_owned()) });
     }
 }
 
@@ -58,10 +46,7 @@ async fn what_is_gone_already_is_success() {
 #[tokio::test]
 async fn a_404_is_no_success_where_the_call_would_have_had_more_to_do() {
     let bench = Bench::new().await;
-    Mock::given(any())
-        .respond_with(failing(404, "not.found"))
-        .mount(&bench.server)
-        .await;
+    Mock::given(any()).respond_with(failing(404, "not.found")).mount(&bench.server).await;
     let prepare = || async { bench.genesys.prepare_call().await.unwrap() };
     let failures = [
         prepare().await.deactivate(&jane(), 1).await,
@@ -93,11 +78,7 @@ async fn a_failed_call_says_what_is_known_and_is_never_repeated() {
         bench.answer("DELETE", TOKENS, failing(status, "x")).await;
         let failed = revoke(&bench).await.unwrap_err();
         assert_eq!(failed.outcome(), outcome, "{status}");
-        assert_eq!(
-            failed.error().is_about_the_content(),
-            matches!(status, 400 | 409),
-            "{status}"
-        );
+        assert_eq!(failed.error().is_about_the_content(), matches!(status, 400 | 409), "{status}");
         assert_eq!(bench.requests(TOKENS).await.len(), 1, "{status}");
         assert!(failed.error().request_id().is_some() && failed.error().correlation_id() == Some("c-1"));
     }
@@ -107,35 +88,19 @@ async fn a_failed_call_says_what_is_known_and_is_never_repeated() {
 async fn a_call_without_an_answer_in_time_has_an_unknown_outcome() {
     let bench = Bench::with(|settings| settings.timeout = Duration::from_millis(200)).await;
     bench.login(ok(token("token-1"))).await;
-    bench
-        .answer(
-            "DELETE",
-            TOKENS,
-            ResponseTemplate::new(204).set_delay(Duration::from_secs(30)),
-        )
-        .await;
+    bench.answer("DELETE", TOKENS, ResponseTemplate::new(204).set_delay(Duration::from_secs(30))).await;
     let failed = revoke(&bench).await.unwrap_err();
-    assert_eq!(
-        (failed.error().code().as_str(), failed.outcome()),
-        ("timeout", CallOutcome::Unknown)
-    );
+    assert_eq!((failed.error().code().as_str(), failed.outcome()), ("timeout", CallOutcome::Unknown));
 }
 
 #[tokio::test]
 async fn a_call_that_finds_no_connection_was_not_sent() {
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let nowhere = Url::parse(&format!("http://{closed}")).unwrap();
     let bench = Bench::with(|settings| settings.api_url = nowhere).await;
     bench.login(ok(token("token-1"))).await;
     let failed = revoke(&bench).await.unwrap_err();
-    assert_eq!(
-        (failed.error().code().as_str(), failed.outcome()),
-        ("not_connected", CallOutcome::NotSent)
-    );
+    assert_eq!((failed.error().code().as_str(), failed.outcome()), ("not_connected", CallOutcome::NotSent));
 }
 
 #[tokio::test]
@@ -159,27 +124,16 @@ async fn an_answer_cut_short_is_neither_an_empty_one_nor_a_known_one() {
     let bench = Bench::with(|settings| settings.api_url = url).await;
     bench.login(ok(token("token-1"))).await;
     let error = bench.genesys.stations_of(&jane()).await.unwrap_err();
-    assert_eq!(
-        (error.code().as_str(), error.is_transient()),
-        ("connection_lost", true)
-    );
+    assert_eq!((error.code().as_str(), error.is_transient()), ("connection_lost", true));
     let failed = revoke(&bench).await.unwrap_err();
-    assert_eq!(
-        (failed.error().code().as_str(), failed.outcome()),
-        ("connection_lost", CallOutcome::Unknown)
-    );
+    assert_eq!((failed.error().code().as_str(), failed.outcome()), ("connection_lost", CallOutcome::Unknown));
     server.await.unwrap();
 }
 
 #[tokio::test]
 async fn a_call_past_its_deadline_or_its_permit_is_not_sent() {
     let bench = Bench::new().await;
-    let call = bench
-        .genesys
-        .prepare_call()
-        .await
-        .unwrap()
-        .sent_before(Instant::now());
+    let call = bench.genesys.prepare_call().await.unwrap().sent_before(Instant::now());
     let failed = call.revoke_tokens(&jane()).await.unwrap_err();
     assert!(matches!(failed.error(), Error::Lapsed(Lapse::Deadline)));
     assert_eq!(failed.outcome(), CallOutcome::NotSent);
@@ -195,10 +149,8 @@ async fn a_call_past_its_deadline_or_its_permit_is_not_sent() {
 async fn the_id_that_was_known_before_is_the_one_that_is_sent() {
     let bench = Bench::new().await;
     bench.answer("DELETE", TOKENS, ResponseTemplate::new(204)).await;
-    let (first, second) = (
-        bench.genesys.prepare_call().await.unwrap(),
-        bench.genesys.prepare_call().await.unwrap(),
-    );
+    let (first, second) =
+        (bench.genesys.prepare_call().await.unwrap(), bench.genesys.prepare_call().await.unwrap());
     let ids = [first.request_id().to_string(), second.request_id().to_string()];
     assert_ne!(ids[0], ids[1]);
     first.revoke_tokens(&jane()).await.unwrap();
@@ -212,17 +164,8 @@ async fn the_id_that_was_known_before_is_the_one_that_is_sent() {
 #[tokio::test]
 async fn a_version_conflict_is_known_as_one() {
     let bench = Bench::new().await;
-    bench
-        .answer("PATCH", JANE, failing(409, "general.conflict"))
-        .await;
-    let failed = bench
-        .genesys
-        .prepare_call()
-        .await
-        .unwrap()
-        .deactivate(&jane(), 7)
-        .await
-        .unwrap_err();
+    bench.answer("PATCH", JANE, failing(409, "general.conflict")).await;
+    let failed = bench.genesys.prepare_call().await.unwrap().deactivate(&jane(), 7).await.unwrap_err();
     assert!(matches!(failed.error(), Error::VersionConflict { .. }));
     assert_eq!(failed.error().code(), "409 general.conflict");
 }
@@ -233,10 +176,7 @@ async fn expect_call<F: Future<Output = Result<Done, CallFailed>>>(
     make: impl FnOnce(OneCall) -> F,
 ) {
     let bench = Bench::new().await;
-    mock.respond_with(ResponseTemplate::new(200))
-        .expect(1)
-        .mount(&bench.server)
-        .await;
+    mock.respond_with(ResponseTemplate::new(200)).expect(1).mount(&bench.server).await;
     let call = bench.genesys.prepare_call().await.unwrap();
     make(call).await.unwrap();
 }
@@ -249,26 +189,15 @@ async fn calls_with_a_body_send_exactly_what_is_published() {
     expect_call(patch, |call| call.deactivate(&jane, 7)).await;
 
     let skills = Mock::given(method("PUT")).and(path(format!("{JANE}/routingskills/bulk")));
-    expect_call(skills.and(body_json(json!([]))), |call| {
-        call.clear_routing_skills(&jane)
-    })
-    .await;
+    expect_call(skills.and(body_json(json!([]))), |call| call.clear_routing_skills(&jane)).await;
 
     let members = Mock::given(method("POST")).and(path("/api/v2/routing/queues/q/members"));
-    let members = members
-        .and(query_param("delete", "true"))
-        .and(body_json(json!([{"id": "u-jane"}])));
-    expect_call(members, |call| {
-        call.remove_queue_members(&queue, std::slice::from_ref(&jane))
-    })
-    .await;
+    let members = members.and(query_param("delete", "true")).and(body_json(json!([{"id": "u-jane"}])));
+    expect_call(members, |call| call.remove_queue_members(&queue, std::slice::from_ref(&jane))).await;
 
     let grants = Mock::given(method("POST")).and(path("/api/v2/authorization/subjects/u-jane/bulkremove"));
     let grants = grants.and(body_json(json!({"grants": [{"roleId": "r", "divisionId": "*"}]})));
-    expect_call(grants, |call| async {
-        call.remove_grants(&jane, &[role()]).await
-    })
-    .await;
+    expect_call(grants, |call| async { call.remove_grants(&jane, &[role()]).await }).await;
 }
 
 #[tokio::test]
@@ -276,24 +205,16 @@ async fn calls_without_a_body_go_where_is_published() {
     let (jane, queue, (role, division)) = (jane(), queue(), role());
     let language = "l".parse().unwrap();
     let delete = |at: &str| Mock::given(method("DELETE")).and(path(at.to_owned()));
-    expect_call(delete("/api/v2/routing/queues/q/members/u-jane"), |c| {
-        c.delete_queue_member(&queue, &jane)
-    })
-    .await;
+    expect_call(delete("/api/v2/routing/queues/q/members/u-jane"), |c| c.delete_queue_member(&queue, &jane))
+        .await;
     let at = format!("{JANE}/routinglanguages/l");
     expect_call(delete(&at), |c| c.delete_routing_language(&jane, &language)).await;
-    expect_call(delete("/api/v2/routing/users/u-jane/utilization"), |c| {
-        c.delete_utilization(&jane)
-    })
-    .await;
+    expect_call(delete("/api/v2/routing/users/u-jane/utilization"), |c| c.delete_utilization(&jane)).await;
     let at = "/api/v2/authorization/subjects/u-jane/divisions/%2A/roles/r";
     expect_call(delete(at), |c| c.delete_grant(&jane, &role, &division)).await;
     let at = format!("{JANE}/station/associatedstation");
     expect_call(delete(&at), |c| c.delete_associated_station(&jane)).await;
-    expect_call(delete(&format!("{JANE}/station/defaultstation")), |c| {
-        c.delete_default_station(&jane)
-    })
-    .await;
+    expect_call(delete(&format!("{JANE}/station/defaultstation")), |c| c.delete_default_station(&jane)).await;
     expect_call(delete(TOKENS), |c| c.revoke_tokens(&jane)).await;
 }
 

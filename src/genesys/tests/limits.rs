@@ -15,14 +15,7 @@ async fn every_request_has_its_own_permit() {
     bench.answer("GET", JANE, ok(user("u-jane"))).await;
     bench.answer("DELETE", TOKENS, ResponseTemplate::new(204)).await;
     bench.genesys.user(&jane()).await.unwrap();
-    bench
-        .genesys
-        .prepare_call()
-        .await
-        .unwrap()
-        .revoke_tokens(&jane())
-        .await
-        .unwrap();
+    bench.genesys.prepare_call().await.unwrap().revoke_tokens(&jane()).await.unwrap();
     let sent = bench.requests("/").await.len();
     assert_eq!((sent, bench.pacer.reserved()), (6, 6));
 }
@@ -31,12 +24,7 @@ async fn every_request_has_its_own_permit() {
 async fn a_lapsed_permit_is_thrown_away() {
     let bench = Bench::new().await;
     bench.answer("GET", JANE, ok(user("u-jane"))).await;
-    bench
-        .pacer
-        .lifetimes
-        .lock()
-        .unwrap()
-        .extend([Duration::ZERO, Duration::ZERO]);
+    bench.pacer.lifetimes.lock().unwrap().extend([Duration::ZERO, Duration::ZERO]);
     bench.genesys.user(&jane()).await.unwrap();
     assert_eq!((bench.requests("/").await.len(), bench.pacer.reserved()), (2, 4));
 
@@ -54,25 +42,14 @@ async fn a_prepaid_handle_reads_a_person_without_asking_for_more() {
     for list in ["queues", "routingskills", "routinglanguages"] {
         bench.answer("GET", &format!("{JANE}/{list}"), page()).await;
     }
+    bench.answer("GET", &format!("{JANE}/station"), ok(json!({}))).await;
     bench
-        .answer("GET", &format!("{JANE}/station"), ok(json!({})))
-        .await;
-    bench
-        .answer(
-            "GET",
-            "/api/v2/routing/users/u-jane/utilization",
-            ok(json!({"level": "Organization"})),
-        )
+        .answer("GET", "/api/v2/routing/users/u-jane/utilization", ok(json!({"level": "Organization"})))
         .await;
     let subject = json!({"id": "u-jane", "grants": []});
-    bench
-        .answer("GET", "/api/v2/authorization/subjects/u-jane", ok(subject))
-        .await;
+    bench.answer("GET", "/api/v2/authorization/subjects/u-jane", ok(subject)).await;
 
-    let (prepaid, jane) = (
-        bench.genesys.prepaid(CALLS_PER_COMPLETE_READ).await.unwrap(),
-        jane(),
-    );
+    let (prepaid, jane) = (bench.genesys.prepaid(CALLS_PER_COMPLETE_READ).await.unwrap(), jane());
     let asked = bench.pacer.reservations.load(Ordering::SeqCst);
     assert_eq!(asked, 2, "the token's and the read's");
     prepaid.user(&jane).await.unwrap();
@@ -84,29 +61,16 @@ async fn a_prepaid_handle_reads_a_person_without_asking_for_more() {
     prepaid.stations_of(&jane).await.unwrap();
     assert_eq!(bench.pacer.reservations.load(Ordering::SeqCst), asked);
     prepaid.user(&jane).await.unwrap();
-    assert_eq!(
-        bench.pacer.reservations.load(Ordering::SeqCst),
-        asked + 1,
-        "then one by one"
-    );
+    assert_eq!(bench.pacer.reservations.load(Ordering::SeqCst), asked + 1, "then one by one");
 }
 
 #[tokio::test]
 async fn a_throttled_read_waits_and_is_repeated() {
     let bench = Bench::new().await;
-    bench
-        .answer_once(
-            "GET",
-            JANE,
-            failing(429, "too.many.requests").insert_header("Retry-After", "0"),
-        )
-        .await;
+    bench.answer_once("GET", JANE, failing(429, "too.many.requests").insert_header("Retry-After", "0")).await;
     bench.answer("GET", JANE, ok(user("u-jane"))).await;
     assert!(bench.genesys.user(&jane()).await.unwrap().is_some());
-    assert_eq!(
-        bench.pacer.notices(),
-        [Notice::Throttled(Duration::from_micros(1))]
-    );
+    assert_eq!(bench.pacer.notices(), [Notice::Throttled(Duration::from_micros(1))]);
 }
 
 #[tokio::test]
@@ -142,28 +106,14 @@ async fn a_retry_after_of_any_form_is_kept_between_a_second_and_five_minutes() {
 #[tokio::test]
 async fn nothing_is_sent_inside_a_retry_after_even_with_older_permits() {
     let bench = Bench::new().await;
-    bench
-        .answer(
-            "GET",
-            JANE,
-            failing(429, "too.many.requests").insert_header("Retry-After", "60"),
-        )
-        .await;
-    let (older, prepaid) = (
-        bench.genesys.prepare_call().await.unwrap(),
-        bench.genesys.prepaid(4).await.unwrap(),
-    );
+    bench.answer("GET", JANE, failing(429, "too.many.requests").insert_header("Retry-After", "60")).await;
+    let (older, prepaid) =
+        (bench.genesys.prepare_call().await.unwrap(), bench.genesys.prepaid(4).await.unwrap());
     let error = bench.genesys.user(&jane()).await.unwrap_err();
-    assert!(
-        matches!(error, Error::Throttled { .. }),
-        "a minute is too long to wait inside: {error:?}"
-    );
+    assert!(matches!(error, Error::Throttled { .. }), "a minute is too long to wait inside: {error:?}");
 
     assert!(matches!(prepaid.user(&jane()).await, Err(Error::HeldBack { .. })));
-    assert!(matches!(
-        bench.genesys.prepare_call().await,
-        Err(Error::HeldBack { .. })
-    ));
+    assert!(matches!(bench.genesys.prepare_call().await, Err(Error::HeldBack { .. })));
     let failed = older.revoke_tokens(&jane()).await.unwrap_err();
     assert!(
         matches!(failed.error(), Error::HeldBack { retry_after } if *retry_after > Duration::from_secs(50))
@@ -181,10 +131,7 @@ async fn a_limit_is_announced_when_it_changes() {
     for _ in 0..5 {
         bench.genesys.user(&jane()).await.unwrap();
     }
-    assert_eq!(
-        bench.pacer.notices(),
-        [Notice::AllowedPerMinute(300), Notice::AllowedPerMinute(180)]
-    );
+    assert_eq!(bench.pacer.notices(), [Notice::AllowedPerMinute(300), Notice::AllowedPerMinute(180)]);
 }
 
 #[tokio::test]
@@ -210,16 +157,7 @@ async fn an_answer_over_one_mebibyte_is_not_read() {
     long["name"] = "x".repeat(1024 * 1024).into();
     bench.answer("GET", JANE, ok(long)).await;
     let error = bench.genesys.user(&jane()).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::Malformed {
-                fault: Fault::TooLong,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::Malformed { fault: Fault::TooLong, .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -233,15 +171,8 @@ async fn reads_are_repeated_after_failures_that_pass_and_no_longer_than_bounded(
         bench.answer("GET", JANE, failing(status, "y")).await;
         assert!(bench.genesys.user(&jane()).await.is_ok(), "{status}");
         let error = bench.genesys.user(&jane()).await.unwrap_err();
-        assert_eq!(
-            (error.code(), error.is_transient()),
-            (format!("{status} y"), true)
-        );
-        assert_eq!(
-            bench.requests(JANE).await.len(),
-            2 * READ_TRIES as usize,
-            "{status}"
-        );
+        assert_eq!((error.code(), error.is_transient()), (format!("{status} y"), true));
+        assert_eq!(bench.requests(JANE).await.len(), 2 * READ_TRIES as usize, "{status}");
     }
 }
 
@@ -249,16 +180,9 @@ async fn reads_are_repeated_after_failures_that_pass_and_no_longer_than_bounded(
 async fn reads_are_not_repeated_after_failures_that_stay() {
     for status in [400, 403, 404, 409, 413, 415] {
         let bench = Bench::new().await;
-        bench
-            .answer("GET", &format!("{JANE}/station"), failing(status, "x"))
-            .await;
+        bench.answer("GET", &format!("{JANE}/station"), failing(status, "x")).await;
         let error = bench.genesys.stations_of(&jane()).await.unwrap_err();
-        assert!(
-            error
-                .code()
-                .starts_with(StatusCode::from_u16(status).unwrap().as_str()),
-            "{error:?}"
-        );
+        assert!(error.code().starts_with(StatusCode::from_u16(status).unwrap().as_str()), "{error:?}");
         assert_eq!(bench.requests(JANE).await.len(), 1, "{status}");
     }
 }

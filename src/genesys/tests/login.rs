@@ -40,9 +40,7 @@ async fn the_login_is_client_credentials_with_basic() {
 #[tokio::test]
 async fn a_read_answered_401_is_repeated_once_with_another_token() {
     let bench = Bench::new().await;
-    bench
-        .answer_once("GET", JANE, failing(401, "bad.credentials"))
-        .await;
+    bench.answer_once("GET", JANE, failing(401, "bad.credentials")).await;
     bench.answer("GET", JANE, ok(user("u-jane"))).await;
     assert!(bench.genesys.user(&jane()).await.unwrap().is_some());
     assert_eq!(bench.requests("/oauth").await.len(), 2);
@@ -56,53 +54,26 @@ async fn a_second_401_is_an_error_of_our_access_and_the_login_rests() {
     let error = bench.genesys.user(&jane()).await.unwrap_err();
     assert!(matches!(error, Error::Unauthorized { .. }));
     assert!(error.is_our_access() && !error.counts_against_attempts());
-    assert_eq!(
-        (error.code().as_str(), error.correlation_id()),
-        ("401 bad.credentials", Some("c-1"))
-    );
+    assert_eq!((error.code().as_str(), error.correlation_id()), ("401 bad.credentials", Some("c-1")));
     assert_eq!(bench.requests(JANE).await.len(), 2);
 
     let error = bench.genesys.user(&jane()).await.unwrap_err();
     assert!(matches!(error, Error::TokenUnavailable { cause: None, .. }));
-    assert_eq!(
-        bench.requests("/oauth").await.len(),
-        2,
-        "no third token during the pause"
-    );
+    assert_eq!(bench.requests("/oauth").await.len(), 2, "no third token during the pause");
 }
 
 #[tokio::test]
 async fn a_login_that_fails_is_not_hammered() {
-    for (status, refused) in [
-        (400, true),
-        (401, true),
-        (403, true),
-        (429, false),
-        (500, false),
-        (302, false),
-    ] {
+    for (status, refused) in [(400, true), (401, true), (403, true), (429, false), (500, false), (302, false)]
+    {
         let bench = Bench::without_login().await;
         bench.login(failing(status, "no")).await;
         let error = bench.genesys.user(&jane()).await.unwrap_err();
-        assert_eq!(
-            matches!(error, Error::TokenRefused { .. }),
-            refused,
-            "{status}: {error:?}"
-        );
-        assert_eq!(
-            matches!(error, Error::TokenUnavailable { .. }),
-            !refused,
-            "{status}: {error:?}"
-        );
-        assert!(
-            error.is_our_access() && !error.counts_against_attempts(),
-            "{status}"
-        );
+        assert_eq!(matches!(error, Error::TokenRefused { .. }), refused, "{status}: {error:?}");
+        assert_eq!(matches!(error, Error::TokenUnavailable { .. }), !refused, "{status}: {error:?}");
+        assert!(error.is_our_access() && !error.counts_against_attempts(), "{status}");
         let error = bench.genesys.prepare_call().await.unwrap_err();
-        assert!(
-            error.retry_after().is_some() && error.is_our_access(),
-            "{status}: {error:?}"
-        );
+        assert!(error.retry_after().is_some() && error.is_our_access(), "{status}: {error:?}");
         assert_eq!(bench.requests("/").await.len(), 1, "{status}");
     }
 }
@@ -110,9 +81,7 @@ async fn a_login_that_fails_is_not_hammered() {
 #[tokio::test]
 async fn a_login_page_instead_of_a_token_is_no_token() {
     let bench = Bench::without_login().await;
-    bench
-        .login(ResponseTemplate::new(200).set_body_raw("<html>secret</html>", "text/html"))
-        .await;
+    bench.login(ResponseTemplate::new(200).set_body_raw("<html>secret</html>", "text/html")).await;
     let error = bench.genesys.user(&jane()).await.unwrap_err();
     assert_eq!(error.code(), "token_unavailable malformed");
     assert!(!format!("{error:?}").contains("secret"));
@@ -121,9 +90,7 @@ async fn a_login_page_instead_of_a_token_is_no_token() {
 #[tokio::test]
 async fn a_changing_call_answered_401_drops_the_token_and_is_not_repeated() {
     let bench = Bench::new().await;
-    bench
-        .answer("DELETE", "/api/v2/tokens/u-jane", failing(401, "bad.credentials"))
-        .await;
+    bench.answer("DELETE", "/api/v2/tokens/u-jane", failing(401, "bad.credentials")).await;
     let call = bench.genesys.prepare_call().await.unwrap();
     let failed = call.revoke_tokens(&jane()).await.unwrap_err();
     assert!(matches!(failed.error(), Error::Unauthorized { .. }) && failed.outcome_known());

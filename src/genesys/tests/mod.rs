@@ -49,16 +49,8 @@ impl Pacer for CountingPacer {
     async fn reserve(&self, calls: u32) -> Result<Permits, PacerError> {
         self.reserved.fetch_add(calls, Ordering::SeqCst);
         self.reservations.fetch_add(1, Ordering::SeqCst);
-        let lifetime = self
-            .lifetimes
-            .lock()
-            .unwrap()
-            .pop_front()
-            .unwrap_or(Duration::from_secs(3600));
-        Ok(Permits {
-            calls,
-            valid_until: Instant::now() + lifetime,
-        })
+        let lifetime = self.lifetimes.lock().unwrap().pop_front().unwrap_or(Duration::from_secs(3600));
+        Ok(Permits { calls, valid_until: Instant::now() + lifetime })
     }
 
     async fn announced(&self, notice: Notice) {
@@ -94,9 +86,7 @@ impl Bench {
     /// A server that gives out tokens.
     async fn new() -> Self {
         let bench = Self::without_login().await;
-        bench
-            .login(ResponseTemplate::new(200).set_body_json(token("token-1")))
-            .await;
+        bench.login(ResponseTemplate::new(200).set_body_json(token("token-1"))).await;
         bench
     }
 
@@ -112,27 +102,15 @@ impl Bench {
         change(&mut settings);
         let pacer = Arc::new(CountingPacer::default());
         let genesys = Genesys::new(settings, Arc::<CountingPacer>::clone(&pacer)).unwrap();
-        Self {
-            server,
-            pacer,
-            genesys,
-        }
+        Self { server, pacer, genesys }
     }
 
     async fn login(&self, answer: ResponseTemplate) {
-        Mock::given(method("POST"))
-            .and(path("/oauth/token"))
-            .respond_with(answer)
-            .mount(&self.server)
-            .await;
+        Mock::given(method("POST")).and(path("/oauth/token")).respond_with(answer).mount(&self.server).await;
     }
 
     async fn answer(&self, verb: &str, at: &str, answer: ResponseTemplate) {
-        Mock::given(method(verb))
-            .and(path(at))
-            .respond_with(answer)
-            .mount(&self.server)
-            .await;
+        Mock::given(method(verb)).and(path(at)).respond_with(answer).mount(&self.server).await;
     }
 
     async fn answer_once(&self, verb: &str, at: &str, answer: ResponseTemplate) {
@@ -143,9 +121,7 @@ impl Bench {
     /// The requests so far whose path begins so.
     async fn requests(&self, begin: &str) -> Vec<wiremock::Request> {
         let all = self.server.received_requests().await.unwrap();
-        all.into_iter()
-            .filter(|request| request.url.path().starts_with(begin))
-            .collect()
+        all.into_iter().filter(|request| request.url.path().starts_with(begin)).collect()
     }
 }
 
@@ -159,9 +135,7 @@ fn ok(body: Value) -> ResponseTemplate {
 
 fn failing(status: u16, code: &str) -> ResponseTemplate {
     let body = json!({"message": "Jane Doe", "code": code, "status": status, "contextId": "c-1"});
-    ResponseTemplate::new(status)
-        .insert_header("ININ-Correlation-Id", "c-1")
-        .set_body_json(body)
+    ResponseTemplate::new(status).insert_header("ININ-Correlation-Id", "c-1").set_body_json(body)
 }
 
 fn jane() -> UserId {

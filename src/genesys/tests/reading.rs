@@ -22,16 +22,9 @@ async fn a_user_is_read_with_all_that_genesys_expands() {
         "groups": [{"id": "g-1"}],
     });
     let expand = query_param("expand", "routingStatus,presence,conversationSummary,groups");
-    Mock::given(path(JANE))
-        .and(expand)
-        .respond_with(ok(answer))
-        .mount(&bench.server)
-        .await;
+    Mock::given(path(JANE)).and(expand).respond_with(ok(answer)).mount(&bench.server).await;
     let user = bench.genesys.user(&jane()).await.unwrap().unwrap();
-    assert_eq!(
-        (user.state, user.version, user.active_conversations),
-        (UserState::Active, 12, Some(7))
-    );
+    assert_eq!((user.state, user.version, user.active_conversations), (UserState::Active, 12, Some(7)));
     assert_eq!(user.routing_status, Some(RoutingStatus::Communicating));
     assert_eq!(user.presence.as_deref(), Some("On Queue"));
     assert_eq!(user.division_id.unwrap().as_str(), "d-1");
@@ -43,38 +36,19 @@ async fn what_genesys_does_not_expand_is_unknown_and_not_idle() {
     let bench = Bench::new().await;
     bench.answer("GET", JANE, ok(user("u-jane"))).await;
     let user = bench.genesys.user(&jane()).await.unwrap().unwrap();
-    assert_eq!(
-        (user.routing_status, user.active_conversations, user.groups),
-        (None, None, None)
-    );
-    assert_eq!(
-        RoutingStatus::from("DANCING".to_owned()),
-        RoutingStatus::Unknown("DANCING".to_owned())
-    );
+    assert_eq!((user.routing_status, user.active_conversations, user.groups), (None, None, None));
+    assert_eq!(RoutingStatus::from("DANCING".to_owned()), RoutingStatus::Unknown("DANCING".to_owned()));
 }
 
 #[tokio::test]
 async fn the_routing_status_is_read_alone_and_only_of_the_person_asked_for() {
     let bench = Bench::new().await;
     let at = format!("{JANE}/routingstatus");
-    bench
-        .answer_once("GET", &at, ok(json!({"userId": "u-jane", "status": "IDLE"})))
-        .await;
-    bench
-        .answer("GET", &at, ok(json!({"userId": "u-john", "status": "IDLE"})))
-        .await;
-    assert_eq!(
-        bench.genesys.routing_status_of(&jane()).await.unwrap(),
-        RoutingStatus::Idle
-    );
+    bench.answer_once("GET", &at, ok(json!({"userId": "u-jane", "status": "IDLE"}))).await;
+    bench.answer("GET", &at, ok(json!({"userId": "u-john", "status": "IDLE"}))).await;
+    assert_eq!(bench.genesys.routing_status_of(&jane()).await.unwrap(), RoutingStatus::Idle);
     let error = bench.genesys.routing_status_of(&jane()).await.unwrap_err();
-    assert!(matches!(
-        error,
-        Error::Malformed {
-            fault: Fault::Foreign,
-            ..
-        }
-    ));
+    assert!(matches!(error, Error::Malformed { fault: Fault::Foreign, .. }));
     assert!(
         RoutingStatus::from("DANCING".to_owned()).is_in_interaction()
             && !RoutingStatus::Idle.is_in_interaction()
@@ -84,16 +58,8 @@ async fn the_routing_status_is_read_alone_and_only_of_the_person_asked_for() {
 #[tokio::test]
 async fn only_genesys_itself_can_say_that_there_is_no_such_user() {
     let bench = Bench::new().await;
-    bench
-        .answer_once("GET", JANE, failing(404, "general.resource.not.found"))
-        .await;
-    bench
-        .answer_once(
-            "GET",
-            JANE,
-            ResponseTemplate::new(404).set_body_string("<h1>Not Found</h1>"),
-        )
-        .await;
+    bench.answer_once("GET", JANE, failing(404, "general.resource.not.found")).await;
+    bench.answer_once("GET", JANE, ResponseTemplate::new(404).set_body_string("<h1>Not Found</h1>")).await;
     assert_eq!(bench.genesys.user(&jane()).await.unwrap(), None);
     assert_eq!(bench.genesys.user(&jane()).await.unwrap_err().code(), "404");
 }
@@ -102,10 +68,7 @@ async fn only_genesys_itself_can_say_that_there_is_no_such_user() {
 async fn a_deleted_user_is_asked_for_as_such() {
     let bench = Bench::new().await;
     let answer = json!({"id": "u-jane", "state": "deleted", "version": 3});
-    Mock::given(query_param("state", "deleted"))
-        .respond_with(ok(answer))
-        .mount(&bench.server)
-        .await;
+    Mock::given(query_param("state", "deleted")).respond_with(ok(answer)).mount(&bench.server).await;
     let user = bench.genesys.deleted_user(&jane()).await.unwrap().unwrap();
     assert_eq!(user.state, UserState::Deleted);
 }
@@ -115,22 +78,11 @@ async fn another_persons_answer_is_no_answer() {
     let bench = Bench::new().await;
     bench.answer("GET", JANE, ok(user("u-john"))).await;
     let subject = json!({"id": "u-john", "grants": []});
-    bench
-        .answer("GET", "/api/v2/authorization/subjects/u-jane", ok(subject))
-        .await;
+    bench.answer("GET", "/api/v2/authorization/subjects/u-jane", ok(subject)).await;
     let of_user = bench.genesys.user(&jane()).await.unwrap_err();
     let of_grants = bench.genesys.grants_of(&jane()).await.unwrap_err();
     for error in [of_user, of_grants] {
-        assert!(
-            matches!(
-                error,
-                Error::Malformed {
-                    fault: Fault::Foreign,
-                    ..
-                }
-            ),
-            "{error:?}"
-        );
+        assert!(matches!(error, Error::Malformed { fault: Fault::Foreign, .. }), "{error:?}");
     }
 }
 
@@ -141,12 +93,7 @@ async fn an_external_key_cannot_leave_its_place_in_the_path() {
         .respond_with(ok(user("u-jane")))
         .mount(&bench.server)
         .await;
-    bench
-        .genesys
-        .user_by_external_id("hr", "../a/b?c#d%2f")
-        .await
-        .unwrap()
-        .unwrap();
+    bench.genesys.user_by_external_id("hr", "../a/b?c#d%2f").await.unwrap().unwrap();
     let asked = bench.requests("/api").await[0].url.path().to_owned();
     assert_eq!(asked, "/api/v2/users/externalid/hr/..%2Fa%2Fb%3Fc%23d%252f");
     for key in ["", ".", ".."] {
@@ -164,30 +111,17 @@ async fn a_search_asks_for_exactly_one_address_and_reads_all_results() {
         let asked = json!({"pageSize": 25, "pageNumber": number, "query": [criterion]});
         let found =
             json!({"results": [user(id)], "total": 2, "pageCount": 2, "pageSize": 1, "pageNumber": number});
-        let mock = Mock::given(method("POST"))
-            .and(path("/api/v2/users/search"))
-            .and(body_json(asked));
+        let mock = Mock::given(method("POST")).and(path("/api/v2/users/search")).and(body_json(asked));
         mock.respond_with(ok(found)).expect(1).mount(&bench.server).await;
     }
     let found = bench.genesys.users_by_email("jane@example.com").await.unwrap();
-    assert_eq!(
-        found.iter().map(|user| user.id.as_str()).collect::<Vec<_>>(),
-        ["u-1", "u-2"]
-    );
+    assert_eq!(found.iter().map(|user| user.id.as_str()).collect::<Vec<_>>(), ["u-1", "u-2"]);
 
     let state = json!({"type": "EXACT", "fields": ["state"], "values": ["deleted"]});
     let asked = json!({"pageSize": 25, "pageNumber": 1, "query": [criterion, state]});
     let none = json!({"results": [], "total": 0, "pageCount": 0, "pageSize": 25, "pageNumber": 1, "types": ["users"]});
-    Mock::given(body_json(asked))
-        .respond_with(ok(none))
-        .expect(1)
-        .mount(&bench.server)
-        .await;
-    let found = bench
-        .genesys
-        .users_by_email_and_state("jane@example.com", UserState::Deleted)
-        .await
-        .unwrap();
+    Mock::given(body_json(asked)).respond_with(ok(none)).expect(1).mount(&bench.server).await;
+    let found = bench.genesys.users_by_email_and_state("jane@example.com", UserState::Deleted).await.unwrap();
     assert!(found.is_empty());
 }
 
@@ -200,10 +134,7 @@ async fn queues_are_read_joined_and_not_joined_to_their_last_page() {
         ("false", 1, vec!["q-4", "q-2"], 2),
     ];
     for (joined, number, ids, total) in pages {
-        let queues: Vec<_> = ids
-            .iter()
-            .map(|id| json!({"id": id, "joined": joined == "true"}))
-            .collect();
+        let queues: Vec<_> = ids.iter().map(|id| json!({"id": id, "joined": joined == "true"})).collect();
         let body = json!({"entities": queues, "total": total, "pageNumber": number, "pageSize": 2});
         Mock::given(path(format!("{JANE}/queues")))
             .and(query_param("joined", joined))
@@ -215,44 +146,20 @@ async fn queues_are_read_joined_and_not_joined_to_their_last_page() {
             .await;
     }
     let queues = bench.genesys.queues_of(&jane()).await.unwrap();
-    let seen: Vec<_> = queues
-        .iter()
-        .map(|queue| (queue.id.as_str(), queue.joined))
-        .collect();
-    assert_eq!(
-        seen,
-        [("q-1", true), ("q-2", false), ("q-3", true), ("q-4", false)]
-    );
+    let seen: Vec<_> = queues.iter().map(|queue| (queue.id.as_str(), queue.joined)).collect();
+    assert_eq!(seen, [("q-1", true), ("q-2", false), ("q-3", true), ("q-4", false)]);
 }
 
 #[tokio::test]
 async fn a_list_without_end_is_given_up() {
     let bench = Bench::new().await;
     let endless = |request: &wiremock::Request| {
-        let number = request
-            .url
-            .query_pairs()
-            .find(|(name, _)| name == "pageNumber")
-            .unwrap()
-            .1
-            .into_owned();
+        let number = request.url.query_pairs().find(|(name, _)| name == "pageNumber").unwrap().1.into_owned();
         ok(json!({"entities": [{"id": format!("s-{number}")}], "nextUri": "/x"}))
     };
-    Mock::given(path(format!("{JANE}/routingskills")))
-        .respond_with(endless)
-        .mount(&bench.server)
-        .await;
+    Mock::given(path(format!("{JANE}/routingskills"))).respond_with(endless).mount(&bench.server).await;
     let error = bench.genesys.routing_skills_of(&jane()).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::Malformed {
-                fault: Fault::TooManyPages,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::Malformed { fault: Fault::TooManyPages, .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -260,18 +167,9 @@ async fn grants_tell_direct_ones_from_those_of_groups() {
     let bench = Bench::new().await;
     let grant = |subject: &str, division: &str| json!({"subjectId": subject, "role": {"id": "r", "name": "Agent"}, "division": {"id": division}});
     let answer = json!({"id": "u-jane", "grants": [grant("u-jane", "*"), grant("g-1", "d")]});
-    Mock::given(query_param("includeDuplicates", "true"))
-        .respond_with(ok(answer))
-        .mount(&bench.server)
-        .await;
+    Mock::given(query_param("includeDuplicates", "true")).respond_with(ok(answer)).mount(&bench.server).await;
     let grants = bench.genesys.grants_of(&jane()).await.unwrap();
-    assert_eq!(
-        grants
-            .iter()
-            .map(|grant| grant.is_direct(&jane()))
-            .collect::<Vec<_>>(),
-        [true, false]
-    );
+    assert_eq!(grants.iter().map(|grant| grant.is_direct(&jane())).collect::<Vec<_>>(), [true, false]);
     assert_eq!(grants[0].division_id.as_str(), "*");
 }
 
@@ -279,15 +177,10 @@ async fn grants_tell_direct_ones_from_those_of_groups() {
 async fn utilization_keeps_what_setting_it_again_needs() {
     let bench = Bench::new().await;
     let answer = json!({"level": "Agent", "utilization": {"call": {"maximumCapacity": 2}}});
-    bench
-        .answer("GET", "/api/v2/routing/users/u-jane/utilization", ok(answer))
-        .await;
+    bench.answer("GET", "/api/v2/routing/users/u-jane/utilization", ok(answer)).await;
     let found = bench.genesys.utilization_of(&jane()).await.unwrap();
     assert_eq!(found.level, Level::Agent);
-    assert_eq!(
-        found.settings,
-        json!({"utilization": {"call": {"maximumCapacity": 2}}})
-    );
+    assert_eq!(found.settings, json!({"utilization": {"call": {"maximumCapacity": 2}}}));
 }
 
 #[tokio::test]
@@ -309,10 +202,7 @@ async fn stations_that_are_absent_or_null_are_none() {
 /// Answers everything with `answer` and collects what each reader makes of it.
 async fn read_all(answer: ResponseTemplate) -> Vec<(&'static str, Option<Error>)> {
     let bench = Bench::new().await;
-    Mock::given(path_regex("^/api/"))
-        .respond_with(answer)
-        .mount(&bench.server)
-        .await;
+    Mock::given(path_regex("^/api/")).respond_with(answer).mount(&bench.server).await;
     let (genesys, jane) = (&bench.genesys, jane());
     vec![
         ("user", genesys.user(&jane).await.err()),
@@ -354,10 +244,7 @@ async fn an_answer_that_is_no_json_object_is_never_empty() {
     ];
     for (what, answer) in answers {
         for (reader, error) in read_all(answer).await {
-            assert!(
-                matches!(error, Some(Error::Malformed { .. })),
-                "{what}, {reader}: {error:?}"
-            );
+            assert!(matches!(error, Some(Error::Malformed { .. })), "{what}, {reader}: {error:?}");
         }
     }
 }
@@ -381,19 +268,13 @@ async fn an_object_without_what_was_asked_for_is_never_empty() {
         ("entry with null id", entries(json!({"id": null}))),
         ("entry with a number as id", entries(json!({"id": 7}))),
         ("entry with a hostile id", entries(json!({"id": "../x"}))),
-        (
-            "an error body",
-            ok(json!({"code": "x", "message": "y", "status": 500})),
-        ),
+        ("an error body", ok(json!({"code": "x", "message": "y", "status": 500}))),
     ];
     for (what, answer) in answers {
         for (reader, error) in read_all(answer).await {
             // A person without phones is an empty object.
             let is_malformed = matches!(error, Some(Error::Malformed { .. }));
-            assert!(
-                is_malformed || reader == "stations",
-                "{what}, {reader}: {error:?}"
-            );
+            assert!(is_malformed || reader == "stations", "{what}, {reader}: {error:?}");
         }
     }
 }
@@ -412,36 +293,22 @@ async fn every_needed_field_of_a_user_and_a_grant_is_needed() {
         let mut answer = user("u-jane");
         answer[field] = wrong;
         bench.answer("GET", JANE, ok(answer)).await;
-        assert!(
-            matches!(bench.genesys.user(&jane()).await, Err(Error::Malformed { .. })),
-            "{field}"
-        );
+        assert!(matches!(bench.genesys.user(&jane()).await, Err(Error::Malformed { .. })), "{field}");
     }
     for field in ["state", "version", "id"] {
         let bench = Bench::new().await;
         let mut answer = user("u-jane");
         answer[field] = Value::Null;
         bench.answer("GET", JANE, ok(answer)).await;
-        assert!(
-            matches!(bench.genesys.user(&jane()).await, Err(Error::Malformed { .. })),
-            "{field}"
-        );
+        assert!(matches!(bench.genesys.user(&jane()).await, Err(Error::Malformed { .. })), "{field}");
     }
     for field in ["subjectId", "role", "division"] {
         let bench = Bench::new().await;
         let mut grant = json!({"subjectId": "u-jane", "role": {"id": "r"}, "division": {"id": "d"}});
         grant[field] = Value::Null;
         let answer = json!({"id": "u-jane", "grants": [grant]});
-        bench
-            .answer("GET", "/api/v2/authorization/subjects/u-jane", ok(answer))
-            .await;
-        assert!(
-            matches!(
-                bench.genesys.grants_of(&jane()).await,
-                Err(Error::Malformed { .. })
-            ),
-            "{field}"
-        );
+        bench.answer("GET", "/api/v2/authorization/subjects/u-jane", ok(answer)).await;
+        assert!(matches!(bench.genesys.grants_of(&jane()).await, Err(Error::Malformed { .. })), "{field}");
     }
 }
 

@@ -20,22 +20,11 @@ async fn a_missing_version_is_400_and_a_stale_one_409_or_400_by_switch() {
     let (probe, agent) = agent().await;
     let path = format!("/api/v2/users/{agent}");
     let before = probe.simulator.person(&agent);
-    assert_eq!(
-        probe
-            .send("PATCH", &path, &json!({"state": "inactive"}))
-            .await
-            .status,
-        400
-    );
+    assert_eq!(probe.send("PATCH", &path, &json!({"state": "inactive"})).await.status, 400);
     let stale = json!({"state": "inactive", "version": 77});
     let conflict = probe.send("PATCH", &path, &stale).await;
-    assert_eq!(
-        (conflict.status, text(&conflict.body, "code")),
-        (409, "general.conflict")
-    );
-    probe
-        .simulator
-        .rules(|rules| rules.stale_version = StaleVersion::BadRequest);
+    assert_eq!((conflict.status, text(&conflict.body, "code")), (409, "general.conflict"));
+    probe.simulator.rules(|rules| rules.stale_version = StaleVersion::BadRequest);
     let refused = probe.send("PATCH", &path, &stale).await;
     assert_eq!(refused.status, 400);
     assert!(text(&refused.body, "message").contains("does not match the current version"));
@@ -55,10 +44,7 @@ async fn deactivation_strips_direct_grants_and_nothing_else() {
     expected.version += 1;
     assert_eq!(after, expected);
     assert_eq!(
-        probe.get(&format!("/api/v2/users/{agent}/roles")).await.body["roles"]
-            .as_array()
-            .unwrap()
-            .len(),
+        probe.get(&format!("/api/v2/users/{agent}/roles")).await.body["roles"].as_array().unwrap().len(),
         1
     );
     probe.assert_no_violations();
@@ -69,13 +55,7 @@ async fn reactivation_does_not_bring_direct_grants_back() {
     let (probe, agent) = agent().await;
     probe.deactivate(&agent).await;
     let body = json!({"state": "active", "version": probe.version(&agent).await});
-    assert_eq!(
-        probe
-            .send("PATCH", &format!("/api/v2/users/{agent}"), &body)
-            .await
-            .status,
-        200
-    );
+    assert_eq!(probe.send("PATCH", &format!("/api/v2/users/{agent}"), &body).await.status, 200);
     assert!(probe.simulator.person(&agent).unwrap().grants.is_empty());
 }
 
@@ -85,15 +65,10 @@ async fn state_travels_alone_or_the_others_are_ignored_by_switch() {
     let path = format!("/api/v2/users/{agent}");
     let body = json!({"state": "inactive", "name": "Nobody", "version": probe.version(&agent).await});
     assert_eq!(probe.send("PATCH", &path, &body).await.status, 400);
-    probe
-        .simulator
-        .rules(|rules| rules.state_company = StateCompany::Ignored);
+    probe.simulator.rules(|rules| rules.state_company = StateCompany::Ignored);
     assert_eq!(probe.send("PATCH", &path, &body).await.status, 200);
     let after = probe.simulator.person(&agent).unwrap();
-    assert_eq!(
-        (after.state, after.name.as_str()),
-        (AccountState::Inactive, "Jane")
-    );
+    assert_eq!((after.state, after.name.as_str()), (AccountState::Inactive, "Jane"));
 }
 
 #[tokio::test]
@@ -115,9 +90,7 @@ async fn put_state_records_the_reason_and_refuses_a_stale_version() {
 #[tokio::test]
 async fn switches_take_queues_along_or_demand_that_none_are_left() {
     let (probe, agent) = agent().await;
-    probe
-        .simulator
-        .rules(|rules| rules.deactivation = Deactivation::NeedsEmptyRouting);
+    probe.simulator.rules(|rules| rules.deactivation = Deactivation::NeedsEmptyRouting);
     assert_eq!(probe.deactivate(&agent).await.status, 400);
     probe.simulator.rules(|rules| {
         rules.deactivation = Deactivation::Always;
@@ -125,26 +98,14 @@ async fn switches_take_queues_along_or_demand_that_none_are_left() {
     });
     assert_eq!(probe.deactivate(&agent).await.status, 200);
     let left = probe.simulator.person(&agent).unwrap().queues;
-    assert_eq!(
-        left.values().map(|membership| membership.by).collect::<Vec<_>>(),
-        [MemberBy::Group]
-    );
+    assert_eq!(left.values().map(|membership| membership.by).collect::<Vec<_>>(), [MemberBy::Group]);
 }
 
 #[tokio::test]
 async fn deleting_works_and_is_a_violation_as_is_the_undocumented_logout() {
     let (probe, agent) = agent().await;
-    assert_eq!(
-        probe
-            .delete(&format!("/api/v2/apps/users/{agent}/logout"))
-            .await
-            .status,
-        204
-    );
+    assert_eq!(probe.delete(&format!("/api/v2/apps/users/{agent}/logout")).await.status, 204);
     assert_eq!(probe.delete(&format!("/api/v2/users/{agent}")).await.status, 200);
-    assert_eq!(
-        probe.simulator.person(&agent).unwrap().state,
-        AccountState::Deleted
-    );
+    assert_eq!(probe.simulator.person(&agent).unwrap().state, AccountState::Deleted);
     assert_eq!(probe.simulator.violations().len(), 2);
 }

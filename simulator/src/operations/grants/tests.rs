@@ -14,9 +14,7 @@ async fn agent() -> (Probe, PersonState, String) {
 }
 
 fn pairs<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> Value {
-    let pairs = grants
-        .into_iter()
-        .map(|grant| json!({"roleId": grant.role, "divisionId": grant.division}));
+    let pairs = grants.into_iter().map(|grant| json!({"roleId": grant.role, "divisionId": grant.division}));
     json!({"grants": pairs.collect::<Vec<_>>()})
 }
 
@@ -24,19 +22,13 @@ fn pairs<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> Value {
 async fn an_empty_replacement_removes_direct_grants_and_leaves_inherited_ones() {
     let (probe, agent, path) = agent().await;
     assert_eq!(probe.get(&path).await.body["grants"].as_array().unwrap().len(), 4);
-    let replaced = probe
-        .send("POST", &format!("{path}/bulkreplace"), &json!({"grants": []}))
-        .await;
+    let replaced = probe.send("POST", &format!("{path}/bulkreplace"), &json!({"grants": []})).await;
     assert_eq!(replaced.status, 204);
     let left = probe.get(&format!("{path}?includeDuplicates=true")).await;
     let left = left.body["grants"].as_array().unwrap();
     assert!(left.len() == 1 && left[0]["subjectId"] != agent.id.as_str());
-    probe
-        .simulator
-        .rules(|rules| rules.empty_bulkreplace = EmptyBulkreplace::Refused);
-    let refused = probe
-        .send("POST", &format!("{path}/bulkreplace"), &json!({"grants": []}))
-        .await;
+    probe.simulator.rules(|rules| rules.empty_bulkreplace = EmptyBulkreplace::Refused);
+    let refused = probe.send("POST", &format!("{path}/bulkreplace"), &json!({"grants": []})).await;
     assert_eq!(refused.status, 400);
     probe.assert_no_violations();
 }
@@ -51,10 +43,7 @@ async fn without_duplicates_a_direct_grant_hides_behind_that_of_a_group() {
     });
     let count = |reply: crate::probe::Reply| reply.body["grants"].as_array().unwrap().len();
     assert_eq!(count(probe.get(&path).await), 4);
-    assert_eq!(
-        count(probe.get(&format!("{path}?includeDuplicates=true")).await),
-        5
-    );
+    assert_eq!(count(probe.get(&format!("{path}?includeDuplicates=true")).await), 5);
 }
 
 #[tokio::test]
@@ -65,45 +54,19 @@ async fn a_bulk_removal_with_one_vanished_pair_removes_nothing() {
     assert_eq!(probe.delete(&single).await.status, 204);
     assert_eq!(probe.delete(&single).await.status, 404);
     let all = pairs(&agent.grants);
-    assert_eq!(
-        probe
-            .send("POST", &format!("{path}/bulkremove"), &all)
-            .await
-            .status,
-        404
-    );
+    assert_eq!(probe.send("POST", &format!("{path}/bulkremove"), &all).await.status, 404);
     assert_eq!(probe.simulator.person(&agent.id).unwrap().grants.len(), 2);
     let rest = pairs(grants[1..].iter().copied());
-    assert_eq!(
-        probe
-            .send("POST", &format!("{path}/bulkremove"), &rest)
-            .await
-            .status,
-        204
-    );
-    assert_eq!(
-        probe.send("POST", &format!("{path}/bulkadd"), &all).await.status,
-        204
-    );
+    assert_eq!(probe.send("POST", &format!("{path}/bulkremove"), &rest).await.status, 204);
+    assert_eq!(probe.send("POST", &format!("{path}/bulkadd"), &all).await.status, 204);
     assert_eq!(probe.simulator.person(&agent.id).unwrap().grants, agent.grants);
 }
 
 #[tokio::test]
 async fn roles_are_404_once_none_is_left_while_the_subject_stays_readable() {
     let probe = Probe::start().await;
-    let bare = probe
-        .simulator
-        .organisation(|org| presets::bare_person(org, "Bo", "bo@example.com", "E1"));
+    let bare = probe.simulator.organisation(|org| presets::bare_person(org, "Bo", "bo@example.com", "E1"));
     let roles = probe.get(&format!("/api/v2/users/{bare}/roles")).await;
-    assert_eq!(
-        (roles.status, text(&roles.body, "message")),
-        (404, format!("No such user {bare}").as_str())
-    );
-    assert_eq!(
-        probe
-            .get(&format!("/api/v2/authorization/subjects/{bare}"))
-            .await
-            .status,
-        200
-    );
+    assert_eq!((roles.status, text(&roles.body, "message")), (404, format!("No such user {bare}").as_str()));
+    assert_eq!(probe.get(&format!("/api/v2/authorization/subjects/{bare}")).await.status, 200);
 }

@@ -30,14 +30,7 @@ async fn members_are_paged_by_at_most_100_without_a_total() {
     let path = format!("/api/v2/routing/queues/{queue}/members");
     let first = probe.get(&format!("{path}?pageSize=100")).await;
     assert_eq!((first.ids().len(), first.body.get("total")), (100, None));
-    assert_eq!(
-        probe
-            .get(first.body["nextUri"].as_str().unwrap())
-            .await
-            .ids()
-            .len(),
-        1
-    );
+    assert_eq!(probe.get(first.body["nextUri"].as_str().unwrap()).await.ids().len(), 1);
     assert_eq!(probe.get(&format!("{path}?pageSize=101")).await.status, 400);
     probe.assert_no_violations();
 }
@@ -58,20 +51,8 @@ async fn a_hundred_members_are_removed_in_one_call_and_101_in_none() {
     let path = format!("/api/v2/routing/queues/{queue}/members?delete=true");
     assert_eq!(probe.send("POST", &path, &members(&ids)).await.status, 400);
     assert_eq!(probe.send("POST", &path, &members(&ids[..100])).await.status, 200);
-    assert_eq!(
-        probe
-            .get(&format!("/api/v2/routing/queues/{queue}/members"))
-            .await
-            .ids(),
-        ids[100..]
-    );
-    assert_eq!(
-        probe
-            .send("POST", &path, &json!([{"id": "no-uuid"}]))
-            .await
-            .status,
-        400
-    );
+    assert_eq!(probe.get(&format!("/api/v2/routing/queues/{queue}/members")).await.ids(), ids[100..]);
+    assert_eq!(probe.send("POST", &path, &json!([{"id": "no-uuid"}])).await.status, 400);
 }
 
 #[tokio::test]
@@ -81,19 +62,10 @@ async fn members_through_a_group_cannot_be_removed_singly() {
         .simulator
         .organisation(|org| presets::agent_with_inherited(org, "Jane", "jane@example.com", "E1"));
     let queues = probe.simulator.person(&agent).unwrap().queues;
-    let (queue, _) = queues
-        .iter()
-        .find(|(_, membership)| membership.by == MemberBy::Group)
-        .unwrap();
+    let (queue, _) = queues.iter().find(|(_, membership)| membership.by == MemberBy::Group).unwrap();
     let path = format!("/api/v2/routing/queues/{queue}/members");
     assert_eq!(probe.delete(&format!("{path}/{agent}")).await.status, 400);
-    probe
-        .send(
-            "POST",
-            &format!("{path}?delete=true"),
-            &members(std::slice::from_ref(&agent)),
-        )
-        .await;
+    probe.send("POST", &format!("{path}?delete=true"), &members(std::slice::from_ref(&agent))).await;
     assert_eq!(probe.get(&format!("{path}?memberBy=group")).await.ids(), [agent]);
     assert!(probe.get(&format!("{path}?memberBy=user")).await.ids().is_empty());
 }
@@ -105,10 +77,7 @@ async fn unjoining_a_member_is_202_and_keeps_the_membership() {
     let path = format!("/api/v2/routing/queues/{queue}/members/{}", ids[0]);
     assert_eq!(probe.send("PATCH", &path, &body).await.status, 202);
     let membership = probe.simulator.person(&ids[0]).unwrap().queues[&queue];
-    assert_eq!(
-        (membership.joining, membership.ring_number),
-        (Joining::Unjoined, 3)
-    );
+    assert_eq!((membership.joining, membership.ring_number), (Joining::Unjoined, 3));
     let bulk = probe
         .send(
             "PATCH",

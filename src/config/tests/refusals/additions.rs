@@ -2,36 +2,18 @@
 
 /// What is appended to the minimal file, and the line that it is refused with.
 pub(super) const ADDITIONS: &[(&str, &str)] = &[
-    (
-        "[worker]\nleese = \"30s\"",
-        "worker.leese: unknown key (did you mean lease?)",
-    ),
-    (
-        "[wroker]\nlease = \"30s\"",
-        "wroker: unknown key (did you mean worker?)",
-    ),
+    ("[worker]\nleese = \"30s\"", "worker.leese: unknown key (did you mean lease?)"),
+    ("[wroker]\nlease = \"30s\"", "wroker: unknown key (did you mean worker?)"),
     ("[telemetry]\nlevel = 1", "telemetry: unknown key"),
     ("[policy]\n\"a\\nb\" = 1", "policy.\"a\\nb\": unknown key"),
-    (
-        "[policy]\norder = \"x\"",
-        "policy.order: expected strip_first or access_first, found \"x\"",
-    ),
+    ("[policy]\norder = \"x\"", "policy.order: expected strip_first or access_first, found \"x\""),
     (
         "[policy]\norder = \"env:GENESYS_CLIENT_SECRET\"",
         "policy.order: expected strip_first or access_first, found the value of env:GENESYS_CLIENT_SECRET",
     ),
-    (
-        "[policy]\norder = 1",
-        "policy.order: expected strip_first or access_first, found a whole number",
-    ),
-    (
-        "[policy]\nwhen_busy = \"later\"",
-        "policy.when_busy: expected wait, ask or now, found \"later\"",
-    ),
-    (
-        "[policy]\nperson_not_found = \"\"",
-        "policy.person_not_found: is empty",
-    ),
+    ("[policy]\norder = 1", "policy.order: expected strip_first or access_first, found a whole number"),
+    ("[policy]\nwhen_busy = \"later\"", "policy.when_busy: expected wait, ask or now, found \"later\""),
+    ("[policy]\nperson_not_found = \"\"", "policy.person_not_found: is empty"),
     (
         "[policy]\nperson_not_found = \"fail\"",
         "policy.person_not_found: expected done or hold, found \"fail\"",
@@ -48,26 +30,14 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
         "[policy]\neffective_at = 17:00:00",
         "policy.effective_at: expected start_of_day, end_of_day or a time such as 17:00, found a date or a time without quotes",
     ),
-    (
-        "[policy]\nprotected = \"a@b.c\"",
-        "policy.protected: expected a list of strings, found a string",
-    ),
+    ("[policy]\nprotected = \"a@b.c\"", "policy.protected: expected a list of strings, found a string"),
     (
         "[policy]\nprotected = [\"a@b.c\", \"alice\"]",
         "policy.protected[1]: expected an e-mail address, id:ID, role:NAME or division:NAME, found \"alice\"",
     ),
-    (
-        "[policy]\nimmediate_types = [1]",
-        "policy.immediate_types[0]: expected a string, found a whole number",
-    ),
-    (
-        "[policy]\nverify_reads = 0",
-        "policy.verify_reads: expected a whole number from 1 to 10, found 0",
-    ),
-    (
-        "[policy]\nverify_reads = 11",
-        "policy.verify_reads: expected a whole number from 1 to 10, found 11",
-    ),
+    ("[policy]\nimmediate_types = [1]", "policy.immediate_types[0]: expected a string, found a whole number"),
+    ("[policy]\nverify_reads = 0", "policy.verify_reads: expected a whole number from 1 to 10, found 0"),
+    ("[policy]\nverify_reads = 11", "policy.verify_reads: expected a whole number from 1 to 10, found 11"),
     (
         "[policy]\nattempts_max = 1001",
         "policy.attempts_max: expected a whole number from 1 to 1000, found 1001",
@@ -96,34 +66,19 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
         "[policy]\nnot_found_recheck = \"0s\"",
         "policy.not_found_recheck: expected a duration from 100ms to 1d, found \"0s\"",
     ),
-    (
-        "[worker]\nlease = \"100ms\"",
-        "worker.lease: expected a duration from 250ms to 10m, found \"100ms\"",
-    ),
+    ("[worker]\nlease = \"100ms\"", "worker.lease: expected a duration from 250ms to 10m, found \"100ms\""),
     (
         "[worker]\nlease = 30",
         "worker.lease: expected a duration such as 250ms, 30s, 5m, 4h or 2d, found a whole number",
     ),
-    (
-        "[worker]\nconcurrency = 65",
-        "worker.concurrency: expected a whole number from 1 to 64, found 65",
-    ),
-    (
-        "[worker]\npoll = \"2m\"",
-        "worker.poll: expected a duration from 10ms to 1m, found \"2m\"",
-    ),
-    (
-        "[worker]\nretry_base = \"1h\"",
-        "worker.retry_max: 15m is shorter than worker.retry_base, 1h",
-    ),
+    ("[worker]\nconcurrency = 65", "worker.concurrency: expected a whole number from 1 to 64, found 65"),
+    ("[worker]\npoll = \"2m\"", "worker.poll: expected a duration from 10ms to 1m, found \"2m\""),
+    ("[worker]\nretry_base = \"1h\"", "worker.retry_max: 15m is shorter than worker.retry_base, 1h"),
     (
         "[server]\nlisten = \"localhost\"",
         "server.listen: expected an IP address and a port such as 127.0.0.1:8080, found \"localhost\"",
     ),
-    (
-        "[server]\nadmin_listen = \"127.0.0.1:8080\"",
-        "server.admin_listen: is the same as server.listen",
-    ),
+    ("[server]\nadmin_listen = \"127.0.0.1:8080\"", "server.admin_listen: is the same as server.listen"),
     (
         "[server]\nbody_limit = 512",
         "server.body_limit: expected a whole number from 1024 to 1048576, found 512",
@@ -132,10 +87,7 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
         "[server]\nbody_limit = true",
         "server.body_limit: expected a whole number from 1024 to 1048576, found true or false",
     ),
-    (
-        "[[server]]\nbody_limit = 2048",
-        "server: expected a section [server], found a list",
-    ),
+    ("[[server]]\nbody_limit = 2048", "server: expected a section [server], found a list"),
     (
         "[sources.acme]\nprofile = \"generic-worker-terminated\"",
         "sources.acme.secrets: is missing (a source without authentication is refused)",
@@ -148,10 +100,7 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
         "[sources.acme]\nsecrets = \"hushhush-acme-secret\"",
         "sources.acme.secrets: expected a list of strings, found a string",
     ),
-    (
-        "[sources.acme]\nsecrets = [\"\"]",
-        "sources.acme.secrets[0]: is empty",
-    ),
+    ("[sources.acme]\nsecrets = [\"\"]", "sources.acme.secrets[0]: is empty"),
     (
         "[sources.acme]\nsecrets = [\"env:WORKDAY_SECRET\", \"hushhush-short\"]",
         "sources.acme.secrets[1]: has 14 bytes, but a secret needs at least 16",
@@ -176,10 +125,7 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
         "[sources.Acme]\nsecrets = [\"env:WORKDAY_SECRET\"]\n",
         "sources.Acme: expected a name of lower-case letters, digits and dashes, at most 63, no dash first",
     ),
-    (
-        "[sources]\nacme = \"x\"",
-        "sources.acme: expected a section [sources.acme], found a string",
-    ),
+    ("[sources]\nacme = \"x\"", "sources.acme: expected a section [sources.acme], found a string"),
     (
         "[[operators]]\nname = \"bob\"\nrole = \"viewer\"\ntoken = \"hushhush-bob-token\"\n[[operators]]\nname = \"Bob\"\nrole = \"viewer\"\ntoken = \"hushhush-eve-token\"\n",
         "operators[1].name: is the same as operators[0].name",
@@ -208,14 +154,8 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
         "[[operators]]\nname = \"bob\"\nrole = \"viewer\"\ntoken = \"file:hushhush\"\n",
         "operators[0].token: expected file:/path with an absolute path",
     ),
-    (
-        "[[operators]]\nname = \"bob\"\nrole = \"viewer\"\n",
-        "operators[0].token: is missing",
-    ),
-    (
-        "[operators]\nname = \"bob\"",
-        "operators: expected a list of sections [[operators]], found a table",
-    ),
+    ("[[operators]]\nname = \"bob\"\nrole = \"viewer\"\n", "operators[0].token: is missing"),
+    ("[operators]\nname = \"bob\"", "operators: expected a list of sections [[operators]], found a table"),
     (
         "[[callbacks]]\nurl = \"http://x.example\"\nsecret = \"hushhush-callback-secret\"\n",
         "callbacks[0].url: expected an https:// address (plain http:// is for loopback alone)",
@@ -240,12 +180,6 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
         "[[callbacks]]\nurl = \"https://x.example\"\nsecret = \"hushhush-callback-secret\"\nevents = []",
         "callbacks[0].events: is empty, so nobody would be told",
     ),
-    (
-        "[worker]\nlease = \"30s\n",
-        "configuration file, line 9: invalid basic string, expected `\"`",
-    ),
-    (
-        "[worker]\nlease = \"1s\"\nlease = \"2s\"",
-        "configuration file, line 10: duplicate key",
-    ),
+    ("[worker]\nlease = \"30s\n", "configuration file, line 9: invalid basic string, expected `\"`"),
+    ("[worker]\nlease = \"1s\"\nlease = \"2s\"", "configuration file, line 10: duplicate key"),
 ];
