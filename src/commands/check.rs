@@ -99,12 +99,12 @@ async fn genesys(parts: &Parts) -> Finding {
     match parts.genesys.authenticate().await {
         Ok(()) => Finding::good("Genesys Cloud", "a token was issued to the OAuth client"),
         Err(error) => {
-            let advice = match &error {
-                Error::TokenRefused { .. } => {
-                    "the OAuth client or its secret is wrong: Admin > Integrations > OAuth, grant type Client Credentials"
-                }
-                Error::NoPermit(_) => "the budget of calls is in the database: mend the database first",
-                _ => "is genesys.region (or login_url) right, and can this machine reach it?",
+            let advice = if error.is_our_access() && !error.is_transient() {
+                "the OAuth client or its secret is wrong: Admin > Integrations > OAuth, grant type Client Credentials"
+            } else if matches!(error, Error::NoPermit(_)) {
+                "the budget of calls is in the database: mend the database first"
+            } else {
+                "is genesys.region (or login_url) right, and can this machine reach it?"
             };
             Finding::bad("Genesys Cloud", format!("{}: {advice}", error.code()))
         }

@@ -7,6 +7,7 @@ use secrecy::ExposeSecret;
 use toml::Value;
 
 use super::*;
+use crate::offboarding::choices::{UnknownEffectiveAt, UnknownProtected};
 
 mod overriding;
 mod refusals;

@@ -167,6 +167,7 @@ where
     .await?
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one place that begins a transaction, inside a task of its own")]
 async fn run_once<T, W>(pool: &PgPool, work: &W) -> Result<T, StoreError>
 where
     W: for<'t> Fn(Tx<'t>) -> BoxFuture<'t, Result<T, StoreError>> + Sync,

@@ -66,7 +66,9 @@ impl Runner {
                 Release::Failed(Reason::RefusedByGenesys, code) => {
                     person.block(batch, |what| Release::Failed(Reason::RefusedByGenesys, what.or(code)));
                 }
-                release => person.end(release.into()),
+                release @ (Release::Postponed { .. } | Release::Failed(..) | Release::Done(_)) => {
+                    person.end(release.into());
+                }
             }
         }
     }

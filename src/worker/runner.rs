@@ -11,7 +11,7 @@ use super::verdict::{Progress, Stop, after_error, wait};
 use super::{Engine, Settings};
 use crate::genesys::{Error, Genesys, UserId};
 use crate::offboarding::choices::Order;
-use crate::offboarding::{Action, Assignment, Inherited, OffboardingId, Phase, Reason, StepName};
+use crate::offboarding::{Action, Assignment, Inherited, Observation, OffboardingId, Phase, Reason, StepName};
 use crate::plan::{self, PLAN};
 use crate::store::Store;
 use crate::store::leases::{AttemptCount, Fence, Lease, Release};
@@ -180,14 +180,13 @@ impl Runner {
         let mut todo = Vec::new();
         let mut cohort: Vec<&mut Person> = people.iter_mut().filter(|p| p.is_live() && !p.clean).collect();
         let users: Vec<UserId> = cohort.iter().filter_map(|person| person.user.clone()).collect();
-        let mut seen: Vec<Result<(Vec<Assignment>, Vec<Inherited>), Error>> =
-            users.iter().map(|_| Ok((Vec::new(), Vec::new()))).collect();
+        let mut seen: Vec<Result<Observation, Error>> = users.iter().map(|_| Ok(Observation::default())).collect();
         for step in plan::steps(Phase::Strip) {
             for (observed, all) in step.observe(&self.genesys, &users).await.into_iter().zip(&mut seen) {
                 match (observed, all) {
-                    (Ok(observed), Ok((assignments, inherited))) => {
-                        assignments.extend(observed.assignments);
-                        inherited.extend(observed.inherited);
+                    (Ok(observed), Ok(all)) => {
+                        all.assignments.extend(observed.assignments);
+                        all.inherited.extend(observed.inherited);
                     }
                     (Err(error), all @ Ok(_)) => *all = Err(error),
                     (Ok(_) | Err(_), Err(_)) => {}
@@ -196,9 +195,9 @@ impl Runner {
         }
         for (person, seen) in cohort.iter_mut().zip(seen) {
             let judged = match seen {
-                Ok((assignments, inherited)) => {
-                    person.inherited = inherited;
-                    self.judge(person.lease.id, assignments).await
+                Ok(seen) => {
+                    person.inherited = seen.inherited;
+                    self.judge(person.lease.id, seen.assignments).await
                 }
                 Err(error) => Err(self.stop_for(person, &error)),
             };

@@ -1,4 +1,6 @@
 //! Tests against the real parts: Postgres, HTTP, the simulator, and the `leaver` program itself.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod engine;
 mod support;
