@@ -184,6 +184,9 @@ pub async fn decide(config: &Config, id: &str, decision: Decision, output: Outpu
         Decided::Unknown => Some(format!("no offboarding has the id {id}")),
         Decided::NotFrom(status) => Some(format!("the offboarding is {status}: this is not possible now")),
         Decided::OwnRequest => Some("who asked for an offboarding can't approve it".to_owned()),
+        Decided::ApprovalNeeded(reason) => {
+            Some(format!("the offboarding is held for {reason}, which an approver has to release"))
+        }
         Decided::FactsMissing(reason) => Some(format!("the offboarding is held for {reason}")),
     };
     if let Some(refused) = refused {

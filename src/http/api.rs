@@ -143,6 +143,9 @@ async fn decide(
         Decided::Unknown => Err(Problem::NotFound),
         Decided::NotFrom(status) => Err(Problem::NotPossible(status.to_string())),
         Decided::OwnRequest => Err(Problem::OwnRequest),
+        Decided::ApprovalNeeded(reason) => {
+            Err(Problem::NotPossible(format!("held for {reason}, which an approver has to release")))
+        }
         Decided::FactsMissing(reason) => Err(Problem::NotPossible(format!("held for {reason}"))),
     }
 }

@@ -36,7 +36,7 @@ pub enum Problem {
     #[error("this event id is known with other content; the first stays")]
     EventIdReused,
     /// The offboarding's status does not allow it.
-    #[error("the offboarding is {0}: this is not possible now")]
+    #[error("not possible: the offboarding is {0}")]
     NotPossible(String),
     /// Somebody else has to approve.
     #[error("who asked for an offboarding can't approve it")]

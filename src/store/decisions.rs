@@ -27,6 +27,8 @@ pub enum Decided {
     Unknown,
     /// The status does not allow it.
     NotFrom(Status),
+    /// The reason is one that only an approver releases it from.
+    ApprovalNeeded(Reason),
     /// Approval needs somebody else than who asked for the offboarding.
     OwnRequest,
     /// The offboarding is held for facts that it lacks; an approval can't supply them.
@@ -136,7 +138,7 @@ fn refusal(present: &Present, decision: Decision, actor: &Actor) -> Option<Decid
         Decision::Retry | Decision::Approve => match (present.status, present.reason) {
             (Status::Held, Some(reason)) if lacks_facts(reason) => Some(Decided::FactsMissing(reason)),
             (Status::Held, Some(reason)) if decision == Decision::Retry && wants_approval(reason) => {
-                Some(Decided::NotFrom(present.status))
+                Some(Decided::ApprovalNeeded(reason))
             }
             (
                 Status::Scheduled | Status::Held | Status::Done | Status::Failed | Status::Cancelled,

@@ -24,7 +24,7 @@ const WAKE_CHANNEL: &str = "leaver_wake";
 
 /// Connections for ingest, for the worker and for the readiness probe are apart, so that none of them starves another.
 const INGEST_CONNECTIONS: u32 = 5;
-const WORKER_CONNECTIONS: u32 = 5;
+const WORKER_CONNECTIONS: u32 = 10;
 const PROBE_CONNECTIONS: u32 = 1;
 
 /// How long a caller waits for a connection: an answer is due within 3 s.
@@ -167,7 +167,10 @@ where
     .await?
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that begins a transaction, inside a task of its own")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that begins a transaction, inside a task of its own"
+)]
 async fn run_once<T, W>(pool: &PgPool, work: &W) -> Result<T, StoreError>
 where
     W: for<'t> Fn(Tx<'t>) -> BoxFuture<'t, Result<T, StoreError>> + Sync,

@@ -11,7 +11,9 @@ use super::verdict::{Progress, Stop, after_error, wait};
 use super::{Engine, Settings};
 use crate::genesys::{Error, Genesys, UserId};
 use crate::offboarding::choices::Order;
-use crate::offboarding::{Action, Assignment, Inherited, Observation, OffboardingId, Phase, Reason, StepName};
+use crate::offboarding::{
+    Action, Assignment, Inherited, Observation, OffboardingId, Phase, Reason, StepName,
+};
 use crate::plan::{self, PLAN};
 use crate::store::Store;
 use crate::store::leases::{AttemptCount, Fence, Lease, Release};
@@ -26,7 +28,7 @@ const PASSES_MAX: usize = 4;
 pub(super) const LAG_WINDOW: TimeDelta = TimeDelta::seconds(15);
 
 /// When a lagging read is repeated.
-const LAG_RECHECK: Duration = Duration::from_secs(2);
+const LAG_RECHECK: Duration = Duration::from_secs(3);
 
 /// How often the same assignment is taken away again before a person has to find out who keeps assigning it.
 const RETURNS_MAX: u32 = 3;
@@ -180,7 +182,8 @@ impl Runner {
         let mut todo = Vec::new();
         let mut cohort: Vec<&mut Person> = people.iter_mut().filter(|p| p.is_live() && !p.clean).collect();
         let users: Vec<UserId> = cohort.iter().filter_map(|person| person.user.clone()).collect();
-        let mut seen: Vec<Result<Observation, Error>> = users.iter().map(|_| Ok(Observation::default())).collect();
+        let mut seen: Vec<Result<Observation, Error>> =
+            users.iter().map(|_| Ok(Observation::default())).collect();
         for step in plan::steps(Phase::Strip) {
             for (observed, all) in step.observe(&self.genesys, &users).await.into_iter().zip(&mut seen) {
                 match (observed, all) {

@@ -103,7 +103,10 @@ impl Private {
     }
 
     /// Stops the server and waits until the folder is gone, for at most [`END_LIMIT`].
-    #[expect(clippy::disallowed_methods, reason = "also runs while being dropped, where nothing can be awaited")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "also runs while being dropped, where nothing can be awaited"
+    )]
     pub(super) fn end(&self) {
         let mut line = self.line();
         drop(line.orders.take());
