@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::problem::Problem;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// How long a successful write speaks for the database.
 const PROBE_GOOD_FOR: Duration = Duration::from_millis(500);
@@ -46,20 +46,25 @@ impl Health {
         if self.stopping.is_cancelled() {
             return Some("the process is stopping".to_owned());
         }
-        // The lock lets one caller probe for all who ask at the same time.
-        let mut written = self.written.lock().await;
-        if written.is_some_and(|at| at.elapsed() < PROBE_GOOD_FOR) {
-            return None;
-        }
-        *written = None;
-        match tokio::time::timeout(PROBE_DEADLINE, self.store.probe()).await {
-            Ok(Ok(())) => {
-                *written = Some(Instant::now());
-                None
-            }
+        // Around the lock as well: who asks while another's probe hangs would else be told only after it.
+        match tokio::time::timeout(PROBE_DEADLINE, self.write()).await {
+            Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("the database does not take a write in time".to_owned()),
         }
+    }
+
+    /// Lets the database take a write, or trusts one of a moment ago.
+    async fn write(&self) -> Result<(), StoreError> {
+        // The lock lets one caller probe for all who ask at the same time.
+        let mut written = self.written.lock().await;
+        if written.is_some_and(|at| at.elapsed() < PROBE_GOOD_FOR) {
+            return Ok(());
+        }
+        *written = None;
+        self.store.probe().await?;
+        *written = Some(Instant::now());
+        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
@@ -24,6 +24,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
+use tower_http::catch_panic::CatchPanicLayer;
 
 use problem::Problem;
 
@@ -41,7 +42,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until `stop`, then lets the running requests end. Own loop: axum's knows no deadline for headers.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let router = router.layer(axum::middleware::from_fn(one_host));
+    // A request that panics is our own trouble, and the sender comes back with it.
+    let panics = CatchPanicLayer::custom(|_| Problem::Unavailable.into_response());
+    let router = router
+        .layer(axum::middleware::from_fn(every_refusal_a_problem))
+        .layer(axum::middleware::from_fn(one_host))
+        .layer(panics);
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let connections = TaskTracker::new();
     loop {
@@ -107,6 +113,14 @@ async fn one_host(request: Request, next: Next) -> Response {
         (Some(_), None) => next.run(request).await,
         (None, _) | (Some(_), Some(_)) => Problem::HostNeeded.into_response(),
     }
+}
+
+/// The framework refuses a path that is no UTF-8, or a parameter that is repeated, with plain text of its own.
+async fn every_refusal_a_problem(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let of_framework = response.status() == StatusCode::BAD_REQUEST
+        && response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if of_framework { Problem::MalformedAddress.into_response() } else { response }
 }
 
 /// What a path without a route answers.

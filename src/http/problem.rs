@@ -53,6 +53,9 @@ pub enum Problem {
     /// A parameter has a value that is not understood.
     #[error("the parameter {0} is not understood")]
     BadParameter(&'static str),
+    /// The path or the query can't be taken apart.
+    #[error("the path or the query is not understood")]
+    MalformedAddress,
     /// Genesys Cloud could not be asked.
     #[error("Genesys Cloud could not be asked: {0}")]
     GenesysTrouble(String),
@@ -78,6 +81,7 @@ impl Problem {
             Self::UnsupportedMedia(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media"),
             Self::HostNeeded => (StatusCode::BAD_REQUEST, "host-needed"),
             Self::BadParameter(_) => (StatusCode::BAD_REQUEST, "bad-parameter"),
+            Self::MalformedAddress => (StatusCode::BAD_REQUEST, "malformed-address"),
             Self::GenesysTrouble(_) => (StatusCode::BAD_GATEWAY, "genesys-trouble"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         }

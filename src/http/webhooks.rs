@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -135,6 +135,10 @@ async fn accept(
 
 /// Reads the body to its end, within its limits of size and time.
 async fn whole(body: Body, limit: usize) -> Result<Bytes, Problem> {
+    // A length that is announced is refused at once, without waiting for the bytes.
+    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+        return Err(Problem::TooLarge(limit));
+    }
     match tokio::time::timeout(BODY_DEADLINE, Limited::new(body, limit).collect()).await {
         Err(_) => Err(Problem::TooSlow),
         Ok(Ok(collected)) => Ok(collected.to_bytes()),

@@ -334,8 +334,8 @@ async fn finish(
     journal::append(tx, entry).await?;
     let removals = match call.proves {
         Proves::Nothing => return Ok(()),
-        Proves::Removed => 1,
-        Proves::AlreadyGone => 0,
+        // What is said to be gone and is shown again for ever is to end as well.
+        Proves::Removed | Proves::AlreadyGone => 1,
     };
     sqlx::query!(
         // finish

@@ -215,7 +215,8 @@ async fn list(tx: Tx<'_>, filter: &Filter) -> Result<Vec<View>, StoreError> {
         filter.source,
         filter.person,
         filter.after.map(|id| id.0),
-        i64::from(filter.limit.clamp(1, PAGE_MAX)),
+        // One more than a page holds tells whether there is a next one.
+        i64::from(filter.limit.clamp(1, PAGE_MAX + 1)),
         filter.person.as_deref().and_then(email_key),
     )
     .fetch_all(&mut **tx)

@@ -16,8 +16,9 @@ use crate::store::leases::Release;
 /// rest is for the way.
 const FRESH_FOR: Duration = Duration::from_millis(4_500);
 
-/// Rounds of proving and deactivating: late arrivals, version conflicts and reads that took too long each cost one.
-const ROUNDS_MAX: usize = 6;
+/// Rounds of proving and deactivating: late arrivals, version conflicts and reads that took too long each cost one. Two
+/// for each late arrival that is one too many, because it is first seen as a version conflict and then found.
+const ROUNDS_MAX: usize = 8;
 
 /// How often somebody may assign something new while the account is being closed.
 const LATE_ARRIVALS_MAX: u32 = 3;
@@ -46,7 +47,7 @@ impl Runner {
                 self.complete_read(person, &self.genesys).await?;
                 match self.deactivate(person, &self.genesys, None).await? {
                     Deactivated::Yes => Ok(()),
-                    Deactivated::NotYet => Err(wait(Duration::ZERO, "the account was changed meanwhile")),
+                    Deactivated::NotYet => Err(self.changed_meanwhile(person)),
                 }
             };
             if let Err(stop) = cut.await {
@@ -82,10 +83,14 @@ impl Runner {
             let inactive_before = person.lease.found_inactive == Some(true);
             return Ok(if inactive_before { Outcome::AlreadyInactive } else { Outcome::Offboarded });
         }
-        // What was removed in these rounds is no progress here: whoever changes the account could go on for ever.
+        Err(self.changed_meanwhile(person))
+    }
+
+    /// What was removed before is no progress here: whoever changes the account could go on for ever.
+    fn changed_meanwhile(&self, person: &Person) -> Stop {
         let why = "the account kept changing".to_owned();
         let attempt = person.lease.attempt;
-        Err(another_attempt(why, Duration::ZERO, &self.settings, attempt, Progress::None).into())
+        another_attempt(why, Duration::ZERO, &self.settings, attempt, Progress::None).into()
     }
 
     /// Complete reads in a row that find nothing: the start of the last one. `None` where something was found; it has

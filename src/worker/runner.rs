@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use super::heartbeat::Heartbeat;
-use super::verdict::{Progress, Stop, after_error, wait};
+use super::verdict::{Progress, Stop, after_error, another_attempt, wait};
 use super::{Engine, Settings};
 use crate::genesys::{Error, Genesys, UserId};
 use crate::offboarding::choices::Order;
@@ -153,6 +153,11 @@ impl Engine {
 
 impl Runner {
     pub(super) fn stop_for(&self, person: &Person, error: &Error) -> Stop {
+        // Mostly the person was deleted meanwhile. The next attempt begins with finding out.
+        if let Error::NotFound { .. } = error {
+            let (attempt, progress) = (person.lease.attempt, person.progress);
+            return another_attempt(error.code(), Duration::ZERO, &self.settings, attempt, progress).into();
+        }
         after_error(error, &self.settings, person.lease.attempt, person.progress).into()
     }
 
