@@ -21,7 +21,11 @@ impl Error {
             // A lie or a cut answer is mostly a moment of a gateway; the attempts are bounded by those who count them.
             Self::Unauthorized { .. } | Self::VersionConflict { .. } | Self::Throttled { .. } => true,
             Self::Malformed { .. } => true,
-            Self::Status { status, .. } => status.is_server_error() || *status == StatusCode::REQUEST_TIMEOUT,
+            // A 404 that is not the word of Genesys comes from something on the way, and passes like its other errors.
+            Self::Status { status, .. } => {
+                status.is_server_error()
+                    || [StatusCode::REQUEST_TIMEOUT, StatusCode::NOT_FOUND].contains(status)
+            }
             Self::Unsendable(_) | Self::TokenRefused { .. } | Self::Redirected { .. } => false,
             Self::Forbidden { .. } | Self::NotFound { .. } => false,
         }

@@ -74,6 +74,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             }
         }
     }
+    // Refused at once, a caller tries elsewhere; in the queue of a listener that nobody serves it would wait for nothing.
+    drop(listener);
     connections.close();
     connections.wait().await;
 }

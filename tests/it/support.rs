@@ -345,3 +345,36 @@ pub(crate) fn termination(event_id: &str, worker_id: &str, email: &str) -> Value
         "terminationDate": yesterday, "terminationType": "voluntary",
     })
 }
+
+impl World {
+    /// Starts a service whose configuration is edited first, for example to reach the database in another way.
+    pub(crate) fn serve_edited(
+        &self,
+        more: &str,
+        arguments: &[&str],
+        edit: impl FnOnce(String) -> String,
+    ) -> Service {
+        Service::start(&self.edited_config(more, edit), arguments)
+    }
+
+    /// The configuration of this world after an edit of its text.
+    pub(crate) fn edited_config(&self, more: &str, edit: impl FnOnce(String) -> String) -> PathBuf {
+        let path = self.config(more);
+        let text = std::fs::read_to_string(&path).expect("the configuration");
+        std::fs::write(&path, edit(text)).expect("a configuration file");
+        path
+    }
+
+    /// Reads the database behind the service's back.
+    pub(crate) async fn rows(&self, query: &'static str) -> Vec<sqlx::postgres::PgRow> {
+        use sqlx::Connection;
+        let mut connection = sqlx::PgConnection::connect(self.database.url()).await.expect("a connection");
+        sqlx::query(query).fetch_all(&mut connection).await.expect("a query that works")
+    }
+
+    /// The one number that a query gives.
+    pub(crate) async fn number(&self, query: &'static str) -> i64 {
+        use sqlx::Row;
+        self.rows(query).await[0].get(0)
+    }
+}
