@@ -84,9 +84,16 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!(config.worker, expected);
 }
 
+/// The example with the section that it leaves switched off.
+fn whole_example() -> String {
+    let (switched_on, off) = EXAMPLE.split_once("# [[callbacks]]").unwrap();
+    format!("{switched_on}[[callbacks]]{}", off.replace("\n# ", "\n"))
+}
+
 #[test]
 fn the_example_loads_as_it_stands_and_shows_the_defaults() {
-    let (example, minimal) = (load(EXAMPLE, &[]), load(MINIMAL, &[]));
+    assert!(load(EXAMPLE, &[]).callbacks.is_empty());
+    let (example, minimal) = (load(&whole_example(), &[]), load(MINIMAL, &[]));
     assert_eq!(example.server, minimal.server);
     assert_eq!(example.policy, minimal.policy);
     assert_eq!(example.worker, minimal.worker);
@@ -131,7 +138,7 @@ fn the_example_names_every_key_and_every_variable_that_it_needs() {
 fn no_secret_is_in_the_debug_output() {
     let chat =
         "[[callbacks]]\nurl = \"https://chat.example/hook/hushhush\"\nsecret = \"hushhush-in-the-file\"\n";
-    let config = load(&format!("{EXAMPLE}\n{chat}"), &[]);
+    let config = load(&format!("{}\n{chat}", whole_example()), &[]);
     for output in [format!("{config:?}"), format!("{config:#?}")] {
         assert!(!output.contains(MARK), "{output}");
         assert!(output.contains("workday") && output.contains("chat.example"), "{output}");

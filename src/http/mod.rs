@@ -121,7 +121,10 @@ async fn one_host(request: Request, next: Next) -> Response {
 async fn every_refusal_a_problem(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let of_framework = response.status() == StatusCode::BAD_REQUEST
-        && response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+        && response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
     if of_framework { Problem::MalformedAddress.into_response() } else { response }
 }
 

@@ -237,9 +237,14 @@ async fn template(server: &Server) -> &'static Database {
         .await
 }
 
+/// The `leaver` program: the one that was built with the tests, or `LEAVER_BIN` where they run away from there.
+pub(crate) fn program() -> std::ffi::OsString {
+    std::env::var_os("LEAVER_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_leaver").into())
+}
+
 /// The `leaver` program with its configuration.
 pub(crate) fn leaver(config: &std::path::Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_leaver"));
+    let mut command = Command::new(program());
     command.arg("--config").arg(config).env("RUST_LOG", "info,sqlx=error").stdin(Stdio::null());
     command
 }

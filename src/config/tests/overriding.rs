@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_variable_overrides_a_value_of_every_type() {
     let config = load(
-        EXAMPLE,
+        &whole_example(),
         &[
             ("LEAVER__SERVER__LISTEN", "0.0.0.0:80"),
             ("LEAVER__SERVER__BODY_LIMIT", "2048"),
