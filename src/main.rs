@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use leaver::commands::{self, Failure, Output};
 use leaver::config::Config;
@@ -99,7 +100,10 @@ fn main() -> ExitCode {
         eprintln!("a cryptography provider was installed before");
         return ExitCode::FAILURE;
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -107,6 +111,17 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Help goes to whoever asks for it; a mistake gets one line, as one in the configuration does.
+fn refused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        error.exit();
+    }
+    let text = error.to_string();
+    let line: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    eprintln!("leaver: {}", line.join(" ").trim_start_matches("error: "));
+    ExitCode::from(2)
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {

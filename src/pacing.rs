@@ -35,6 +35,9 @@ impl SharedPacer {
 impl Pacer for SharedPacer {
     async fn reserve(&self, calls: u32) -> Result<Permits, PacerError> {
         while !self.stop.is_cancelled() {
+            // Before the question, so that a slow answer shortens the permits instead of stretching them beyond what
+            // the database counts.
+            let asked_at = Instant::now();
             let reserved = self.store.reserve_calls(calls, self.limit_per_minute, PERMIT_GOOD_FOR).await;
             let reserved = reserved.map_err(PacerError::new)?;
             let starts_at = Instant::now() + reserved.starts_in;
@@ -46,9 +49,16 @@ impl Pacer for SharedPacer {
                     continue;
                 }
             }
-            return Ok(Permits { calls: reserved.calls, valid_until: starts_at + PERMIT_GOOD_FOR });
+            return Ok(Permits {
+                calls: reserved.calls,
+                valid_until: asked_at + reserved.starts_in + PERMIT_GOOD_FOR,
+            });
         }
         Err(PacerError::new(Stopping))
+    }
+
+    async fn pause(&self) -> Result<Duration, PacerError> {
+        self.store.calls_blocked_for().await.map_err(PacerError::new)
     }
 
     async fn announced(&self, notice: Notice) {

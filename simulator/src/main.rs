@@ -42,13 +42,15 @@ async fn main() -> anyhow::Result<()> {
         ..Options::default()
     })?;
     simulator.organisation(presets::demonstration);
+    // Before the line that says it is ready: whoever waits for the line may stop it at once.
+    let mut terminate = signal(SignalKind::terminate()).context("can't listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("can't listen for Ctrl-C")?;
     let mut output = std::io::stdout();
     writeln!(output, "simulated Genesys Cloud listening on {}", simulator.url())?;
     output.flush()?;
-    let mut terminate = signal(SignalKind::terminate()).context("can't listen for SIGTERM")?;
     tokio::select! {
         _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("can't listen for Ctrl-C")?,
+        _ = interrupt.recv() => {}
     }
     Ok(())
 }

@@ -151,6 +151,11 @@ impl Genesys {
 
     async fn any_permit(&self) -> Result<Instant, Error> {
         if let Some(valid_until) = self.stash.as_ref().and_then(|stash| stash.take(Instant::now())) {
+            // Another replica may have been told to wait since these permits were reserved.
+            let pause = self.inner.pacer.pause().await.map_err(Error::NoPermit)?;
+            if !pause.is_zero() {
+                self.inner.gate.close_for(pause, Instant::now());
+            }
             return Ok(valid_until);
         }
         let permits = self.inner.pacer.reserve(1).await.map_err(Error::NoPermit)?;

@@ -24,6 +24,9 @@ pub trait Pacer: Send + Sync {
     /// Waits until `calls` HTTP requests may begin and takes them from the budget.
     async fn reserve(&self, calls: u32) -> Result<Permits, PacerError>;
 
+    /// How long all replicas still have to keep silent; asked before a permit of an earlier reservation is used.
+    async fn pause(&self) -> Result<Duration, PacerError>;
+
     /// Learns what Genesys said about its limits. Failures are the pacer's own to handle.
     async fn announced(&self, notice: Notice);
 }

@@ -18,6 +18,10 @@ const DISTANCE: Duration = Duration::from_millis(20);
 const WAVES: u64 = 6;
 const SENDERS: u64 = 12;
 
+/// Far below the ten seconds after which Postgres itself ends an idle transaction, and above what the deliveries take
+/// that are stored although their senders have gone.
+const TIDY_MAX: Duration = Duration::from_secs(6);
+
 /// Deliveries after the storm, more than there are connections in the pool.
 const AFTER: usize = 16;
 
@@ -49,19 +53,30 @@ async fn deliver(service: &Service, event: &str) -> String {
     event.to_owned()
 }
 
-async fn storm(service: &Service) -> BTreeSet<String> {
+/// Waits until no session has a transaction open, and only for a time in which nothing but the service itself could
+/// have ended it: neither the sessions' own time-outs nor the next transaction on the same connection.
+async fn nothing_stays_open(world: &World) {
+    eventually("no transaction is open", TIDY_MAX, || async {
+        let open = "select count(*) from pg_stat_activity
+                    where datname = current_database() and application_name = 'leaver' and xact_start is not null";
+        (world.number(open).await == 0).then_some(())
+    })
+    .await;
+}
+
+async fn storm(world: &World, service: &Service) -> BTreeSet<String> {
     let mut acknowledged = BTreeSet::new();
     for wave in 0..WAVES {
         let senders = (0..SENDERS).map(|sender| {
-            // From before the first answer of the database to a few answers later.
-            let patience = Duration::from_millis(2 + 7 * sender);
+            // From before the first answer of the database to a few answers later: `begin` is among them.
+            let patience = Duration::from_millis(4 + 4 * sender);
             tokio::spawn(hang_up(service.public.clone(), format!("storm-{wave}-{sender}"), patience))
         });
         for sender in senders.collect::<Vec<_>>() {
             acknowledged.extend(sender.await.expect("a sender"));
         }
-        // Waits for the pool, so that the next wave reaches `begin` and not only the queue before it.
-        acknowledged.insert(deliver(service, &format!("between-{wave}")).await);
+        // Also leaves the pool free, so that the next wave reaches `begin` and not only the queue before it.
+        nothing_stays_open(world).await;
     }
     acknowledged
 }
@@ -76,18 +91,12 @@ async fn nothing_acknowledged_is_lost_when_senders_hang_up_on_a_distant_database
     });
     ready(&service).await;
     proxy.set_answer_delay(DISTANCE);
-    let mut acknowledged = storm(&service).await;
+    let mut acknowledged = storm(&world, &service).await;
     let after: Vec<String> = (0..AFTER).map(|number| format!("after-{number}")).collect();
     acknowledged
         .extend(futures_util::future::join_all(after.iter().map(|event| deliver(&service, event))).await);
     proxy.set_answer_delay(Duration::ZERO);
-    // Sooner than the sessions' own time-outs could tidy up.
-    eventually("no transaction is open", Duration::from_secs(4), || async {
-        let open = "select count(*) from pg_stat_activity
-                    where datname = current_database() and application_name = 'leaver' and xact_start is not null";
-        (world.number(open).await == 0).then_some(())
-    })
-    .await;
+    nothing_stays_open(&world).await;
     let rows = world.rows("select event_id from events where offboarding_id is not null").await;
     let stored: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
     let lost: Vec<_> = acknowledged.difference(&stored).collect();

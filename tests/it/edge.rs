@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{HRIS_SECRET, Service, client, signed};
+use crate::support::{HRIS_SECRET, Service, World, client, signed};
 
 /// How often a condition is looked at that a real process has to reach.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -133,4 +133,17 @@ pub(crate) async fn ended(service: &mut Service, limit: Duration) -> ExitStatus 
         assert!(started.elapsed() < limit, "the service still runs after {limit:?}");
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Puts an offboarding into a status behind the service's back.
+pub(crate) async fn put(world: &World, id: &str, status: &str, reason: Option<&str>) {
+    use sqlx::Connection;
+    let mut connection = sqlx::PgConnection::connect(world.database.url()).await.expect("a connection");
+    sqlx::query("update offboardings set status = $2, reason = $3 where id = $1::uuid")
+        .bind(id)
+        .bind(status)
+        .bind(reason)
+        .execute(&mut connection)
+        .await
+        .expect("an update that works");
 }

@@ -2,10 +2,32 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod access;
+mod api;
+mod architecture;
+mod budget;
 mod cancelled;
+mod cohort;
+mod commands;
+mod configuration;
+mod crash;
 mod deadlines;
 mod edge;
 mod engine;
+mod evidence;
+mod fencing;
 mod health;
+mod latecomers;
+mod malformed;
+mod policy;
+mod privacy;
+mod process;
+mod refusals;
+mod replicas;
+mod snapshot;
+mod stepped;
+mod strangers;
 mod support;
+mod verification;
 mod webhooks;
+mod witness;

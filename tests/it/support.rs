@@ -259,9 +259,15 @@ pub(crate) struct Service {
 
 impl Service {
     fn start(config: &std::path::Path, arguments: &[&str]) -> Self {
+        let mut command = leaver(config);
+        command.args(arguments);
+        Self::run(command, config)
+    }
+
+    /// Starts a command that announces its listeners; its log stands beside the configuration.
+    pub(crate) fn run(mut command: Command, config: &std::path::Path) -> Self {
         let log = config.with_extension("log");
-        let mut child = leaver(config)
-            .args(arguments)
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(&log).expect("a log file"))
             .spawn()

@@ -53,6 +53,10 @@ impl Pacer for CountingPacer {
         Ok(Permits { calls, valid_until: Instant::now() + lifetime })
     }
 
+    async fn pause(&self) -> Result<Duration, PacerError> {
+        Ok(Duration::ZERO)
+    }
+
     async fn announced(&self, notice: Notice) {
         self.notices.lock().unwrap().push(notice);
     }
