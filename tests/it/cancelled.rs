@@ -15,7 +15,7 @@ use crate::support::{Service, World, termination};
 const DISTANCE: Duration = Duration::from_millis(20);
 
 /// Senders that hang up, in waves that find connections of the pool free.
-const WAVES: u64 = 6;
+const WAVES: u64 = 4;
 const SENDERS: u64 = 12;
 
 /// Far below the ten seconds after which Postgres itself ends an idle transaction, and above what the deliveries take

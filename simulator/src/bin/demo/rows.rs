@@ -77,7 +77,7 @@ impl Row {
     fn bars(&self) -> String {
         let (total, removed) = self.counts();
         if total == 0 {
-            return format!("strip ······   ·    deactivate ··");
+            return "strip ······   ·    deactivate ··".to_owned();
         }
         format!("strip {} {removed:>2}/{total:<2} deactivate {}", self.strip_cells(), self.deactivate_cells())
     }

@@ -23,7 +23,13 @@ use crate::webhook::{Answer, Hris, termination};
 const LOOK_EVERY: Duration = Duration::from_millis(80);
 
 /// How long anything may take; a leaver takes about two seconds here.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long, once something has not come: what is broken will not come later either.
+const PATIENCE_LOST: Duration = Duration::from_secs(5);
+
+/// How long a delivery can be looked at on a terminal before the next one.
+const READING_TIME: Duration = Duration::from_millis(500);
 
 /// What Genesys Cloud asks for when it is overloaded.
 const RETRY_AFTER_SECONDS: u64 = 2;
@@ -63,13 +69,14 @@ impl Story<'_> {
         let known = answer.offboarding();
         self.verdict.expect("its status", text(&known["status"]), "done");
         self.verdict.expect("its outcome", text(&known["outcome"]), "offboarded");
-        Ok(())
+        self.pause().await
     }
 
     async fn what_nobody_should_act_on(&mut self) -> anyhow::Result<()> {
         let answer = self.hris.forge(&termination(Who::Mia, &yesterday())).await?;
         self.show_answer(Who::Mia, "has left, signed with a wrong key", &answer, "nothing is stored")?;
         self.verdict.expect("the answer to the forgery", answer.status, 401);
+        self.pause().await?;
 
         let answer = self.hris.deliver(&termination(Who::Ines, "06/07/2026")).await?;
         self.show_answer(Who::Ines, "leaves on 06/07: June or July?", &answer, "never guesses")?;
@@ -196,7 +203,8 @@ impl Story<'_> {
         if let Some(id) = answer.offboarding()["id"].as_str() {
             self.rows.push(Row::new(who, id, self.people.before(who), notes));
         }
-        self.refresh().await
+        self.refresh().await?;
+        self.pause().await
     }
 
     fn row(&self, who: Who) -> Option<&Row> {
@@ -221,7 +229,8 @@ impl Story<'_> {
 
     /// Shows how far everybody is until something has happened; what never happens is a missed expectation.
     async fn until(&mut self, what: &str, mut happened: impl FnMut(&[Row]) -> bool) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let patience = if self.verdict.all_met() { PATIENCE } else { PATIENCE_LOST };
+        let deadline = Instant::now() + patience;
         while Instant::now() < deadline {
             self.refresh().await?;
             if happened(&self.rows) {
@@ -229,7 +238,18 @@ impl Story<'_> {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        self.verdict.expect(what, "nothing within a minute", "an end");
+        let nothing = format!("nothing within {} s", patience.as_secs());
+        self.verdict.expect(what, nothing.as_str(), "an end");
+        Ok(())
+    }
+
+    /// Gives whoever looks on a moment.
+    async fn pause(&mut self) -> anyhow::Result<()> {
+        let until = Instant::now() + READING_TIME;
+        while self.screen.is_live() && Instant::now() < until {
+            self.refresh().await?;
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
         Ok(())
     }
 
