@@ -25,6 +25,8 @@ create table offboardings (
     attempt integer not null default 0,
     -- When nobody matched for the first time; a search index may lag behind, so there is a second look.
     not_found_at timestamptz,
+    -- When the person was first seen in an interaction that is waited for; the wait is bounded.
+    busy_at timestamptz,
     -- Whether the account was inactive before we changed anything.
     found_inactive boolean,
     changes_began_at timestamptz,

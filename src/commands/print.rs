@@ -1,33 +1,46 @@
 //! What people and programs see of the commands.
 
+use std::io::Write as _;
+
 use serde::Serialize;
 
 use super::check::Finding;
 use crate::operate::{Page, Preview};
 use crate::store::views::View;
 
+/// Prints a line. A reader that has seen enough and closed the pipe is no reason to panic.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 pub(super) fn json(value: &impl Serialize) {
     // Only maps with keys that are no strings can't be written, and there are none.
-    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+    say!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
 pub(super) fn findings(findings: &[Finding]) {
     for finding in findings {
-        println!("{}  {:<28} {}", if finding.ok { "ok  " } else { "FAIL" }, finding.what, finding.detail);
+        say!("{}  {:<28} {}", if finding.ok { "ok  " } else { "FAIL" }, finding.what, finding.detail);
     }
 }
 
 pub(super) fn list(page: &Page) {
     if page.items.is_empty() {
-        println!("no offboardings");
+        say!("no offboardings");
         return;
     }
-    println!(
+    say!(
         "{:<36}  {:<9}  {:<22}  {:<20}  {:<16}  PERSON",
-        "ID", "STATUS", "OUTCOME / REASON", "EFFECTIVE", "SOURCE"
+        "ID",
+        "STATUS",
+        "OUTCOME / REASON",
+        "EFFECTIVE",
+        "SOURCE"
     );
     for view in &page.items {
-        println!(
+        say!(
             "{:<36}  {:<9}  {:<22}  {:<20}  {:<16}  {}",
             view.id,
             view.status,
@@ -38,29 +51,29 @@ pub(super) fn list(page: &Page) {
         );
     }
     if page.next.is_some() {
-        println!("there are more: --limit, or narrow it with --status, --person, --source");
+        say!("there are more: --limit, or narrow it with --status, --person, --source");
     }
 }
 
 pub(super) fn offboarding(view: &View) {
-    println!("{}  {}  {}", view.id, view.status, ending(view));
-    println!("person     {}", person(view));
-    println!("source     {} ({})", view.source, view.event_ids.join(", "));
-    println!("effective  {}", view.effective_at.to_rfc3339());
+    say!("{}  {}  {}", view.id, view.status, ending(view));
+    say!("person     {}", person(view));
+    say!("source     {} ({})", view.source, view.event_ids.join(", "));
+    say!("effective  {}", view.effective_at.to_rfc3339());
     if let Some(next) = view.next_attempt_at {
-        println!("next       {} (attempt {})", next.to_rfc3339(), view.attempt + 1);
+        say!("next       {} (attempt {})", next.to_rfc3339(), view.attempt + 1);
     }
     if let Some(until) = view.lease_until {
-        println!("at work    until {} at least", until.to_rfc3339());
+        say!("at work    until {} at least", until.to_rfc3339());
     }
-    println!("\nSTEP                           STATUS    REMOVED");
+    say!("\nSTEP                           STATUS    REMOVED");
     for step in view.steps.iter().flatten() {
-        println!("{:<30} {:<9} {:>7}", step.name, step.status, step.removed);
+        say!("{:<30} {:<9} {:>7}", step.name, step.status, step.removed);
     }
-    println!("\nJOURNAL");
+    say!("\nJOURNAL");
     for entry in view.journal.iter().flatten() {
         let call = entry.request_id.map(|id| format!("  [{id}]")).unwrap_or_default();
-        println!(
+        say!(
             "{}  {:<22} {:<18} {}{call}",
             entry.at.format("%Y-%m-%d %H:%M:%S%.3f"),
             entry.actor,
@@ -76,21 +89,21 @@ pub(super) fn offboarding(view: &View) {
 }
 
 pub(super) fn preview(preview: &Preview) {
-    println!("Genesys user {} is {}\n", preview.genesys_user_id, preview.state);
+    say!("Genesys user {} is {}\n", preview.genesys_user_id, preview.state);
     let mut total = 0;
     for step in &preview.steps {
         total += step.remove.len();
-        println!("  {:<28} {}", step.name, count(step.remove.len(), step.title));
+        say!("  {:<28} {}", step.name, count(step.remove.len(), step.title));
         for item in &step.remove {
             let name =
                 item.detail.get("name").or_else(|| item.detail.get("role")).and_then(|name| name.as_str());
-            println!("    - {}{}", item.target, name.map(|name| format!("  {name}")).unwrap_or_default());
+            say!("    - {}{}", item.target, name.map(|name| format!("  {name}")).unwrap_or_default());
         }
         for inherited in &step.inherited {
-            println!("    ! {inherited}: comes from a group and would hold the offboarding");
+            say!("    ! {inherited}: comes from a group and would hold the offboarding");
         }
     }
-    println!("\n{total} to remove. Nothing was changed.");
+    say!("\n{total} to remove. Nothing was changed.");
 }
 
 fn count(number: usize, title: &str) -> String {

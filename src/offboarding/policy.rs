@@ -109,20 +109,18 @@ pub struct BusyPolicy {
     pub when_busy: WhenBusy,
     /// Time between looks.
     pub recheck: Duration,
-    /// Time after the effective moment at which waiting ends.
+    /// Time after the first look at which waiting ends.
     pub wait_max: Duration,
 }
 
-/// Decides about somebody who may be in an interaction. `due_since` is the moment at which the offboarding became due.
-pub fn start(work: Work, policy: BusyPolicy, due_since: DateTime<Utc>, now: DateTime<Utc>) -> Start {
+/// Decides about somebody who may be in an interaction that has been waited for as long as `waited`.
+pub fn start(work: Work, policy: BusyPolicy, waited: Duration) -> Start {
     match (policy.when_busy, work) {
         (WhenBusy::Now, Work::Free | Work::InInteraction | Work::Unknown)
         | (WhenBusy::Wait | WhenBusy::Ask, Work::Free) => Start::Proceed,
         (WhenBusy::Ask, Work::InInteraction | Work::Unknown) => Start::Hold(Reason::Busy),
-        (WhenBusy::Wait, Work::InInteraction | Work::Unknown) => {
-            let waited = (now - due_since).to_std().unwrap_or(Duration::ZERO);
-            if waited >= policy.wait_max { Start::Proceed } else { Start::RecheckIn(policy.recheck) }
-        }
+        (WhenBusy::Wait, Work::InInteraction | Work::Unknown) if waited >= policy.wait_max => Start::Proceed,
+        (WhenBusy::Wait, Work::InInteraction | Work::Unknown) => Start::RecheckIn(policy.recheck),
     }
 }
 
@@ -197,12 +195,11 @@ mod tests {
             recheck: Duration::from_secs(60),
             wait_max: Duration::from_secs(3600),
         };
-        let due = at("2026-06-15T12:00:00Z");
-        let later = |minutes| due + TimeDelta::minutes(minutes);
-        assert_eq!(start(Work::Unknown, policy, due, later(59)), Start::RecheckIn(policy.recheck));
-        assert_eq!(start(Work::InInteraction, policy, due, later(60)), Start::Proceed);
-        assert_eq!(start(Work::Free, policy, due, due), Start::Proceed);
+        let hour = Duration::from_secs(3600);
+        assert_eq!(start(Work::Unknown, policy, hour / 2), Start::RecheckIn(policy.recheck));
+        assert_eq!(start(Work::InInteraction, policy, hour), Start::Proceed);
+        assert_eq!(start(Work::Free, policy, Duration::ZERO), Start::Proceed);
         let ask = BusyPolicy { when_busy: WhenBusy::Ask, ..policy };
-        assert_eq!(start(Work::InInteraction, ask, due, due), Start::Hold(Reason::Busy));
+        assert_eq!(start(Work::InInteraction, ask, hour), Start::Hold(Reason::Busy));
     }
 }

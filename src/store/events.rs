@@ -221,8 +221,25 @@ async fn known_event(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Ite
     Ok(ItemResult::Known(known.offboarding_id.map(OffboardingId)))
 }
 
-/// The open offboarding of this person, locked.
-async fn find_open(tx: Tx<'_>, source: &str, person: &PersonRef) -> Result<Option<Open>, StoreError> {
+/// Every open offboarding of this person, locked, the oldest first. There are two where one event named the person by
+/// address alone and another by id alone.
+async fn find_open(tx: Tx<'_>, source: &str, person: &PersonRef) -> Result<Vec<Open>, StoreError> {
+    let by_address = PersonRef { external_id: None, ..person.clone() };
+    let by_id = PersonRef { email: None, ..person.clone() };
+    let mut found: Vec<Open> = Vec::new();
+    for key in [by_address, by_id] {
+        if let Some(open) = find_open_by(tx, source, &key).await?
+            && found.iter().all(|known| known.id != open.id)
+        {
+            found.push(open);
+        }
+    }
+    found.sort_by_key(|open| open.id);
+    Ok(found)
+}
+
+/// The open offboarding that has this address or this id, locked.
+async fn find_open_by(tx: Tx<'_>, source: &str, person: &PersonRef) -> Result<Option<Open>, StoreError> {
     let row = sqlx::query!(
         // find_open
         "select id, status, reason, changes_began_at from offboardings
@@ -272,23 +289,22 @@ async fn open_or_join(
     hold: Option<Reason>,
     at: DateTime<Utc>,
 ) -> Result<OffboardingId, StoreError> {
-    let open = match item.person.is_empty() {
-        true => None,
-        false => find_open(tx, &delivery.source, &item.person).await?,
-    };
-    let id = match open {
-        None => insert_offboarding(tx, delivery, item, hold, at).await?,
-        Some(open) => {
-            let moves = match open.status {
-                Status::Scheduled => open.untouched && hold.is_none(),
-                Status::Held => hold.is_none() && open.waits_for_facts(),
-                Status::Done | Status::Failed | Status::Cancelled => false,
-            };
-            if moves {
-                move_to(tx, open.id, item, at).await?;
-            }
-            open.id
+    let open = find_open(tx, &delivery.source, &item.person).await?;
+    // Of two each keeps its own key: no key may be in two open rows.
+    let facts = if open.len() > 1 { PersonRef::default() } else { item.person.clone() };
+    for open in &open {
+        let moves = match open.status {
+            Status::Scheduled => open.untouched && hold.is_none(),
+            Status::Held => hold.is_none() && open.waits_for_facts(),
+            Status::Done | Status::Failed | Status::Cancelled => false,
+        };
+        if moves {
+            move_to(tx, open.id, item, &facts, at).await?;
         }
+    }
+    let id = match open.first() {
+        None => insert_offboarding(tx, delivery, item, hold, at).await?,
+        Some(oldest) => oldest.id,
     };
     sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
     Ok(id)
@@ -324,7 +340,13 @@ async fn insert_offboarding(
 }
 
 /// A later event about an open offboarding that nothing has been done for yet: its date and facts win.
-async fn move_to(tx: Tx<'_>, id: OffboardingId, item: &Item, at: DateTime<Utc>) -> Result<(), StoreError> {
+async fn move_to(
+    tx: Tx<'_>,
+    id: OffboardingId,
+    item: &Item,
+    facts: &PersonRef,
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
     sqlx::query!(
         // move_to
         "update offboardings
@@ -335,9 +357,9 @@ async fn move_to(tx: Tx<'_>, id: OffboardingId, item: &Item, at: DateTime<Utc>) 
         id.0,
         at,
         item.termination_type,
-        item.person.email,
-        item.person.email_key(),
-        item.person.external_id,
+        facts.email,
+        facts.email_key(),
+        facts.external_id,
     )
     .execute(&mut **tx)
     .await?;
@@ -346,9 +368,14 @@ async fn move_to(tx: Tx<'_>, id: OffboardingId, item: &Item, at: DateTime<Utc>) 
 
 /// Before the first change nothing will be done; after it nothing more is, and a person decides.
 async fn rescind(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Option<OffboardingId>, StoreError> {
-    let Some(open) = find_open(tx, &delivery.source, &item.person).await? else {
-        return Ok(None);
-    };
+    let open = find_open(tx, &delivery.source, &item.person).await?;
+    for open in &open {
+        rescind_one(tx, delivery, open).await?;
+    }
+    Ok(open.first().map(|oldest| oldest.id))
+}
+
+async fn rescind_one(tx: Tx<'_>, delivery: &Delivery, open: &Open) -> Result<(), StoreError> {
     let (status, action) = match open.untouched {
         true => (Status::Cancelled, Action::Cancelled),
         false => (Status::Held, Action::Held),
@@ -366,7 +393,7 @@ async fn rescind(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Option<
     .await?;
     let actor = Actor::Hris(delivery.source.clone());
     journal::append(tx, NewEntry::note(open.id, &actor, action, Some(Reason::Rescinded.as_str()))).await?;
-    Ok(Some(open.id))
+    Ok(())
 }
 
 async fn briefs(tx: Tx<'_>, ids: &[OffboardingId]) -> Result<Vec<Brief>, StoreError> {

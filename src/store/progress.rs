@@ -2,6 +2,7 @@
 //! Every write that precedes a change is fenced: it fails where the lease is no longer ours.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -155,15 +156,11 @@ impl Store {
         .await
     }
 
-    /// Notes that nobody matched, keeping the time of the first such look, and returns how long ago that was.
-    pub async fn not_found(
-        &self,
-        fence: &Fence,
-        id: OffboardingId,
-    ) -> Result<Option<std::time::Duration>, StoreError> {
-        let fence = fence.clone();
+    /// Notes that nobody matched, keeping the time of the first such look; says how long ago that was. `None` where the
+    /// lease is no longer ours.
+    pub async fn not_found(&self, fence: &Fence, id: OffboardingId) -> Result<Option<Duration>, StoreError> {
+        let token = fence.token;
         in_transaction(&self.worker, move |tx| {
-            let token = fence.token;
             Box::pin(async move {
                 let since = sqlx::query_scalar!(
                     // not_found
@@ -175,7 +172,29 @@ impl Store {
                 )
                 .fetch_optional(&mut **tx)
                 .await?;
-                Ok(since.map(|seconds| std::time::Duration::from_secs_f64(seconds.max(0.0))))
+                Ok(since.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))))
+            })
+        })
+        .await
+    }
+
+    /// Notes that the person is in an interaction, keeping the time of the first such look; says how long ago that was.
+    /// `None` where the lease is no longer ours.
+    pub async fn busy(&self, fence: &Fence, id: OffboardingId) -> Result<Option<Duration>, StoreError> {
+        let token = fence.token;
+        in_transaction(&self.worker, move |tx| {
+            Box::pin(async move {
+                let since = sqlx::query_scalar!(
+                    // busy
+                    r#"update offboardings set busy_at = coalesce(busy_at, now())
+                       where id = $1 and lease_token = $2
+                       returning extract(epoch from now() - busy_at)::float8 as "seconds!""#,
+                    id.0,
+                    token,
+                )
+                .fetch_optional(&mut **tx)
+                .await?;
+                Ok(since.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))))
             })
         })
         .await
@@ -411,5 +430,15 @@ async fn mark_step(
     )
     .execute(&mut **tx)
     .await?;
+    if status == "done" {
+        // What a read no longer shows was taken away, also by a call whose answer was lost.
+        sqlx::query!(
+            "update assignments set removed_at = now() where offboarding_id = $1 and step = $2 and removed_at is null",
+            id.0,
+            name,
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
     Ok(())
 }

@@ -242,11 +242,11 @@ async fn show(tx: Tx<'_>, id: OffboardingId) -> Result<Option<View>, StoreError>
     view.steps = Some(
         sqlx::query_as!(
             StepView,
-            r#"select name, phase, status,
-                   (select count(*) from assignments a
-                    where a.offboarding_id = s.offboarding_id and a.step = s.name and a.removed_at is not null)
-                       as "removed!"
-               from steps s where offboarding_id = $1"#,
+            r#"select coalesce(s.name, a.step) as "name!", split_part(coalesce(s.name, a.step), '.', 1) as "phase!",
+                   coalesce(s.status, 'pending') as "status!", coalesce(a.removed, 0) as "removed!"
+               from (select name, status from steps where offboarding_id = $1) s
+               full join (select step, count(*) filter (where removed_at is not null) as removed
+                          from assignments where offboarding_id = $1 group by step) a on a.step = s.name"#,
             id.0,
         )
         .fetch_all(&mut **tx)

@@ -166,7 +166,13 @@ impl Runner {
             return Ok(());
         }
         let work = self.work_of(person, user).await?;
-        match policy::start(work, policy, person.lease.effective_at, chrono::Utc::now()) {
+        let waited = match work {
+            Work::Free => Duration::ZERO,
+            Work::InInteraction | Work::Unknown => {
+                self.store.busy(&self.fence, person.lease.id).await?.ok_or(Stop::LeaseLost)?
+            }
+        };
+        match policy::start(work, policy, waited) {
             Start::Proceed => Ok(()),
             Start::RecheckIn(delay) => Err(wait(delay, "in an interaction")),
             Start::Hold(reason) => Err(held(reason, "in an interaction")),

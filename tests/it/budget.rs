@@ -1,8 +1,9 @@
 //! The shared budget of calls, asked directly: windows, order, pauses and announced limits, through the real database
 //! whose clock the test moves on by moving everything in it back.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use leaver::genesys::UserId;
 use leaver::store::Store;
 use leaver::store::budget::Reservation;
 use rand::rngs::StdRng;
@@ -218,4 +219,22 @@ async fn replicas_that_reserve_at_the_same_time_do_not_exceed_the_limit_together
     budget.reserved =
         stamps.iter().map(|stamp| Block { start: stamp - SLACK.as_secs_f64(), calls: 1 }).collect();
     assert_eq!(budget.worst_minute(), LIMIT);
+}
+
+#[tokio::test]
+async fn permits_that_were_reserved_before_another_replica_was_told_to_wait_are_used_after_the_wait() {
+    let world = World::new().await;
+    let user: UserId = world.simulator.organisation(|org| org.stranger()).parse().unwrap();
+    let prepaid = world.genesys(1_000_000).prepaid(5).await.unwrap();
+    prepaid.user(&user).await.unwrap();
+    // What another replica does when it gets a 429.
+    world.store.block_calls(Duration::from_secs(1)).await.unwrap();
+    let left = world.store.calls_blocked_for().await.unwrap();
+    let asked = Instant::now();
+    prepaid.user(&user).await.unwrap();
+    let calls = world.simulator.journal();
+    let arrived = calls.last().unwrap().request.arrived;
+    assert!(arrived.duration_since(asked) + Duration::from_millis(20) >= left, "a call inside the pause");
+    assert_eq!(calls.len(), 3, "the token and two reads");
+    assert_eq!(world.simulator.violations(), Vec::<String>::new());
 }

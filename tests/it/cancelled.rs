@@ -29,7 +29,7 @@ const AFTER: usize = 16;
 async fn hang_up(public: String, event: String, patience: Duration) -> Option<String> {
     let body = termination(&event, &event, &format!("{event}@example.com")).to_string();
     let mut stream = connect(&public).await;
-    stream.write_all(&raw_delivery(&public, body.as_bytes())).await.expect("a sent delivery");
+    stream.write_all(&raw_delivery(body.as_bytes())).await.expect("a sent delivery");
     let mut said = vec![0; 1024];
     match tokio::time::timeout(patience, stream.read(&mut said)).await {
         Ok(Ok(length)) => said[..length].starts_with(b"HTTP/1.1 20").then_some(event),

@@ -13,13 +13,13 @@ use crate::process::{Worker, until};
 use crate::support::World;
 
 /// Crash points tried at the same time.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 5;
 
 /// How long anything may take on a machine that is busy with other tests.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// The worker that dies holds a short lease, so that the next one has not to wait for long.
-const SHORT_LIVED: &str = "requests_per_minute = 3000\n[worker]\nlease = \"500ms\"\npoll = \"20ms\"\n";
+const SHORT_LIVED: &str = "requests_per_minute = 3000\n[worker]\nlease = \"1500ms\"\npoll = \"20ms\"\n";
 const SUCCESSOR: &str = "requests_per_minute = 3000\n[worker]\nlease = \"20s\"\npoll = \"20ms\"\n";
 
 /// Jane, who leaves, and people who must not notice.

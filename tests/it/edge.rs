@@ -3,12 +3,14 @@
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use hmac::{Hmac, KeyInit, Mac};
 use reqwest::header::HeaderMap;
 use serde_json::Value;
+use sha2::Sha256;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{HRIS_SECRET, Service, World, client, signed};
+use crate::support::{HRIS_SECRET, Service, World, client};
 
 /// How often a condition is looked at that a real process has to reach.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -85,16 +87,19 @@ pub(crate) async fn ready(service: &Service) {
     .await;
 }
 
-/// A signed delivery as the bytes of an HTTP request.
-pub(crate) fn raw_delivery(service: &str, body: &[u8]) -> Vec<u8> {
-    let request = signed(service, body, HRIS_SECRET).build().expect("a request");
-    let mut raw = format!("POST {} HTTP/1.1\r\nhost: leaver\r\n", request.url().path()).into_bytes();
-    for (name, value) in request.headers() {
-        raw.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
-    }
-    raw.extend(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
-    raw.extend(body);
-    raw
+/// A signed delivery as the bytes of an HTTP request; without a client, so that many are made in a moment.
+pub(crate) fn raw_delivery(body: &[u8]) -> Vec<u8> {
+    let timestamp = chrono::Utc::now().timestamp();
+    let mut mac = Hmac::<Sha256>::new_from_slice(HRIS_SECRET.as_bytes()).expect("any length is a key");
+    mac.update(format!("{timestamp}.").as_bytes());
+    mac.update(body);
+    let signature = hex::encode(mac.finalize().into_bytes());
+    let head = format!(
+        "POST /webhooks/workday HTTP/1.1\r\nhost: leaver\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         x-timestamp: {timestamp}\r\nx-signature: sha256={signature}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
 }
 
 /// Opens a connection to the service that speaks HTTP by hand.

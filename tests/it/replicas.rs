@@ -19,8 +19,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// More than a minute and the spread of permits, on a machine that is busy with other tests.
 const LIMIT: Duration = Duration::from_secs(150);
 
-/// What was on the wire when the replicas were told of a 429 is not held against anybody.
-const ON_THE_WIRE: TimeDelta = TimeDelta::milliseconds(50);
+/// How long what was under way when the replicas were told of a 429 may take: below 50 ms on an idle machine, more where
+/// other tests keep the processors busy.
+const ON_THE_WIRE_MAX_MS: i64 = 500;
 
 const NO_BRAKE: &str = "[policy]\nchanges_per_hour_max = 1000\nchanges_per_day_max = 1000\n";
 
@@ -79,22 +80,19 @@ fn refusals(calls: &[Entry]) -> Vec<DateTime<Utc>> {
     throttled.map(|answer| answer.at).collect()
 }
 
-/// Checks that nothing arrived inside the pause, of which all replicas knew from `told` on.
-fn assert_silent(calls: &[Entry], refused: DateTime<Utc>, told: DateTime<Utc>, pause: TimeDelta) {
-    let within = |from, until| {
-        let arrivals = calls.iter().map(|call| call.request.arrived_at);
-        arrivals.filter(|arrived| *arrived > from && *arrived < until).count()
-    };
-    let on_the_wire = within(refused, told + ON_THE_WIRE);
-    let late = within(told + ON_THE_WIRE, refused + pause);
+/// Checks that nothing arrived inside a pause but what was under way when the replicas were told of it.
+fn assert_silent(calls: &[Entry], told: DateTime<Utc>, until: DateTime<Utc>) {
+    let arrivals = calls.iter().map(|call| call.request.arrived_at);
+    let delays = arrivals.filter(|at| *at > told && *at < until).map(|at| (at - told).num_milliseconds());
+    let delays: Vec<_> = delays.collect();
     let _ = writeln!(
         std::io::stderr(),
-        "429 with Retry-After {}: told to all replicas after {} ms, {on_the_wire} requests on the wire, {late} later",
-        pause.num_seconds(),
-        (told - refused).num_milliseconds(),
+        "a 429: under way when the replicas were told, and arrived after ms: {delays:?}"
     );
-    assert!(told - refused < TimeDelta::seconds(1), "told only at {told}");
-    assert_eq!(late, 0, "requests inside a Retry-After");
+    assert!(
+        delays.iter().all(|delay| *delay < ON_THE_WIRE_MAX_MS),
+        "requests inside a Retry-After: {delays:?}"
+    );
 }
 
 fn assert_each_deactivated_once(calls: &[Entry], crowd: &[(Id, OffboardingId)]) {
@@ -117,7 +115,8 @@ async fn two_replicas_share_one_limit_and_one_pause_and_finish_everybody_once() 
     let world = World::new().await;
     let crowd = crowd(&world, PEOPLE).await;
     let pause = Action::too_many_requests(3);
-    world.simulator.inject(Fault::before(Matcher::api().nth(900), pause));
+    // When both replicas close accounts, on permits that were reserved before.
+    world.simulator.inject(Fault::before(Matcher::operation("patchUser").nth(15), pause));
     let replicas = [replica(&world, PER_MINUTE), replica(&world, PER_MINUTE)];
     until_all_done(&world).await;
     drop(replicas);
@@ -134,7 +133,9 @@ async fn two_replicas_share_one_limit_and_one_pause_and_finish_everybody_once() 
         "the limit was not reached"
     );
     let [refused] = refusals(&calls)[..] else { panic!("not one 429: {:?}", refusals(&calls)) };
-    assert_silent(&calls, refused, blocked_until(&world).await - PAUSE, PAUSE);
+    let told = blocked_until(&world).await - PAUSE;
+    assert!(told - refused < TimeDelta::seconds(1), "the replicas were told {} later", told - refused);
+    assert_silent(&calls, told, refused + PAUSE);
     assert_each_deactivated_once(&calls, &crowd);
     let mut journals = Vec::new();
     for (person, id) in &crowd {

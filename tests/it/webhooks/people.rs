@@ -91,3 +91,32 @@ async fn a_rescinded_termination_is_cancelled_before_anything_is_changed() {
     assert_eq!(anew["offboardings"][0]["status"], "scheduled");
     assert_ne!(&anew["offboardings"][0]["id"], id, "a later termination is a new offboarding");
 }
+
+#[tokio::test]
+async fn an_event_with_address_and_id_speaks_of_what_was_opened_for_either_alone() {
+    let world = World::new().await;
+    let service = world.serve("", RECEIVE);
+    let only = |event: &str, without: &str| {
+        let mut body = dated(event, "W1", "jane@example.com", &date_in(3));
+        body.as_object_mut().unwrap().remove(without);
+        body
+    };
+    let mut ids = Vec::new();
+    for body in [only("e1", "workerId"), only("e2", "email")] {
+        ids.push(service.deliver(&body).await.1["offboardings"][0]["id"].clone());
+    }
+    let (status, receipt) = service.deliver(&dated("e3", "W1", "jane@example.com", &date_in(5))).await;
+    assert_eq!((status, &receipt["offboardings"][0]["id"]), (202, &ids[0]), "{receipt}");
+    for id in &ids {
+        let moved = format!("{}T00:00:00Z", date_in(6));
+        assert_eq!(show(&service, id).await["effective_at"], moved);
+    }
+    let mut rescinded = dated("e4", "W1", "jane@example.com", &date_in(5));
+    rescinded["event"] = json!("worker.termination_rescinded");
+    assert_eq!(service.deliver(&rescinded).await.0, 202);
+    for id in &ids {
+        let view = show(&service, id).await;
+        assert_eq!((&view["status"], &view["reason"]), (&json!("cancelled"), &json!("rescinded")));
+    }
+    assert_eq!(offboardings(&world).await, 2);
+}
