@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use leaver::plan::PLAN;
+
 /// Who may use whom. None of these arrows goes back.
 const ARROWS: &[(&str, &[&str])] = &[
     ("offboarding", &[]),
@@ -225,4 +227,12 @@ fn every_file_says_first_what_it_is_for_and_can_be_read_in_one_go() {
         }
     }
     assert_eq!(wrong, NONE);
+}
+
+#[test]
+fn the_documentation_names_every_step_of_the_plan() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/architecture.md");
+    let page = fs::read_to_string(page).unwrap();
+    let missing = PLAN.iter().map(|step| step.name()).filter(|name| !page.contains(&format!("`{name}`")));
+    assert_eq!(missing.collect::<Vec<_>>(), NONE);
 }

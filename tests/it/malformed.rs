@@ -158,6 +158,18 @@ async fn a_page_of_html_is_no_answer() {
 }
 
 #[tokio::test]
+async fn an_empty_list_that_is_not_labelled_as_json_is_no_answer() {
+    let body = json!({"entities": [], "results": [], "total": 0, "pageCount": 0, "level": "Organization"});
+    strike_twice(|read| {
+        let content_type = "text/html".to_owned();
+        let action = Action::RawBody { status: 200, content_type, body: body.to_string().into_bytes() };
+        // Who is asked for, and whose grants these are, is missing in it: it would be refused anyway.
+        (read.owner.is_none() && read.operation != BY_EXTERNAL_ID).then_some((Moment::BeforeEffect, action))
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn truncated_json_is_no_answer() {
     strike_all(|_| Some((Moment::AfterEffect, Action::Truncate(1)))).await;
 }

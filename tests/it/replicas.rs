@@ -129,7 +129,7 @@ async fn two_replicas_share_one_limit_and_one_pause_and_finish_everybody_once() 
     );
     assert!(most <= PER_MINUTE as usize, "{most} requests in a minute");
     assert!(
-        calls.len() > PER_MINUTE as usize && most > PER_MINUTE as usize * 9 / 10,
+        calls.len() > PER_MINUTE as usize && most > PER_MINUTE as usize * 3 / 4,
         "the limit was not reached"
     );
     let [refused] = refusals(&calls)[..] else { panic!("not one 429: {:?}", refusals(&calls)) };

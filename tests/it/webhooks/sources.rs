@@ -41,10 +41,10 @@ async fn a_source_may_sign_and_name_its_fields_in_its_own_way() {
     let body = json!({"event": "worker.terminated", "eventId": "a1", "email": "wrong@example.com",
                       "worker": {"workEmail": "right@example.com"}, "terminationDate": date_in(-2)})
     .to_string();
-    let request = || signed_for(&service, "acme", body.as_bytes(), NEW);
-    Answer::to(request()).await.is_problem(401, "unauthenticated");
-    let signature = request().build().unwrap().headers()["x-signature"].clone();
-    let answer = Answer::to(request().header("x-acme-signature", signature)).await;
+    let request = signed_for(&service, "acme", body.as_bytes(), NEW);
+    let signature = request.try_clone().unwrap().build().unwrap().headers()["x-signature"].clone();
+    Answer::to(request.try_clone().unwrap()).await.is_problem(401, "unauthenticated");
+    let answer = Answer::to(request.header("x-acme-signature", signature)).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     let view = show(&service, &answer.json()["offboardings"][0]["id"]).await;
     assert_eq!((&view["person"]["email"], &view["source"]), (&json!("right@example.com"), &json!("acme")));
