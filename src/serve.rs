@@ -26,6 +26,9 @@ use crate::worker::{Engine, Settings};
 /// The pause between two tries to reach a database that is away at the start.
 const MIGRATION_PAUSE: Duration = Duration::from_secs(1);
 
+/// The pause between two folds of the histograms.
+const UPKEEP_PAUSE: Duration = Duration::from_secs(5);
+
 /// How long open connections may take to end; with the worker's share an orderly stop ends within 25 s.
 const CONNECTIONS_DRAIN_MAX: Duration = Duration::from_secs(4);
 
@@ -156,9 +159,12 @@ pub async fn serve(
     let health = Health::new(parts.store.clone(), stopping.clone());
     let public =
         tokio::spawn(http::serve(public, webhooks.router().merge(health.clone().router()), closing.clone()));
-    let admin = tokio::spawn(http::serve(admin, api(config, &parts, metrics).router(), closing.clone()));
+    let admin =
+        tokio::spawn(http::serve(admin, api(config, &parts, metrics.clone()).router(), closing.clone()));
     let background = tokio::spawn(background(config.clone(), parts.clone(), work, migrate, stopping.clone()));
+    let upkeep = tokio::spawn(upkeep(metrics));
     stop_signal().await;
+    upkeep.abort();
     // In this order: not ready, no new work, the running calls, and the listeners last, so that a load balancer has
     // had time to look and nobody is refused.
     stopping.cancel();
@@ -205,6 +211,14 @@ async fn background(config: Config, parts: Parts, work: Work, migrate: Migrate, 
     match work {
         Work::Here => parts.engine(&config).run(stop).await,
         Work::Elsewhere => stop.cancelled().await,
+    }
+}
+
+/// Histograms keep every sample until somebody looks; where nobody does, this folds them.
+async fn upkeep(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP_PAUSE).await;
+        metrics.run_upkeep();
     }
 }
 

@@ -184,6 +184,9 @@ pub async fn decide(config: &Config, id: &str, decision: Decision, output: Outpu
         Decided::Unknown => Some(format!("no offboarding has the id {id}")),
         Decided::NotFrom(status) => Some(format!("the offboarding is {status}: this is not possible now")),
         Decided::OwnRequest => Some("who asked for an offboarding can't approve it".to_owned()),
+        Decided::AnotherOpen(other) => {
+            Some(format!("another offboarding of the same person is open: {other}"))
+        }
         Decided::ApprovalNeeded(reason) => {
             Some(format!("the offboarding is held for {reason}, which an approver has to release"))
         }

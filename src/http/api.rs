@@ -143,6 +143,9 @@ async fn decide(
         Decided::Unknown => Err(Problem::NotFound),
         Decided::NotFrom(status) => Err(Problem::NotPossible(status.to_string())),
         Decided::OwnRequest => Err(Problem::OwnRequest),
+        Decided::AnotherOpen(other) => {
+            Err(Problem::NotPossible(format!("not the only one of this person: {other} is open")))
+        }
         Decided::ApprovalNeeded(reason) => {
             Err(Problem::NotPossible(format!("held for {reason}, which an approver has to release")))
         }

@@ -27,6 +27,8 @@ pub enum Decided {
     Unknown,
     /// The status does not allow it.
     NotFrom(Status),
+    /// Another offboarding of the same person is open, and two at once would be two writers.
+    AnotherOpen(OffboardingId),
     /// The reason is one that only an approver releases it from.
     ApprovalNeeded(Reason),
     /// Approval needs somebody else than who asked for the offboarding.
@@ -72,6 +74,9 @@ async fn decide(
     if let Some(refused) = refusal(&present, decision, actor) {
         return Ok(refused);
     }
+    if let (Decision::Retry | Decision::Approve, Some(other)) = (decision, another_open(tx, id).await?) {
+        return Ok(Decided::AnotherOpen(other));
+    }
     let released = match (decision, present.reason) {
         (Decision::Approve, Some(reason)) => Some(reason.as_str()),
         (Decision::Approve, None) | (Decision::Retry | Decision::Cancel, _) => None,
@@ -99,6 +104,21 @@ async fn decide(
     journal::append(tx, NewEntry::note(id, actor, action, released)).await?;
     sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
     Ok(Decided::Yes)
+}
+
+async fn another_open(tx: Tx<'_>, id: OffboardingId) -> Result<Option<OffboardingId>, StoreError> {
+    let other = sqlx::query_scalar!(
+        // another_open
+        "select other.id from offboardings other join offboardings this on this.id = $1 and other.id <> this.id
+         where other.status in ('scheduled', 'held') and (other.email_key = this.email_key
+             or (other.source = this.source and other.external_id = this.external_id)
+             or other.genesys_user_id = this.genesys_user_id)
+         limit 1",
+        id.0
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(other.map(OffboardingId))
 }
 
 async fn present(tx: Tx<'_>, id: OffboardingId) -> Result<Option<Present>, StoreError> {

@@ -62,6 +62,7 @@ pub enum StoreError {
 /// The service's database.
 #[derive(Clone, Debug)]
 pub struct Store {
+    options: PgConnectOptions,
     ingest: PgPool,
     worker: PgPool,
     probe: PgPool,
@@ -87,13 +88,19 @@ impl Store {
             ingest: pool(INGEST_CONNECTIONS),
             worker: pool(WORKER_CONNECTIONS),
             probe: pool(PROBE_CONNECTIONS),
+            options,
         })
     }
 
     /// Brings the schema to this version; does nothing where it is there already. Safe beside other replicas: an
-    /// advisory lock lets one at a time.
+    /// advisory lock lets one at a time. On a connection of its own, which is closed afterwards: the lock goes with it,
+    /// and the limits of the other pools are too short for waiting until another migrator has finished.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        Ok(MIGRATIONS.run(&self.worker).await?)
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
+        let pool = pool.connect_with(self.options.clone()).await?;
+        let migrated = MIGRATIONS.run(&pool).await;
+        pool.close().await;
+        Ok(migrated?)
     }
 
     /// Writes one row and compares the schema's version.

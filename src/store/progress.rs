@@ -139,14 +139,14 @@ impl Store {
         .await
     }
 
-    /// Stores the one exact match, once, and whether the account was inactive then. Only one open offboarding at a time
-    /// is about a user.
+    /// Claims the one exact match: only one open offboarding at a time is about a user. At the first look it is stored
+    /// with `found_inactive`, which says whether the account was inactive then.
     pub async fn resolved(
         &self,
         fence: &Fence,
         id: OffboardingId,
         user: &str,
-        found_inactive: bool,
+        found_inactive: Option<bool>,
     ) -> Result<Claim, StoreError> {
         let (fence, user) = (fence.clone(), user.to_owned());
         in_transaction(&self.worker, move |tx| {
@@ -230,7 +230,7 @@ async fn claim(
     fence: &Fence,
     id: OffboardingId,
     user: &str,
-    found_inactive: bool,
+    found_inactive: Option<bool>,
 ) -> Result<Claim, StoreError> {
     sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 1))", user).execute(&mut **tx).await?;
     let others = sqlx::query_scalar!(
@@ -246,7 +246,7 @@ async fn claim(
         return Ok(Claim::Others);
     }
     let updated = sqlx::query!(
-        "update offboardings set genesys_user_id = $3, found_inactive = $4, updated_at = now()
+        "update offboardings set genesys_user_id = $3, found_inactive = coalesce(found_inactive, $4), updated_at = now()
          where id = $1 and lease_token = $2 and (genesys_user_id is null or genesys_user_id = $3)",
         id.0,
         fence.token,
@@ -258,8 +258,10 @@ async fn claim(
     if updated.rows_affected() == 0 {
         return Ok(Claim::LeaseLost);
     }
-    let note = NewEntry::note(id, &fence.worker, Action::PersonResolved, None);
-    journal::append(tx, NewEntry { target: Some(user), ..note }).await?;
+    if found_inactive.is_some() {
+        let note = NewEntry::note(id, &fence.worker, Action::PersonResolved, None);
+        journal::append(tx, NewEntry { target: Some(user), ..note }).await?;
+    }
     Ok(Claim::Ours)
 }
 

@@ -26,18 +26,12 @@ impl Runner {
         let untouched = person.lease.changes_began_at.is_none();
         let inactive = user.state == UserState::Inactive;
         self.check_protected(person, &user).await?;
-        if person.lease.found_inactive.is_none() {
-            // Before the first change the state is somebody else's doing; after it, it may be ours.
-            let found_inactive = untouched && inactive;
-            let claim =
-                self.store.resolved(&self.fence, person.lease.id, user.id.as_str(), found_inactive).await?;
-            match claim {
-                Claim::Ours => person.lease.found_inactive = Some(found_inactive),
-                Claim::LeaseLost => return Err(Stop::LeaseLost),
-                Claim::Others => {
-                    return Err(wait(TWIN_RECHECK, "another offboarding of the same user is open"));
-                }
-            }
+        // Before the first change the state is somebody else's doing; after it, it may be ours.
+        let first_look = person.lease.found_inactive.is_none().then_some(untouched && inactive);
+        match self.store.resolved(&self.fence, person.lease.id, user.id.as_str(), first_look).await? {
+            Claim::Ours => person.lease.found_inactive = person.lease.found_inactive.or(first_look),
+            Claim::LeaseLost => return Err(Stop::LeaseLost),
+            Claim::Others => return Err(wait(TWIN_RECHECK, "another offboarding of the same user is open")),
         }
         person.user = Some(user.id.clone());
         if untouched && !inactive { self.check_work(person, &user).await } else { Ok(()) }

@@ -319,3 +319,20 @@ async fn a_dry_run_shows_what_would_go_and_changes_nothing() {
     assert_eq!(world.number("select count(*) from offboardings").await, 0);
     assert_eq!(world.simulator.violations(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn a_failed_offboarding_stays_down_while_another_of_the_same_person_is_open() {
+    let world = World::new().await;
+    let service = serve(&world);
+    let first = open(&service, "e1", "jane.doe@example.com").await;
+    world.sql("update offboardings set status = 'failed', reason = 'attempts_exhausted'").await;
+    let second = open(&service, "e2", "jane.doe@example.com").await;
+    assert_ne!(first, second);
+    let retry = format!("/api/v1/offboardings/{first}/retry");
+    let (status, problem) = service.api(Method::POST, &retry, ALICE).await;
+    assert_eq!(status, 409, "{problem}");
+    assert!(problem["title"].as_str().is_some_and(|title| title.contains(&second)), "{problem}");
+    let cancel = format!("/api/v1/offboardings/{second}/cancel");
+    assert_eq!(service.api(Method::POST, &cancel, ALICE).await.0, 200);
+    assert_eq!(service.api(Method::POST, &retry, ALICE).await.0, 200);
+}

@@ -124,10 +124,13 @@ async fn waiting_for_the_end_of_a_call_has_an_end() {
     let (world, jane) = jane_in_a_call().await;
     let id = world.terminate(JANE).await;
     let engine = world.engine_with(busy(WhenBusy::Wait));
-    world.sql("update offboardings set effective_at = now() - interval '3 hours 59 minutes'").await;
+    // It counts from the first look that found the call, however long ago the termination took effect.
+    world.sql("update offboardings set effective_at = now() - interval '1 day'").await;
+    step(&world, &engine).await;
+    world.sql("update offboardings set busy_at = busy_at - interval '3 hours 59 minutes'").await;
     step(&world, &engine).await;
     assert_left_alone(&world);
-    world.sql("update offboardings set effective_at = now() - interval '4 hours 1 minute'").await;
+    world.sql("update offboardings set busy_at = busy_at - interval '2 minutes'").await;
     assert_offboarded(&world, busy(WhenBusy::Wait), id, &jane).await;
 }
 
