@@ -133,7 +133,12 @@ impl World {
             Delivery { source: "workday".to_owned(), key_index: 0, body: b"{}".to_vec(), items: vec![item] };
         match self.store.accept_termination(delivery).await.expect("a stored event") {
             Accepted::New(receipt) => receipt.offboardings[0].id,
-            other => panic!("not accepted: {other:?}"),
+            other @ (Accepted::Held(_)
+            | Accepted::Ignored(_)
+            | Accepted::Duplicate(_)
+            | Accepted::Conflict) => {
+                panic!("not accepted: {other:?}")
+            }
         }
     }
 

@@ -92,6 +92,7 @@ fn a_killed_program_leaves_neither_server_nor_folder() {
     program.wait().unwrap();
     let deadline = Instant::now() + CLEANED_UP_WITHIN;
     while (folder.exists() || is_running(postmaster)) && Instant::now() < deadline {
+        #[expect(clippy::disallowed_methods, reason = "waits for a process; no runtime is there")]
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(!folder.exists(), "{} is still there", folder.display());
