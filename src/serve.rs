@@ -26,6 +26,10 @@ use crate::worker::{Engine, Settings};
 /// The pause between two tries to reach a database that is away at the start.
 const MIGRATION_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long the worker may take in all, and the pools: a silent database must not keep the process from ending.
+const BACKGROUND_DRAIN_MAX: Duration = Duration::from_secs(19);
+const POOLS_CLOSE_MAX: Duration = Duration::from_secs(1);
+
 /// The pause between two folds of the histograms.
 const UPKEEP_PAUSE: Duration = Duration::from_secs(5);
 
@@ -165,17 +169,16 @@ pub async fn serve(
     let upkeep = tokio::spawn(upkeep(metrics));
     stop_signal().await;
     upkeep.abort();
-    // In this order: not ready, no new work, the running calls, and the listeners last, so that a load balancer has
-    // had time to look and nobody is refused.
+    // In this order: not ready, no new work, the running calls, and the listeners last: deliveries are taken until then.
     stopping.cancel();
     parts.stop.cancel();
-    let _ = background.await;
+    let _ = tokio::time::timeout(BACKGROUND_DRAIN_MAX, background).await;
     closing.cancel();
     let listeners = async { tokio::join!(public, admin) };
     if tokio::time::timeout(CONNECTIONS_DRAIN_MAX, listeners).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }
-    parts.store.close().await;
+    let _ = tokio::time::timeout(POOLS_CLOSE_MAX, parts.store.close()).await;
     Ok(())
 }
 
@@ -188,15 +191,17 @@ pub async fn work(config: &Config, migrate: Migrate) -> Result<(), ServeError> {
     stop_signal().await;
     stopping.cancel();
     parts.stop.cancel();
-    let _ = background.await;
-    parts.store.close().await;
+    let _ = tokio::time::timeout(BACKGROUND_DRAIN_MAX, background).await;
+    let _ = tokio::time::timeout(POOLS_CLOSE_MAX, parts.store.close()).await;
     Ok(())
 }
 
 /// Brings the schema to this version as soon as the database is there, then works.
 async fn background(config: Config, parts: Parts, work: Work, migrate: Migrate, stop: CancellationToken) {
     while migrate == Migrate::AtStart && !stop.is_cancelled() {
-        match parts.store.migrate().await {
+        let migrated =
+            tokio::select! { migrated = parts.store.migrate() => migrated, () = stop.cancelled() => return };
+        match migrated {
             Ok(()) => break,
             Err(error) => {
                 tracing::warn!(

@@ -46,8 +46,9 @@ pub const REGIONS: &[&str] = &[
     "mypurecloud.com.au",
 ];
 
-/// 3000 is `org.user.rate.per.minute`, the highest limit that Genesys publishes.
-const REQUESTS_PER_MINUTE: RangeInclusive<u32> = 1..=3000;
+/// With fewer than 12 the last read and the deactivation would not fit into the seconds that the proof is good for; 3000
+/// is `org.user.rate.per.minute`, the highest limit that Genesys publishes.
+const REQUESTS_PER_MINUTE: RangeInclusive<u32> = 12..=3000;
 
 /// Below 50 ms every call over the internet fails; above a minute one stuck call outlasts most leases.
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(60);
@@ -64,7 +65,7 @@ pub struct Genesys {
     /// The authority name under which people's external ids of the HRIS are kept; absent: people are looked up by
     /// address alone.
     pub external_id_authority: Option<String>,
-    /// Calls in any minute over all replicas; a lower limit that Genesys announces wins. Default 240, 1 to 3000.
+    /// Calls in any minute over all replicas; a lower limit that Genesys announces wins. Default 240, 12 to 3000.
     pub requests_per_minute: u32,
     /// The longest that one call may take as a whole. Default 15 s, 50 ms to 1 minute.
     pub timeout: Duration,

@@ -57,7 +57,7 @@ pub struct Policy {
     pub when_busy: WhenBusy,
     /// How often a busy agent is looked at again. Default 60 s, 100 ms to 1 h.
     pub busy_recheck: Duration,
-    /// How long an agent may stay busy before a person has to look. Default 4 h, 0 s to 7 days.
+    /// How long an interaction is waited for before the offboarding goes ahead. Default 4 h, 0 s to 7 days.
     pub busy_wait_max: Duration,
     /// The termination types that never wait for an interaction's end. Default `involuntary`.
     pub immediate_types: Vec<String>,

@@ -96,7 +96,7 @@ impl OneCall {
         let path = format!("/api/v2/authorization/subjects/{}/bulkremove", segment(user.as_str()));
         let pair = |(role, division): &(RoleId, DivisionId)| json!({"roleId": role, "divisionId": division});
         let body = json!({"grants": grants.iter().map(pair).collect::<Value>()});
-        self.send(Request::with_body(Method::POST, path, body), Missing::MeansRefused).await
+        self.send(Request::with_body(Method::POST, path, body), Missing::Refused).await
     }
 
     /// Takes one grant from the user.
@@ -109,6 +109,6 @@ impl OneCall {
         let (user, role, division) =
             (segment(user.as_str()), segment(role.as_str()), segment(division.as_str()));
         let path = format!("/api/v2/authorization/subjects/{user}/divisions/{division}/roles/{role}");
-        self.send(Request::delete(path), Missing::MeansGone).await
+        self.send(Request::delete(path), Missing::Gone).await
     }
 }

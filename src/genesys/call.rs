@@ -45,9 +45,11 @@ pub struct Done {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
     /// The thing to be removed is gone.
-    MeansGone,
+    Gone,
+    /// The same, and nothing can be read to prove it: only Genesys's own word counts, not a gateway's 404.
+    ProvedGone,
     /// Something that the call needs is gone, so the call did nothing.
-    MeansRefused,
+    Refused,
 }
 
 impl Genesys {
@@ -89,12 +91,10 @@ impl OneCall {
         match self.send_once(&request).await {
             // The body of a success isn't looked at: it can't undo the success, and the engine reads everything again.
             Ok(answer) => Ok(Done { effect: Effect::Removed, correlation_id: answer.trace.correlation_id }),
-            Err(Error::NotFound { trace, .. }) if missing == Missing::MeansGone => {
+            Err(Error::NotFound { trace, .. }) if missing != Missing::Refused => {
                 Ok(Done { effect: Effect::AlreadyGone, correlation_id: trace.correlation_id })
             }
-            Err(Error::Status { status: StatusCode::NOT_FOUND, trace, .. })
-                if missing == Missing::MeansGone =>
-            {
+            Err(Error::Status { status: StatusCode::NOT_FOUND, trace, .. }) if missing == Missing::Gone => {
                 Ok(Done { effect: Effect::AlreadyGone, correlation_id: trace.correlation_id })
             }
             Err(error) => Err(CallFailed::new(error)),

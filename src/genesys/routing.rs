@@ -167,7 +167,7 @@ impl OneCall {
     pub async fn delete_queue_member(self, queue: &QueueId, user: &UserId) -> Result<Done, CallFailed> {
         let (queue, user) = (segment(queue.as_str()), segment(user.as_str()));
         let path = format!("/api/v2/routing/queues/{queue}/members/{user}");
-        self.send(Request::delete(path), Missing::MeansGone).await
+        self.send(Request::delete(path), Missing::Gone).await
     }
 
     /// Takes up to [`QUEUE_MEMBERS_PER_CALL`] users out of one queue. Users who are no members are ignored by Genesys;
@@ -178,13 +178,13 @@ impl OneCall {
         }
         let path = format!("/api/v2/routing/queues/{}/members?delete=true", segment(queue.as_str()));
         let members: Value = users.iter().map(|user| json!({ "id": user })).collect();
-        self.send(Request::with_body(Method::POST, path, members), Missing::MeansGone).await
+        self.send(Request::with_body(Method::POST, path, members), Missing::Gone).await
     }
 
     /// Takes all skills from the user, by replacing them with none.
     pub async fn clear_routing_skills(self, user: &UserId) -> Result<Done, CallFailed> {
         let path = format!("/api/v2/users/{}/routingskills/bulk", segment(user.as_str()));
-        self.send(Request::with_body(Method::PUT, path, json!([])), Missing::MeansRefused).await
+        self.send(Request::with_body(Method::PUT, path, json!([])), Missing::Refused).await
     }
 
     /// Takes one language from the user; Genesys has no call that takes several.
@@ -195,12 +195,12 @@ impl OneCall {
     ) -> Result<Done, CallFailed> {
         let (user, language) = (segment(user.as_str()), segment(language.as_str()));
         let path = format!("/api/v2/users/{user}/routinglanguages/{language}");
-        self.send(Request::delete(path), Missing::MeansGone).await
+        self.send(Request::delete(path), Missing::Gone).await
     }
 
     /// Takes the user's own utilization settings away, so that the organization's apply.
     pub async fn delete_utilization(self, user: &UserId) -> Result<Done, CallFailed> {
         let path = format!("/api/v2/routing/users/{}/utilization", segment(user.as_str()));
-        self.send(Request::delete(path), Missing::MeansGone).await
+        self.send(Request::delete(path), Missing::Gone).await
     }
 }

@@ -43,12 +43,12 @@ impl OneCall {
     /// Takes the chosen phone from the user.
     pub async fn delete_associated_station(self, user: &UserId) -> Result<Done, CallFailed> {
         let path = format!("/api/v2/users/{}/station/associatedstation", segment(user.as_str()));
-        self.send(Request::delete(path), Missing::MeansGone).await
+        self.send(Request::delete(path), Missing::Gone).await
     }
 
     /// Takes the user's own phone from the user.
     pub async fn delete_default_station(self, user: &UserId) -> Result<Done, CallFailed> {
         let path = format!("/api/v2/users/{}/station/defaultstation", segment(user.as_str()));
-        self.send(Request::delete(path), Missing::MeansGone).await
+        self.send(Request::delete(path), Missing::Gone).await
     }
 }

@@ -131,6 +131,11 @@ impl Genesys {
         self.one_user(format!("/api/v2/users/{}?{EXPAND}", segment(id.as_str())), Some(id)).await
     }
 
+    /// Reads a user who has to be there; fails with [`Error::NotFound`] when Genesys knows no such user.
+    pub async fn existing_user(&self, id: &UserId) -> Result<User, Error> {
+        self.named_user(format!("/api/v2/users/{}?{EXPAND}", segment(id.as_str())), Some(id)).await
+    }
+
     /// Reads a user who is in the bin; `None` when Genesys knows no such user. The caller looks at the state.
     pub async fn deleted_user(&self, id: &UserId) -> Result<Option<User>, Error> {
         self.one_user(format!("/api/v2/users/{}?state=deleted", segment(id.as_str())), Some(id)).await
@@ -162,15 +167,19 @@ impl Genesys {
     }
 
     async fn one_user(&self, path: String, expected: Option<&UserId>) -> Result<Option<User>, Error> {
+        match self.named_user(path, expected).await {
+            Err(Error::NotFound { .. }) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    async fn named_user(&self, path: String, expected: Option<&UserId>) -> Result<User, Error> {
         let subject = "a user";
-        let (user, trace): (User, Trace) = match self.read(subject, &Request::get(path)).await {
-            Err(Error::NotFound { .. }) => return Ok(None),
-            other => other?,
-        };
+        let (user, trace): (User, Trace) = self.read(subject, &Request::get(path)).await?;
         if expected.is_some_and(|expected| *expected != user.id) {
             return Err(Error::Malformed { subject, fault: Fault::Foreign, trace });
         }
-        Ok(Some(user))
+        Ok(user)
     }
 
     async fn search(&self, query: Value) -> Result<Vec<User>, Error> {
@@ -189,13 +198,13 @@ impl OneCall {
     pub async fn deactivate(self, user: &UserId, version: u64) -> Result<Done, CallFailed> {
         let path = format!("/api/v2/users/{}", segment(user.as_str()));
         let body = json!({"state": UserState::Inactive.as_str(), "version": version});
-        self.send(Request::with_body(Method::PATCH, path, body), Missing::MeansRefused).await
+        self.send(Request::with_body(Method::PATCH, path, body), Missing::Refused).await
     }
 
     /// Ends all sessions of the user. Whether Genesys answers 404 for a user without tokens is not documented; it
     /// counts as gone.
     pub async fn revoke_tokens(self, user: &UserId) -> Result<Done, CallFailed> {
         let path = format!("/api/v2/tokens/{}", segment(user.as_str()));
-        self.send(Request::delete(path), Missing::MeansGone).await
+        self.send(Request::delete(path), Missing::ProvedGone).await
     }
 }

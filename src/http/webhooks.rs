@@ -104,7 +104,6 @@ async fn accept(
 ) -> Result<Accepted, (&'static str, Response)> {
     let refuse = |word, problem: Problem| (word, problem.into_response());
     let unavailable = || refuse("unavailable", Problem::Unavailable);
-    let _room = inner.room.try_acquire().map_err(|_| unavailable())?;
     if headers.contains_key(header::CONTENT_ENCODING) || !source.accepts_content_type(headers) {
         let wanted = source.format().content_type();
         return Err(refuse("unsupported_media", Problem::UnsupportedMedia(wanted)));
@@ -116,6 +115,8 @@ async fn accept(
         let problem = if final_status { Problem::DeliveryRefused } else { Problem::DeliveryRefusedForNow };
         refuse("unauthenticated", problem)
     })?;
+    // Only who has proved to be the sender counts: slow or forged requests take no room from the others.
+    let _room = inner.room.try_acquire().map_err(|_| unavailable())?;
     let items = items(inner, source, headers, &body);
     let delivery =
         Delivery { source: source.name().to_owned(), key_index: key.0, body: body.to_vec(), items };

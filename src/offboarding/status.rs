@@ -86,7 +86,7 @@ words! {
         Protected = "protected",
         /// Too many people changed within the hour or the day.
         Brake = "brake",
-        /// In an interaction, and the policy asks or has waited long enough.
+        /// In an interaction, and the policy asks a person.
         Busy = "busy",
         /// Dated more than 30 days back.
         StaleEvent = "stale_event",

@@ -27,15 +27,15 @@ impl Step for AccountState {
     async fn observe(&self, genesys: &Genesys, cohort: &[UserId]) -> Vec<Result<Observation, Error>> {
         let mut seen = Vec::with_capacity(cohort.len());
         for user in cohort {
-            seen.push(genesys.user(user).await.map(|found| {
-                let active = found.filter(|found| found.state == UserState::Active);
-                let assignments = active.map(|found| Assignment {
+            // Nobody there is no proof of anything: it is an error, and the person is looked up again.
+            seen.push(genesys.existing_user(user).await.map(|found| {
+                let active = (found.state == UserState::Active).then(|| Assignment {
                     user: user.to_string(),
                     step: self.name(),
                     target: "active".to_owned(),
                     detail: json!({ "state": "active", "version": found.version }),
                 });
-                Observation { assignments: assignments.into_iter().collect(), inherited: Vec::new() }
+                Observation { assignments: active.into_iter().collect(), inherited: Vec::new() }
             }));
         }
         seen

@@ -90,7 +90,7 @@ async fn decide(
         // decide
         "update offboardings
          set status = $2, reason = $3, attempt = 0, updated_at = now(), lease_token = null, lease_worker = null,
-             available_at = greatest(effective_at, now()),
+             available_at = greatest(effective_at, now()), not_found_at = null, busy_at = null,
              approved_reasons = case when $4::text is null then approved_reasons else approved_reasons || $4 end,
              completed_at = case when $2 = 'cancelled' then now() end
          where id = $1",
@@ -101,6 +101,10 @@ async fn decide(
     )
     .execute(&mut **tx)
     .await?;
+    // Somebody has looked at what kept returning: it is counted from the beginning. The journal keeps the history.
+    sqlx::query!("update assignments set removals = 0 where offboarding_id = $1", id.0)
+        .execute(&mut **tx)
+        .await?;
     journal::append(tx, NewEntry::note(id, actor, action, released)).await?;
     sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
     Ok(Decided::Yes)
@@ -152,6 +156,10 @@ fn refusal(present: &Present, decision: Decision, actor: &Actor) -> Option<Decid
             Some(Decided::NotFrom(present.status))
         }
         Decision::Approve if present.status != Status::Held => Some(Decided::NotFrom(present.status)),
+        // Who is meant can't be approved: it is mended where the people are kept, or the offboarding is cancelled.
+        Decision::Approve if present.reason == Some(Reason::AmbiguousPerson) => {
+            Some(Decided::FactsMissing(Reason::AmbiguousPerson))
+        }
         Decision::Approve if present.requested_by.as_deref() == Some(actor.to_string().as_str()) => {
             Some(Decided::OwnRequest)
         }
@@ -177,6 +185,7 @@ fn wants_approval(reason: Reason) -> bool {
             | Reason::Brake
             | Reason::Busy
             | Reason::StaleEvent
+            | Reason::EffectiveDateMissing
             | Reason::Rescinded
             | Reason::Recovery
     )

@@ -277,6 +277,8 @@ impl Open {
                     | Reason::EffectiveDateMissing
                     | Reason::StaleEvent
                     | Reason::Unreadable
+                    | Reason::PersonNotFound
+                    | Reason::AmbiguousPerson
             )
         )
     }
@@ -295,11 +297,11 @@ async fn open_or_join(
     for open in &open {
         let moves = match open.status {
             Status::Scheduled => open.untouched && hold.is_none(),
-            Status::Held => hold.is_none() && open.waits_for_facts(),
+            Status::Held => hold.is_none() && open.untouched && open.waits_for_facts(),
             Status::Done | Status::Failed | Status::Cancelled => false,
         };
         if moves {
-            move_to(tx, open.id, item, &facts, at).await?;
+            move_to(tx, open.id, &delivery.source, item, &facts, at).await?;
         }
     }
     let id = match open.first() {
@@ -343,6 +345,7 @@ async fn insert_offboarding(
 async fn move_to(
     tx: Tx<'_>,
     id: OffboardingId,
+    source: &str,
     item: &Item,
     facts: &PersonRef,
     at: DateTime<Utc>,
@@ -352,7 +355,11 @@ async fn move_to(
         "update offboardings
          set status = 'scheduled', reason = null, effective_at = $2, available_at = $2, updated_at = now(),
              lease_token = null, lease_worker = null, termination_type = coalesce($3, termination_type),
-             email = coalesce(email, $4), email_key = coalesce(email_key, $5), external_id = coalesce(external_id, $6)
+             email = coalesce($4, email), email_key = case when $4::text is null then email_key else $5 end,
+             external_id = case when source = $7 then coalesce(external_id, $6) else external_id end,
+             -- Whoever was matched by the facts before is found anew.
+             genesys_user_id = null, found_inactive = null, not_found_at = null, busy_at = null, attempt = 0,
+             approved_reasons = '{}'
          where id = $1",
         id.0,
         at,
@@ -360,6 +367,7 @@ async fn move_to(
         facts.email,
         facts.email_key(),
         facts.external_id,
+        source,
     )
     .execute(&mut **tx)
     .await?;
@@ -372,7 +380,33 @@ async fn rescind(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Option<
     for open in &open {
         rescind_one(tx, delivery, open).await?;
     }
-    Ok(open.first().map(|oldest| oldest.id))
+    let failed = rescind_failed(tx, delivery, item).await?;
+    Ok(open.first().map(|oldest| oldest.id).or(failed))
+}
+
+/// A failed one waits for somebody to retry it, and must not be retried any more.
+async fn rescind_failed(
+    tx: Tx<'_>,
+    delivery: &Delivery,
+    item: &Item,
+) -> Result<Option<OffboardingId>, StoreError> {
+    let failed = sqlx::query_scalar!(
+        // rescind_failed
+        "update offboardings set status = 'cancelled', reason = 'rescinded', updated_at = now(), completed_at = now()
+         where status = 'failed' and (email_key = $1 or (source = $2 and external_id = $3))
+         returning id",
+        item.person.email_key(),
+        delivery.source,
+        item.person.external_id,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let actor = Actor::Hris(delivery.source.clone());
+    for id in &failed {
+        let note = Some(Reason::Rescinded.as_str());
+        journal::append(tx, NewEntry::note(OffboardingId(*id), &actor, Action::Cancelled, note)).await?;
+    }
+    Ok(failed.into_iter().max().map(OffboardingId))
 }
 
 async fn rescind_one(tx: Tx<'_>, delivery: &Delivery, open: &Open) -> Result<(), StoreError> {

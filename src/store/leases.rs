@@ -7,7 +7,7 @@ use sqlx::postgres::types::PgInterval;
 use uuid::Uuid;
 
 use super::journal::{self, NewEntry};
-use super::{Store, StoreError, Tx, in_transaction, word};
+use super::{Store, StoreError, Tx, in_transaction};
 use crate::offboarding::{Action, Actor, OffboardingId, Outcome, PersonRef, Reason};
 
 /// The right to work on the offboardings that were taken together, until it runs out. Every write of a worker names it.
@@ -173,7 +173,8 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
         let note = row.abandoned.then_some("the lease before it ran out");
         journal::append(tx, NewEntry::note(id, &fence.worker, Action::LeaseAcquired, note)).await?;
         close_open_intentions(tx, fence, id).await?;
-        let approved = row.approved_reasons.iter().map(|r| word(r, "offboardings.approved_reasons"));
+        // An approval that this version does not know is none; the row must not stop all the others.
+        let approved = row.approved_reasons.iter().filter_map(|reason| reason.parse().ok());
         leases.push(Lease {
             id,
             person: PersonRef { email: row.email, external_id: row.external_id },
@@ -184,7 +185,7 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
             not_found_at: row.not_found_at,
             found_inactive: row.found_inactive,
             changes_began_at: row.changes_began_at,
-            approved: approved.collect::<Result<_, _>>()?,
+            approved: approved.collect(),
         });
     }
     Ok(leases)

@@ -54,6 +54,9 @@ pub enum StoreError {
     /// An event id is known with other content; the transaction is rolled back and the first stays.
     #[error("the event id is known with other content")]
     EventIdReused,
+    /// The lease is somebody else's; the transaction is rolled back.
+    #[error("the lease is no longer this worker's")]
+    LeaseLost,
     /// The schema is another version's.
     #[error("the database's schema is not this version's: run `leaver migrate`")]
     SchemaVersion,

@@ -200,6 +200,26 @@ impl Store {
         .await
     }
 
+    /// Notes that the person is in no interaction: a later one is waited for from its own beginning.
+    pub async fn free(&self, fence: &Fence, id: OffboardingId) -> Result<(), StoreError> {
+        let token = fence.token;
+        in_transaction(&self.worker, move |tx| {
+            Box::pin(async move {
+                sqlx::query!(
+                    // free
+                    "update offboardings set busy_at = null
+                     where id = $1 and lease_token = $2 and busy_at is not null",
+                    id.0,
+                    token,
+                )
+                .execute(&mut **tx)
+                .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
     /// Sets the status of steps, and writes one entry where `note` is given.
     pub async fn mark(
         &self,
@@ -212,6 +232,7 @@ impl Store {
         in_transaction(&self.worker, move |tx| {
             let (fence, steps, note) = (fence.clone(), steps.clone(), note.clone());
             Box::pin(async move {
+                still_ours(tx, &fence, id).await?;
                 for (name, phase, status) in steps {
                     mark_step(tx, id, name, phase, status).await?;
                 }
@@ -223,6 +244,19 @@ impl Store {
         })
         .await
     }
+}
+
+/// Fails where the lease is somebody else's: what this worker saw is no evidence any more.
+async fn still_ours(tx: Tx<'_>, fence: &Fence, id: OffboardingId) -> Result<(), StoreError> {
+    let ours = sqlx::query!(
+        // still_ours
+        "select id from offboardings where id = $1 and lease_token = $2 for share",
+        id.0,
+        fence.token,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    ours.map(drop).ok_or(StoreError::LeaseLost)
 }
 
 async fn claim(
@@ -246,7 +280,8 @@ async fn claim(
         return Ok(Claim::Others);
     }
     let updated = sqlx::query!(
-        "update offboardings set genesys_user_id = $3, found_inactive = coalesce(found_inactive, $4), updated_at = now()
+        "update offboardings set genesys_user_id = $3, found_inactive = coalesce(found_inactive, $4), not_found_at = null,
+             updated_at = now()
          where id = $1 and lease_token = $2 and (genesys_user_id is null or genesys_user_id = $3)",
         id.0,
         fence.token,
@@ -378,6 +413,7 @@ async fn remember(
     id: OffboardingId,
     seen: &[Assignment],
 ) -> Result<HashMap<(String, String), Seen>, StoreError> {
+    still_ours(tx, fence, id).await?;
     let mut added: u64 = 0;
     for assignment in seen {
         let inserted = sqlx::query!(

@@ -63,9 +63,13 @@ impl Runner {
         for _ in 0..ROUNDS_MAX {
             let reads = self.settings.verify_reads.saturating_sub(empty_reads).max(1);
             empty_reads = 0;
-            let calls = reads * CALLS_PER_COMPLETE_READ + CALLS_OF_CLOSING;
+            // All but the last read may take their time.
+            if reads > 1 && self.prove_empty(person, &self.genesys, reads - 1, &mut late).await?.is_none() {
+                continue;
+            }
+            let calls = CALLS_PER_COMPLETE_READ + CALLS_OF_CLOSING;
             let prepaid = self.genesys.prepaid(calls).await.map_err(|e| self.stop_for(person, &e))?;
-            let Some(read_at) = self.prove_empty(person, &prepaid, reads, &mut late).await? else {
+            let Some(read_at) = self.prove_empty(person, &prepaid, 1, &mut late).await? else {
                 continue;
             };
             let not_after = match self.settings.order {

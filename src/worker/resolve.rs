@@ -13,11 +13,14 @@ use crate::store::leases::Release;
 use crate::store::progress::Claim;
 
 /// When an offboarding looks again whose user another open one is already about. Two at once would be two writers.
-const TWIN_RECHECK: Duration = Duration::from_secs(15);
+const TWIN_RECHECK: Duration = Duration::from_secs(5 * 60);
 
 impl Runner {
     /// Finds the one exact match, and asks the policy whether the first change may be made now.
     pub(super) async fn prepare(&self, person: &mut Person) -> Result<(), Stop> {
+        if person.lease.attempt >= self.settings.attempts_max {
+            return Err(refused(Reason::AttemptsExhausted, "its workers ended without an outcome"));
+        }
         let user = match &person.lease.genesys_user_id {
             Some(id) => self.read_again(person, id).await?,
             None => self.find(person).await?,
@@ -40,10 +43,16 @@ impl Runner {
     async fn read_again(&self, person: &Person, id: &str) -> Result<User, Stop> {
         let id =
             id.parse().map_err(|_| refused(Reason::RefusedByGenesys, "the stored user id is damaged"))?;
-        let found = self.genesys.user(&id).await.map_err(|e| self.stop_for(person, &e))?;
-        found
-            .filter(|user| user.state != UserState::Deleted)
-            .ok_or_else(|| Release::Done(Outcome::NotInGenesys).into())
+        let stop = |error: Error| self.stop_for(person, &error);
+        match self.genesys.user(&id).await.map_err(stop)? {
+            Some(user) if user.state != UserState::Deleted => Ok(user),
+            Some(_) => Err(Release::Done(Outcome::NotInGenesys).into()),
+            // A single "not found" is no proof: the user is in the bin, or there is a second look.
+            None => match self.genesys.deleted_user(&id).await.map_err(stop)? {
+                Some(_) => Err(Release::Done(Outcome::NotInGenesys).into()),
+                None => Err(self.nobody(person).await?),
+            },
+        }
     }
 
     async fn find(&self, person: &Person) -> Result<User, Stop> {
@@ -111,8 +120,7 @@ impl Runner {
         let Some(sent) = &person.lease.person.email else {
             return Ok(());
         };
-        if person.lease.changes_began_at.is_some() || person.lease.approved.contains(&Reason::AmbiguousPerson)
-        {
+        if person.lease.changes_began_at.is_some() {
             return Ok(());
         }
         let (sent, found) = (email_key(sent), user.email.as_deref().and_then(email_key));
@@ -161,7 +169,10 @@ impl Runner {
         }
         let work = self.work_of(person, user).await?;
         let waited = match work {
-            Work::Free => Duration::ZERO,
+            Work::Free => {
+                self.store.free(&self.fence, person.lease.id).await?;
+                Duration::ZERO
+            }
             Work::InInteraction | Work::Unknown => {
                 self.store.busy(&self.fence, person.lease.id).await?.ok_or(Stop::LeaseLost)?
             }

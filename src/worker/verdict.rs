@@ -28,7 +28,15 @@ impl Stop {
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
-        Self::StoreAway(error)
+        match error {
+            StoreError::LeaseLost => Self::LeaseLost,
+            error @ (StoreError::Database(_)
+            | StoreError::Migration(_)
+            | StoreError::TaskEnded(_)
+            | StoreError::UnknownValue { .. }
+            | StoreError::EventIdReused
+            | StoreError::SchemaVersion) => Self::StoreAway(error),
+        }
     }
 }
 

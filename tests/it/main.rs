@@ -10,6 +10,7 @@ mod cancelled;
 mod cohort;
 mod commands;
 mod configuration;
+mod corrections;
 mod crash;
 mod deadlines;
 mod edge;

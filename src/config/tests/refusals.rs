@@ -91,7 +91,7 @@ const REPLACEMENTS: &[(&str, &str, &str)] = &[
     (
         "client_secret = \"env:GENESYS_CLIENT_SECRET\"",
         "client_secret = \"env:GENESYS_CLIENT_SECRET\"\nrequests_per_minute = 3001",
-        "genesys.requests_per_minute: expected a whole number from 1 to 3000, found 3001",
+        "genesys.requests_per_minute: expected a whole number from 12 to 3000, found 3001",
     ),
     (
         "client_secret = \"env:GENESYS_CLIENT_SECRET\"",
