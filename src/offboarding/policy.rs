@@ -85,10 +85,8 @@ fn resolve_local(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
 pub enum Work {
     /// In no interaction.
     Free,
-    /// In an interaction, after-call work included.
+    /// In an interaction, after-call work included; also where Genesys Cloud gives a status that is not published.
     InInteraction,
-    /// The answer does not say.
-    Unknown,
 }
 
 /// Whether the first change may be made now.
@@ -116,11 +114,12 @@ pub struct BusyPolicy {
 /// Decides about somebody who may be in an interaction that has been waited for as long as `waited`.
 pub fn start(work: Work, policy: BusyPolicy, waited: Duration) -> Start {
     match (policy.when_busy, work) {
-        (WhenBusy::Now, Work::Free | Work::InInteraction | Work::Unknown)
-        | (WhenBusy::Wait | WhenBusy::Ask, Work::Free) => Start::Proceed,
-        (WhenBusy::Ask, Work::InInteraction | Work::Unknown) => Start::Hold(Reason::Busy),
-        (WhenBusy::Wait, Work::InInteraction | Work::Unknown) if waited >= policy.wait_max => Start::Proceed,
-        (WhenBusy::Wait, Work::InInteraction | Work::Unknown) => Start::RecheckIn(policy.recheck),
+        (WhenBusy::Now, Work::Free | Work::InInteraction) | (WhenBusy::Wait | WhenBusy::Ask, Work::Free) => {
+            Start::Proceed
+        }
+        (WhenBusy::Ask, Work::InInteraction) => Start::Hold(Reason::Busy),
+        (WhenBusy::Wait, Work::InInteraction) if waited >= policy.wait_max => Start::Proceed,
+        (WhenBusy::Wait, Work::InInteraction) => Start::RecheckIn(policy.recheck),
     }
 }
 
@@ -189,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_routing_status_counts_as_busy_until_the_bound() {
+    fn somebody_in_an_interaction_is_waited_for_until_the_bound() {
         let policy = BusyPolicy {
             when_busy: WhenBusy::Wait,
             recheck: Duration::from_secs(60),
             wait_max: Duration::from_secs(3600),
         };
         let hour = Duration::from_secs(3600);
-        assert_eq!(start(Work::Unknown, policy, hour / 2), Start::RecheckIn(policy.recheck));
+        assert_eq!(start(Work::InInteraction, policy, hour / 2), Start::RecheckIn(policy.recheck));
         assert_eq!(start(Work::InInteraction, policy, hour), Start::Proceed);
         assert_eq!(start(Work::Free, policy, Duration::ZERO), Start::Proceed);
         let ask = BusyPolicy { when_busy: WhenBusy::Ask, ..policy };

@@ -32,8 +32,6 @@ pub struct Lease {
     pub genesys_user_id: Option<String>,
     /// The kind of termination.
     pub termination_type: Option<String>,
-    /// When it takes effect.
-    pub effective_at: DateTime<Utc>,
     /// Consecutive attempts without progress so far.
     pub attempt: u32,
     /// When nobody matched for the first time.
@@ -158,7 +156,7 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
          set lease_token = $2, lease_worker = $3, available_at = now() + $4, updated_at = now(),
              attempt = o.attempt + due.abandoned::int
          from due where o.id = due.id
-         returning o.id, o.email, o.external_id, o.genesys_user_id, o.termination_type, o.effective_at, o.attempt,
+         returning o.id, o.email, o.external_id, o.genesys_user_id, o.termination_type, o.attempt,
              o.not_found_at, o.found_inactive, o.changes_began_at, o.approved_reasons, due.abandoned as "abandoned!""#,
         i64::from(limit),
         fence.token,
@@ -180,7 +178,6 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
             person: PersonRef { email: row.email, external_id: row.external_id },
             genesys_user_id: row.genesys_user_id,
             termination_type: row.termination_type,
-            effective_at: row.effective_at,
             attempt: u32::try_from(row.attempt).unwrap_or_default(),
             not_found_at: row.not_found_at,
             found_inactive: row.found_inactive,

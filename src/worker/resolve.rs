@@ -173,7 +173,7 @@ impl Runner {
                 self.store.free(&self.fence, person.lease.id).await?;
                 Duration::ZERO
             }
-            Work::InInteraction | Work::Unknown => {
+            Work::InInteraction => {
                 self.store.busy(&self.fence, person.lease.id).await?.ok_or(Stop::LeaseLost)?
             }
         };
