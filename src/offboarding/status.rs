@@ -124,7 +124,8 @@ impl Status {
         }
     }
 
-    /// Whether the status may change to `next`. Every change in the store asks this table.
+    /// Whether the status may change to `next`. What an operator decides is refused by this table; a worker changes only
+    /// scheduled ones, which its lease proves, and an HRIS event only what its query selects.
     pub const fn may_become(self, next: Self) -> bool {
         match (self, next) {
             (Self::Scheduled, Self::Scheduled | Self::Held | Self::Done | Self::Failed | Self::Cancelled)

@@ -10,7 +10,8 @@ use super::journal::{self, NewEntry};
 use super::{Store, StoreError, Tx, in_transaction};
 use crate::offboarding::{Action, Actor, OffboardingId, Outcome, PersonRef, Reason};
 
-/// The right to work on the offboardings that were taken together, until it runs out. Every write of a worker names it.
+/// The right to work on the offboardings that were taken together, until it runs out. Every write of a worker names it, and all but
+/// the outcome of a call that was made fail where it is no longer held.
 #[derive(Clone, Debug)]
 pub struct Fence {
     /// Known to nobody but the holder.
