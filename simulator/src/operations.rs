@@ -2,12 +2,16 @@
 //! A new kind is one file and one entry in `KINDS`.
 
 mod account;
+mod call_forwarding;
+mod direct_routing_backup;
 mod grants;
+mod groups;
 mod paging;
 mod proficiencies;
 mod queue_members;
 mod search;
 mod stations;
+mod teams;
 mod tokens;
 mod user_json;
 mod user_queues;
@@ -22,7 +26,7 @@ use serde_json::Value;
 
 use crate::answer::{Answer, Problem};
 use crate::definition::{Operation, PathValues};
-use crate::organisation::{AccountState, Organisation, PersonState};
+use crate::organisation::{AccountState, Id, Organisation, PersonState};
 use crate::rules::{InactiveWrites, Kind, Rules};
 
 /// One admitted request.
@@ -53,6 +57,10 @@ const KINDS: &[Operations] = &[
     user_queues::OPERATIONS,
     users::OPERATIONS,
     utilization::OPERATIONS,
+    call_forwarding::OPERATIONS,
+    direct_routing_backup::OPERATIONS,
+    groups::OPERATIONS,
+    teams::OPERATIONS,
 ];
 
 /// Operations an inactive user must accept under every rule: otherwise nobody could ever be reactivated or locked out.
@@ -124,6 +132,23 @@ impl Call<'_> {
             .read(kind, id, self.now)
             .filter(|person| person.state != AccountState::Deleted)
             .ok_or_else(Problem::not_found)
+    }
+
+    /// Reads everybody for whom it holds and who isn't deleted, as this kind of read sees them.
+    fn read_where(
+        &self,
+        organisation: &mut Organisation,
+        kind: Kind,
+        holds: impl Fn(&PersonState) -> bool,
+    ) -> Vec<Arc<PersonState>> {
+        // As they are seen and as they truly are: a change that isn't visible yet must age by this read too.
+        let concerned: Vec<Id> = organisation
+            .views(kind)
+            .filter(|seen| holds(seen) || organisation.truth(&seen.id).is_some_and(&holds))
+            .map(|person| person.id.clone())
+            .collect();
+        let seen = concerned.iter().filter_map(|id| organisation.read(kind, id, self.now));
+        seen.filter(|person| person.state != AccountState::Deleted && holds(person)).collect()
     }
 
     /// Changes the true state of a person who isn't deleted.

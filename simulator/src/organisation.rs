@@ -2,14 +2,17 @@
 //! Tests and the demo build, edit and read it here; how it is spoken about over HTTP is left to `operations`.
 
 mod builder;
+mod groups;
 mod lag;
 mod person;
+mod teams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 pub use builder::Person;
+pub use groups::{Group, GroupKind};
 pub use person::{
     AccountState, ExternalId, Grant, Id, Joining, Media, MemberBy, PersonState, QueueMembership,
     RoutingStatus,
@@ -32,6 +35,7 @@ pub struct Organisation {
     pub(crate) roles: BTreeMap<Id, String>,
     pub(crate) stations: BTreeMap<Id, String>,
     pub(crate) groups: BTreeMap<Id, Group>,
+    pub(crate) teams: BTreeMap<Id, teams::Team>,
     people: BTreeMap<Id, Arc<PersonState>>,
     order: Vec<Id>,
     views: lag::Views,
@@ -45,13 +49,6 @@ pub struct Organisation {
 pub(crate) struct Queue {
     pub(crate) name: String,
     pub(crate) division: Id,
-}
-
-/// A group, which may hand grants to its members.
-#[derive(Debug)]
-pub(crate) struct Group {
-    pub(crate) name: String,
-    pub(crate) grants: BTreeSet<Grant>,
 }
 
 impl Organisation {
@@ -70,6 +67,7 @@ impl Organisation {
             roles: BTreeMap::new(),
             stations: BTreeMap::new(),
             groups: BTreeMap::new(),
+            teams: BTreeMap::new(),
             people: BTreeMap::new(),
             order: Vec::new(),
             views: lag::Views::default(),
@@ -148,14 +146,6 @@ impl Organisation {
         id
     }
 
-    /// Adds a group whose members inherit the grants.
-    pub fn add_group(&mut self, name: &str, grants: &[Grant]) -> Id {
-        let id = self.next_id();
-        let grants = grants.iter().cloned().collect();
-        self.groups.insert(id.clone(), Group { name: name.to_owned(), grants });
-        id
-    }
-
     /// Adds a person; every read sees them at once.
     pub fn add_person(&mut self, person: Person) -> Id {
         let id = self.next_id();
@@ -164,6 +154,7 @@ impl Organisation {
         if state.division.is_empty() {
             state.division.clone_from(&self.home);
         }
+        groups::follow(&mut self.groups, &BTreeSet::new(), &mut state);
         self.people.insert(id.clone(), Arc::new(state));
         self.order.push(id.clone());
         id
@@ -205,6 +196,7 @@ impl Organisation {
         let person = Arc::make_mut(self.people.get_mut(id)?);
         let before = person.clone();
         let result = edit(person);
+        groups::follow(&mut self.groups, &before.groups, person);
         if *person != before {
             person.version += 1;
         }
@@ -229,6 +221,7 @@ impl Organisation {
         let before = Arc::clone(slot);
         let person = Arc::make_mut(slot);
         let result = change(person);
+        groups::follow(&mut self.groups, &before.groups, person);
         if *person == *before {
             return Some(result);
         }

@@ -1,6 +1,10 @@
 //! People and organisations worth trying things on.
 
+mod everything;
+
 use serde_json::json;
+
+pub use everything::everything_agent;
 
 use crate::organisation::{Grant, Id, Joining, Media, Organisation, Person, RoutingStatus};
 

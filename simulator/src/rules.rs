@@ -73,6 +73,12 @@ pub struct Rules {
     pub empty_bulkreplace: EmptyBulkreplace,
     /// The answer to revoking the tokens of a user who has none.
     pub revoking_nothing: RevokingNothing,
+    /// What writes do to the members of a group that rules or an identity provider fill.
+    pub group_writes: GroupWrites,
+    /// What becomes of a write to the members of a group that was accepted.
+    pub accepted_group_writes: AcceptedGroupWrites,
+    /// Whether users come with the expansions asked for.
+    pub expansions: Expansions,
 }
 
 impl Default for Rules {
@@ -93,6 +99,9 @@ impl Default for Rules {
             search_scope: SearchScope::ActiveAndInactive,
             empty_bulkreplace: EmptyBulkreplace::Accepted,
             revoking_nothing: RevokingNothing::NoContent,
+            group_writes: GroupWrites::Refused,
+            accepted_group_writes: AcceptedGroupWrites::CarriedOut,
+            expansions: Expansions::Given,
         }
     }
 }
@@ -116,6 +125,14 @@ pub enum Kind {
     Grants,
     /// Associated and default station.
     Stations,
+    /// The members of groups.
+    Groups,
+    /// The members of work teams.
+    Team,
+    /// The call forwarding.
+    CallForwarding,
+    /// The direct routing backup.
+    DirectRoutingBackup,
 }
 
 /// How late a write becomes visible.
@@ -221,4 +238,31 @@ pub enum RevokingNothing {
     NoContent,
     /// 404.
     NotFound,
+}
+
+/// What writes do to the members of a group that rules or an identity provider fill; not confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupWrites {
+    /// They answer 400.
+    Refused,
+    /// They answer 202, and nothing happens.
+    SilentlyIgnored,
+}
+
+/// What becomes of a write to the members of any group after its 202; both have been seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcceptedGroupWrites {
+    /// It is carried out.
+    CarriedOut,
+    /// It fails in the directory, and nobody is told.
+    FailLater,
+}
+
+/// Whether users come with the expansions asked for: they are best effort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expansions {
+    /// They do.
+    Given,
+    /// The fields are missing, as if nobody had asked.
+    Withheld,
 }

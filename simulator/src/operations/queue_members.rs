@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::paging::{Page, SIZE_MAX};
 use super::{Call, Operations, text, user_json};
 use crate::answer::{Answer, Problem};
-use crate::organisation::{AccountState, Id, Joining, MemberBy, Organisation, PersonState, QueueMembership};
+use crate::organisation::{Id, Joining, MemberBy, Organisation, PersonState, QueueMembership};
 use crate::rules::Kind;
 
 pub(super) const OPERATIONS: Operations = &[
@@ -24,27 +24,12 @@ const MEMBERS_MAX: usize = 100;
 fn get_members(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
     let queue = existing_queue(organisation, call)?;
     let page = Page::of(call, SIZE_MAX)?;
-    // Members as they are seen and as they truly are: a membership that isn't visible yet must age by this read too.
-    let concerned: Vec<Id> = organisation
-        .views(Kind::Queues)
-        .filter(|seen| {
-            let truth = organisation.truth(&seen.id);
-            seen.queues.contains_key(&queue) || truth.is_some_and(|person| person.queues.contains_key(&queue))
-        })
-        .map(|person| person.id.clone())
+    let members =
+        call.read_where(organisation, Kind::Queues, |person| person.queues.contains_key(&queue)).into_iter();
+    let mut shown: Vec<(Arc<PersonState>, QueueMembership)> = members
+        .filter_map(|person| person.queues.get(&queue).copied().map(|membership| (person, membership)))
+        .filter(|(person, membership)| is_asked_for(call, person, *membership))
         .collect();
-    let mut shown: Vec<(Arc<PersonState>, QueueMembership)> = Vec::new();
-    for id in concerned {
-        let Some(person) = organisation.read(Kind::Queues, &id, call.now) else {
-            continue;
-        };
-        let Some(membership) = person.queues.get(&queue).copied() else {
-            continue;
-        };
-        if person.state != AccountState::Deleted && is_asked_for(call, &person, membership) {
-            shown.push((person, membership));
-        }
-    }
     shown.sort_by(|(left, _), (right, _)| left.name.cmp(&right.name).then_with(|| left.id.cmp(&right.id)));
     if call.parameter("sortOrder") == Some("desc") {
         shown.reverse();

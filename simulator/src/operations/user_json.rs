@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Call;
 use super::proficiencies::{LANGUAGES, SKILLS};
 use crate::organisation::{Media, Organisation, PersonState};
-use crate::rules::Kind;
+use crate::rules::{Expansions, Kind};
 
 /// Gives a user without expansions.
 pub(super) fn user(organisation: &Organisation, person: &PersonState) -> Value {
@@ -36,6 +36,10 @@ pub(super) fn expanded(
     expand: &[String],
 ) -> Value {
     let mut json = user(organisation, person);
+    let expand = match call.rules.expansions {
+        Expansions::Given => expand,
+        Expansions::Withheld => &[],
+    };
     for name in expand {
         if let Some(value) = expansion(organisation, call, person, name) {
             json[name.as_str()] = value;
@@ -67,7 +71,14 @@ fn expansion(
             let seen = organisation.read(Kind::Languages, id, call.now)?;
             Some(Value::from(LANGUAGES.entities(organisation, &seen)))
         }
-        "groups" => Some(Value::from(groups(organisation, person))),
+        "groups" => {
+            let seen = organisation.read(Kind::Groups, id, call.now)?;
+            Some(Value::from(super::groups::of(organisation, call, &seen)))
+        }
+        "team" => {
+            let seen = organisation.read(Kind::Team, id, call.now)?;
+            super::teams::of(organisation, call, &seen)
+        }
         "authorization" => {
             let seen = organisation.read(Kind::Grants, id, call.now)?;
             Some(super::grants::authorization(organisation, &seen))
@@ -108,20 +119,4 @@ fn conversation_summary(person: &PersonState) -> Value {
         summary.insert(media.as_str(), detail);
     }
     json!(summary)
-}
-
-fn groups(organisation: &Organisation, person: &PersonState) -> Vec<Value> {
-    let known = person.groups.iter().filter_map(|id| organisation.groups.get_key_value(id));
-    known
-        .map(|(id, group)| {
-            json!({
-                "id": id,
-                "name": group.name,
-                "type": "official",
-                "rulesVisible": true,
-                "visibility": "public",
-                "selfUri": format!("/api/v2/groups/{id}"),
-            })
-        })
-        .collect()
 }

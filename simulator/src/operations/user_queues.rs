@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::paging::{Page, SIZE_MAX};
-use super::{Call, Operations, text, user_json};
+use super::{Call, Operations, groups, text, user_json};
 use crate::answer::{Answer, Problem};
 use crate::organisation::{Joining, Organisation, QueueMembership};
 use crate::rules::Kind;
@@ -73,13 +73,18 @@ fn join<'a>(
 fn queue(organisation: &Organisation, id: &str, membership: QueueMembership) -> Value {
     let (name, division) =
         organisation.queues.get(id).map_or(("", ""), |queue| (queue.name.as_str(), queue.division.as_str()));
-    json!({
+    let mut json = json!({
         "id": id,
         "name": name,
         "division": user_json::division(organisation, division),
         "joined": membership.joining == Joining::Joined,
         "selfUri": format!("/api/v2/routing/queues/{id}"),
-    })
+    });
+    let groups = groups::serving(organisation, id);
+    if !groups.is_empty() {
+        json["memberGroups"] = Value::from(groups);
+    }
+    json
 }
 
 #[cfg(test)]

@@ -86,9 +86,12 @@ fn get_routing_status(organisation: &mut Organisation, call: &Call<'_>) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use crate::organisation::{AccountState, Person};
     use crate::presets;
     use crate::probe::Probe;
+    use crate::rules::Expansions;
 
     #[tokio::test]
     async fn a_list_by_email_ignores_the_email_shows_a_stranger_first_and_is_a_violation() {
@@ -142,6 +145,54 @@ mod tests {
         assert_eq!(found.body["skills"].as_array().unwrap().len(), 3);
         assert_eq!(found.body["conversationSummary"]["call"]["contactCenter"]["active"], 0);
         assert_eq!(probe.get("/api/v2/users/externalid/workday/e1001").await.status, 404);
+        probe.assert_no_violations();
+    }
+
+    /// The reads of a user that take expansions, each giving that user.
+    async fn expanded_reads(probe: &Probe, id: &str) -> Vec<Value> {
+        let expand = "expand=skills,languages,station,groups,team";
+        let list = probe.get(&format!("/api/v2/users?id={id}&{expand}")).await.body;
+        vec![
+            probe.get(&format!("/api/v2/users/{id}?{expand}")).await.body,
+            list["entities"][0].clone(),
+            probe.get(&format!("/api/v2/users/externalid/workday/E1?{expand}")).await.body,
+        ]
+    }
+
+    #[tokio::test]
+    async fn one_many_and_the_external_id_give_the_same_expansions_or_none_by_switch() {
+        let probe = Probe::start().await;
+        let jane = probe
+            .simulator
+            .organisation(|org| presets::everything_agent(org, "Jane", "jane@example.com", "E1"));
+        let state = probe.simulator.person(&jane).unwrap();
+        let users = expanded_reads(&probe, &jane).await;
+        assert_eq!(users.len(), 3);
+        for user in users {
+            let length = |name: &str| user[name].as_array().unwrap().len();
+            assert_eq!((length("skills"), length("languages"), length("groups")), (60, 3, 2));
+            let skills = user["skills"].as_array().unwrap();
+            assert!(skills.iter().all(|skill| {
+                skill["state"] == "active"
+                    && skill["proficiency"] == state.skills[skill["id"].as_str().unwrap()]
+            }));
+            assert_eq!(user["languages"][0]["state"], "active");
+            let ids =
+                ["associatedStation", "defaultStation"].map(|name| user["station"][name]["id"].as_str());
+            assert_eq!(ids, [state.associated_station.as_deref(), state.default_station.as_deref()]);
+            assert_eq!(user["team"]["id"].as_str(), state.team.as_deref());
+            assert_eq!(
+                (&user["groups"][0]["memberCount"], &user["groups"][0]["type"]),
+                (&json!(1), &json!("official"))
+            );
+        }
+        probe.simulator.rules(|rules| rules.expansions = Expansions::Withheld);
+        for user in expanded_reads(&probe, &jane).await {
+            assert_eq!(user["id"], jane.as_str());
+            for name in ["skills", "languages", "station", "groups", "team"] {
+                assert_eq!(user.get(name), None, "{name}");
+            }
+        }
         probe.assert_no_violations();
     }
 }

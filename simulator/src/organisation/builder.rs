@@ -32,6 +32,9 @@ impl Person {
             utilization: None,
             grants: BTreeSet::new(),
             groups: BTreeSet::new(),
+            team: None,
+            call_forwarding: None,
+            direct_routing_backup: None,
             associated_station: None,
             default_station: None,
             tokens: 0,
@@ -59,7 +62,7 @@ impl Person {
         self.membership(queue, QueueMembership { joining, ring_number: 1, by: MemberBy::User })
     }
 
-    /// Makes the person a joined member of a queue through a group.
+    /// Makes the person a joined member of a queue through a group that nothing else is known about.
     pub fn queue_by_group(self, queue: &str) -> Self {
         self.membership(
             queue,
@@ -97,7 +100,25 @@ impl Person {
         self
     }
 
-    /// Puts the person into a group, whose grants they inherit.
+    /// Puts the person into a work team.
+    pub fn team(mut self, team: &str) -> Self {
+        self.0.team = Some(team.to_owned());
+        self
+    }
+
+    /// Sets the call forwarding; the value is the writable part of a published `CallForwarding`.
+    pub fn call_forwarding(mut self, body: Value) -> Self {
+        self.0.call_forwarding = Some(body);
+        self
+    }
+
+    /// Sets the direct routing backup; the value is the writable part of published `AgentDirectRoutingBackupSettings`.
+    pub fn direct_routing_backup(mut self, body: Value) -> Self {
+        self.0.direct_routing_backup = Some(body);
+        self
+    }
+
+    /// Puts the person into a group, whose grants they inherit and whose queues they join.
     pub fn group(mut self, group: &str) -> Self {
         self.0.groups.insert(group.to_owned());
         self

@@ -173,8 +173,14 @@ pub struct PersonState {
     pub utilization: Option<Value>,
     /// Grants given to the person directly; those of groups are not among them.
     pub grants: BTreeSet<Grant>,
-    /// Groups the person is in.
+    /// Groups the person is in; whoever joins one becomes a member of the queues that it serves.
     pub groups: BTreeSet<Id>,
+    /// The work team the person is in.
+    pub team: Option<Id>,
+    /// The writable part of the call forwarding, if it was ever set: a published `CallForwarding`.
+    pub call_forwarding: Option<Value>,
+    /// The writable part of the direct routing backup, if there is one: published `AgentDirectRoutingBackupSettings`.
+    pub direct_routing_backup: Option<Value>,
     /// The station the person is logged in to.
     pub associated_station: Option<Id>,
     /// The station the person has by default.
