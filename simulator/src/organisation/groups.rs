@@ -72,8 +72,11 @@ impl Organisation {
         state.queues.insert(queue.to_owned());
         for person in self.people.values_mut().filter(|person| person.groups.contains(group)) {
             let person = Arc::make_mut(person);
-            let groups = person.groups.clone();
+            let (groups, queues) = (person.groups.clone(), person.queues.len());
             follow(&mut self.groups, &groups, person);
+            if person.queues.len() != queues {
+                person.version += 1;
+            }
         }
     }
 }
@@ -163,7 +166,9 @@ mod tests {
         let (queue, group) = (org.add_queue("Sales", &home), org.add_group("North", &[]));
         let ann = org.add_person(Person::new("Ann", "ann@example.com").group(&group));
         org.serve_queue(&group, &queue);
-        assert_eq!(by(&org, &ann), [MemberBy::Group]);
+        assert_eq!((by(&org, &ann), org.person(&ann).unwrap().version), (vec![MemberBy::Group], 2));
+        org.serve_queue(&group, &queue);
+        assert_eq!(org.person(&ann).unwrap().version, 2);
     }
 
     #[test]

@@ -56,7 +56,11 @@ async fn reactivation_does_not_bring_direct_grants_back() {
     probe.deactivate(&agent).await;
     let body = json!({"state": "active", "version": probe.version(&agent).await});
     assert_eq!(probe.send("PATCH", &format!("/api/v2/users/{agent}"), &body).await.status, 200);
-    assert!(probe.simulator.person(&agent).unwrap().grants.is_empty());
+    let back = probe.simulator.person(&agent).unwrap();
+    assert_eq!((back.state, back.grants.len(), back.groups.len()), (AccountState::Active, 0, 1));
+    let roles = probe.get(&format!("/api/v2/users/{agent}/roles")).await;
+    assert_eq!(roles.body["roles"].as_array().unwrap().len(), 1);
+    probe.assert_no_violations();
 }
 
 #[tokio::test]
