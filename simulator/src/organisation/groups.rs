@@ -138,18 +138,23 @@ mod tests {
         let (mut org, [north, south], [sales, _]) = organisation();
         let ann = org.add_person(Person::new("Ann", "ann@example.com").group(&north).group(&south));
         assert_eq!(by(&org, &ann), [MemberBy::Group; 2]);
+        let unjoined = QueueMembership { joining: Joining::Unjoined, ring_number: 4, by: MemberBy::Group };
+        org.edit(&ann, |person| person.queues.insert(sales.clone(), unjoined));
         org.edit(&ann, |person| person.groups.remove(&south));
-        assert_eq!(org.person(&ann).unwrap().queues.keys().collect::<Vec<_>>(), [&sales]);
+        assert_eq!(org.person(&ann).unwrap().queues, BTreeMap::from([(sales, unjoined)]));
         org.edit(&ann, |person| person.groups.clear());
         assert!(org.person(&ann).unwrap().queues.is_empty());
     }
 
     #[test]
-    fn an_own_membership_outlives_the_group_and_makes_room_for_that_of_the_group() {
+    fn an_own_membership_outlives_the_group_and_gives_way_to_that_of_the_group() {
         let (mut org, [north, _], [sales, _]) = organisation();
         let own = Person::new("Ann", "ann@example.com").queue(&sales, Joining::Unjoined);
         let ann = org.add_person(own.group(&north));
         assert_eq!(by(&org, &ann), [MemberBy::User]);
+        org.edit(&ann, |person| person.groups.clear());
+        assert_eq!(by(&org, &ann), [MemberBy::User]);
+        org.edit(&ann, |person| person.groups.insert(north));
         org.edit(&ann, |person| person.queues.clear());
         assert_eq!(by(&org, &ann), [MemberBy::Group]);
         org.edit(&ann, |person| {

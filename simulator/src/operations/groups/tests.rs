@@ -182,7 +182,7 @@ async fn a_write_that_was_accepted_can_fail_later_by_switch() {
 }
 
 #[tokio::test]
-async fn members_and_the_expansion_lag_behind_and_the_queues_have_a_lag_of_their_own() {
+async fn members_and_the_expansion_lag_behind_and_queues_and_grants_have_lags_of_their_own() {
     let (probe, group, queue, ids) = group_beside(1).await;
     add(&probe, &group, &ids).await;
     let user = format!("/api/v2/users/{}?expand=groups", ids[0]);
@@ -195,8 +195,11 @@ async fn members_and_the_expansion_lag_behind_and_the_queues_have_a_lag_of_their
     assert_eq!((members(&path(&group)).await, expanded().await), (1, 1));
     assert_eq!((members(&path(&group)).await, expanded().await), (0, 0));
     probe.simulator.set_lag(Kind::Queues, Lag::Reads(1));
+    probe.simulator.set_lag(Kind::Grants, Lag::Reads(1));
     add(&probe, &group, &ids).await;
     assert_eq!((members(&of_queue).await, members(&of_queue).await), (0, 1));
+    let roles = format!("/api/v2/users/{}/roles", ids[0]);
+    assert_eq!((probe.get(&roles).await.status, probe.get(&roles).await.status), (404, 200));
 }
 
 #[tokio::test]
