@@ -1,4 +1,4 @@
-//! Authorization: the role grants of a user, and taking them away.
+//! Authorization: the role grants of a user, taking them away and giving them back.
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use super::{
     send::Request,
 };
 
-/// The grants that one call removes. Genesys documents no limit but 512,000 bytes for a request, which 4,000 would
+/// The grants that one call removes or adds. Genesys documents no limit but 512,000 bytes for a request, which 4,000 would
 /// come near.
 pub const GRANTS_PER_CALL: usize = 1000;
 
@@ -90,13 +90,20 @@ impl OneCall {
         user: &UserId,
         grants: &[(RoleId, DivisionId)],
     ) -> Result<Done, CallFailed> {
-        if !(1..=GRANTS_PER_CALL).contains(&grants.len()) {
-            return Err(CallFailed::not_sent_for("it takes 1 to 1000 grants"));
-        }
         let path = format!("/api/v2/authorization/subjects/{}/bulkremove", segment(user.as_str()));
-        let pair = |(role, division): &(RoleId, DivisionId)| json!({"roleId": role, "divisionId": division});
-        let body = json!({"grants": grants.iter().map(pair).collect::<Value>()});
+        let body = pairs(grants)?;
         self.send(Request::with_body(Method::POST, path, body), Missing::Refused).await
+    }
+
+    /// Gives up to [`GRANTS_PER_CALL`] grants to the user at once; those that they have stay. Right after a
+    /// reactivation Genesys may not know the user here yet and fails it with [`Error::NotFound`].
+    pub async fn add_grants(
+        self,
+        user: &UserId,
+        grants: &[(RoleId, DivisionId)],
+    ) -> Result<Done, CallFailed> {
+        let path = format!("/api/v2/authorization/subjects/{}/bulkadd", segment(user.as_str()));
+        self.apply(Request::with_body(Method::POST, path, pairs(grants)?)).await
     }
 
     /// Takes one grant from the user.
@@ -111,4 +118,12 @@ impl OneCall {
         let path = format!("/api/v2/authorization/subjects/{user}/divisions/{division}/roles/{role}");
         self.send(Request::delete(path), Missing::Gone).await
     }
+}
+
+fn pairs(grants: &[(RoleId, DivisionId)]) -> Result<Value, CallFailed> {
+    if !(1..=GRANTS_PER_CALL).contains(&grants.len()) {
+        return Err(CallFailed::not_sent_for("it takes 1 to 1000 grants"));
+    }
+    let pair = |(role, division): &(RoleId, DivisionId)| json!({"roleId": role, "divisionId": division});
+    Ok(json!({"grants": grants.iter().map(pair).collect::<Value>()}))
 }

@@ -4,10 +4,12 @@
 use std::{sync::Arc, time::Instant};
 
 use reqwest::StatusCode;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::{
     Genesys, PERMIT_TRIES,
-    error::{CallFailed, Error, Lapse},
+    error::{CallFailed, Error, Lapse, Trace},
     ids::RequestId,
     login::Bearer,
     send::{self, Answer, Request},
@@ -30,6 +32,8 @@ pub enum Effect {
     Removed,
     /// It was gone before (404).
     AlreadyGone,
+    /// It is there, or as the call wants it, now or in a moment.
+    Applied,
 }
 
 /// Reports a changing call that succeeded.
@@ -101,6 +105,23 @@ impl OneCall {
         }
     }
 
+    /// Sends a call that brings or sets something instead of taking it away, for which no 404 is a success.
+    pub(super) async fn apply(self, request: Request) -> Result<Done, CallFailed> {
+        let done = self.send(request, Missing::Refused).await?;
+        Ok(Done { effect: Effect::Applied, ..done })
+    }
+
+    /// Sends a call that may fail with a status of success, so that its answer has to be read. An answer that can't be
+    /// read leaves the outcome unknown.
+    pub(super) async fn send_for_answer<T: DeserializeOwned>(
+        self,
+        subject: &'static str,
+        request: Request,
+    ) -> Result<(T, Trace), CallFailed> {
+        let answer = self.send_once(&request).await.map_err(CallFailed::new)?;
+        answer.into_found(subject).map_err(CallFailed::new)
+    }
+
     async fn send_once(&self, request: &Request) -> Result<Answer, Error> {
         let inner = &self.genesys.inner;
         let url = send::address(&inner.settings.api_url, &request.path)?;
@@ -128,4 +149,15 @@ impl OneCall {
             .closed_for(now)
             .map_or(Ok(()), |retry_after| Err(Error::HeldBack { retry_after }))
     }
+}
+
+/// Keeps of an object that was read what can be written. Fails when that is nothing: Genesys would set its defaults.
+pub(super) fn only(found: &Value, fields: &[&str]) -> Result<Map<String, Value>, CallFailed> {
+    let found = found.as_object().into_iter().flatten();
+    let kept = found.filter(|(name, value)| fields.contains(&name.as_str()) && !value.is_null());
+    let kept: Map<String, Value> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+    if kept.is_empty() {
+        return Err(CallFailed::not_sent_for("there is nothing in it that can be set"));
+    }
+    Ok(kept)
 }

@@ -180,6 +180,14 @@ pub enum Error {
         /// The exchange.
         trace: Trace,
     },
+    /// The status means success, but the answer says that the thing was not done.
+    #[error("Genesys Cloud did not do what was asked")]
+    Declined {
+        /// The reason that the answer gives, such as `UserNotFound`, if readable.
+        code: Option<String>,
+        /// The exchange.
+        trace: Trace,
+    },
     /// The answer can't be read whole, so nothing follows from it; above all not that there is nothing.
     #[error("the answer about {subject} cannot be read: {fault}")]
     Malformed {

@@ -32,6 +32,11 @@ fn is_division_id(text: &str) -> bool {
     text == "*" || is_plain_id(text)
 }
 
+/// Licences have names instead of UUIDs, such as `cloudCX3`, and stand in no path.
+fn is_licence_id(text: &str) -> bool {
+    (1..=ID_LENGTH_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
 macro_rules! ids {
     ($($(#[$doc:meta])+ $name:ident if $check:ident;)+) => {$(
         $(#[$doc])+
@@ -99,7 +104,23 @@ ids! {
     StationId if is_plain_id;
     /// Names a group. Real ones are UUIDs; 1 to 64 characters of `[A-Za-z0-9._-]` are accepted.
     GroupId if is_plain_id;
-    /// Names whoever holds a grant: a user, or a group that passes it on to its members.
+    /// Names a work team. Real ones are UUIDs; 1 to 64 characters of `[A-Za-z0-9._-]` are accepted.
+    TeamId if is_plain_id;
+    /// Names a phone as it is administered. Real ones are UUIDs; 1 to 64 characters of `[A-Za-z0-9._-]` are accepted.
+    PhoneId if is_plain_id;
+    /// Names a conversation. Real ones are UUIDs; 1 to 64 characters of `[A-Za-z0-9._-]` are accepted.
+    ConversationId if is_plain_id;
+    /// Names somebody's or something's part in a conversation. Real ones are UUIDs; 1 to 64 characters of
+    /// `[A-Za-z0-9._-]` are accepted.
+    ParticipantId if is_plain_id;
+    /// Names a management unit of workforce management. Real ones are UUIDs; 1 to 64 characters of `[A-Za-z0-9._-]`
+    /// are accepted.
+    ManagementUnitId if is_plain_id;
+    /// Names a licence, such as `cloudCX3`: a text and no UUID. 1 to 64 visible ASCII characters are accepted.
+    LicenceId if is_licence_id;
+    /// Names a resource that uses a user, such as a flow. 1 to 64 characters of `[A-Za-z0-9._-]` are accepted.
+    ConsumerId if is_plain_id;
+    /// Names whoever holds a grant: a user, a group that passes it on to its members, or an OAuth client.
     SubjectId if is_plain_id;
 }
 
@@ -149,6 +170,14 @@ mod tests {
         assert!(UserId::new("5f0b4c2e-8d8e-4a53-9f5e-2f4d3f0a1b2c").is_ok());
         assert_eq!(DivisionId::new("*").map(|d| segment(d.as_str())), Ok("%2A".to_owned()));
         assert!(DivisionId::new("**").is_err());
+    }
+
+    #[test]
+    fn a_licence_is_any_visible_text() {
+        assert!(LicenceId::new("cloudCX3").is_ok() && LicenceId::new("wem:upgrade/2").is_ok());
+        for text in ["", "a b", "a\n", "ä", &"a".repeat(ID_LENGTH_MAX + 1)] {
+            assert_eq!(LicenceId::new(text), Err(InvalidId), "{text:?}");
+        }
     }
 
     proptest! {

@@ -27,7 +27,7 @@ impl Error {
                     || [StatusCode::REQUEST_TIMEOUT, StatusCode::NOT_FOUND].contains(status)
             }
             Self::Unsendable(_) | Self::TokenRefused { .. } | Self::Redirected { .. } => false,
-            Self::Forbidden { .. } | Self::NotFound { .. } => false,
+            Self::Forbidden { .. } | Self::NotFound { .. } | Self::Declined { .. } => false,
         }
     }
 
@@ -39,7 +39,7 @@ impl Error {
             Self::NotConnected { .. } | Self::TimedOut { .. } | Self::ConnectionLost { .. } => false,
             Self::Redirected { .. } | Self::Forbidden { .. } | Self::NotFound { .. } => false,
             Self::VersionConflict { .. } | Self::Throttled { .. } | Self::Status { .. } => false,
-            Self::Malformed { .. } => false,
+            Self::Declined { .. } | Self::Malformed { .. } => false,
         }
     }
 
@@ -52,14 +52,14 @@ impl Error {
             Self::NotConnected { .. } | Self::TimedOut { .. } | Self::ConnectionLost { .. } => true,
             Self::Unsendable(_) | Self::Redirected { .. } | Self::Forbidden { .. } => true,
             Self::NotFound { .. } | Self::VersionConflict { .. } | Self::Status { .. } => true,
-            Self::Malformed { .. } => true,
+            Self::Declined { .. } | Self::Malformed { .. } => true,
         }
     }
 
     /// Tells whether Genesys refused a call for what it contained, so that its parts may succeed where the whole didn't.
     pub fn is_about_the_content(&self) -> bool {
         match self {
-            Self::NotFound { .. } | Self::VersionConflict { .. } => true,
+            Self::NotFound { .. } | Self::VersionConflict { .. } | Self::Declined { .. } => true,
             Self::Status { status, .. } => status.is_client_error() && *status != StatusCode::REQUEST_TIMEOUT,
             Self::NoPermit(_) | Self::Lapsed(_) | Self::HeldBack { .. } | Self::Unsendable(_) => false,
             Self::TokenRefused { .. } | Self::TokenUnavailable { .. } | Self::Unauthorized { .. } => false,
@@ -79,7 +79,8 @@ impl Error {
             Self::NoPermit(_) | Self::Lapsed(_) | Self::Unsendable(_) | Self::TokenRefused { .. } => None,
             Self::NotConnected { .. } | Self::TimedOut { .. } | Self::ConnectionLost { .. } => None,
             Self::Redirected { .. } | Self::Unauthorized { .. } | Self::Forbidden { .. } => None,
-            Self::NotFound { .. } | Self::VersionConflict { .. } | Self::Malformed { .. } => None,
+            Self::NotFound { .. } | Self::VersionConflict { .. } | Self::Declined { .. } => None,
+            Self::Malformed { .. } => None,
         }
     }
 
@@ -107,6 +108,7 @@ impl Error {
             Self::VersionConflict { status, code, .. } | Self::Status { status, code, .. } => {
                 coded("", Some(*status), code.as_deref())
             }
+            Self::Declined { code, .. } => coded("declined", None, code.as_deref()),
             Self::Malformed { .. } => "malformed".to_owned(),
         }
     }
@@ -141,6 +143,7 @@ impl Error {
             | Self::VersionConflict { trace, .. }
             | Self::Throttled { trace, .. }
             | Self::Status { trace, .. }
+            | Self::Declined { trace, .. }
             | Self::Malformed { trace, .. } => Some(trace),
         }
     }
@@ -155,7 +158,9 @@ impl Error {
             Self::Unauthorized { .. } | Self::Forbidden { .. } | Self::NotFound { .. } => {
                 CallOutcome::Refused
             }
-            Self::VersionConflict { .. } | Self::Throttled { .. } => CallOutcome::Refused,
+            Self::VersionConflict { .. } | Self::Throttled { .. } | Self::Declined { .. } => {
+                CallOutcome::Refused
+            }
             // 408 says that somebody on the way gave up waiting, not that nothing happened.
             Self::Status { status, .. }
                 if status.is_client_error() && *status != StatusCode::REQUEST_TIMEOUT =>

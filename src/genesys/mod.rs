@@ -9,7 +9,13 @@
 //! * `token`, `login`: the one token that all calls share
 //! * `read`, `page`: reads, repeated until they are whole or fail
 //! * [`call`]: changing calls, one intention for each
-//! * [`users`], [`activity`], [`routing`], [`authorization`], [`telephony`]: the operations
+//! * [`users`], [`activity`]: who somebody is, and whether they are in a conversation
+//! * [`queues`], [`routing`]: what work reaches them
+//! * [`authorization`], [`groups`], [`teams`]: what they may do, by themselves and by belonging
+//! * [`telephony`]: where they can be called
+//! * [`callbacks`], [`workforce`], [`licences`]: what else is theirs and can be given to others
+//! * [`audit`], [`reports`]: what can only be told
+//! * [`access`]: what this service itself may do
 
 use std::{
     sync::{
@@ -21,40 +27,58 @@ use std::{
 
 use reqwest::header::HeaderMap;
 
+pub mod access;
 pub mod activity;
+pub mod audit;
 pub mod authorization;
 pub mod call;
+pub mod callbacks;
 pub mod error;
+pub mod groups;
 pub mod ids;
+pub mod licences;
 mod login;
 mod meaning;
 pub mod pacing;
 mod page;
+pub mod queues;
 mod read;
 mod refusal;
+pub mod reports;
 pub mod routing;
 mod send;
 pub mod settings;
+pub mod teams;
 pub mod telephony;
 #[cfg(test)]
 mod tests;
 mod token;
 pub mod users;
+pub mod workforce;
 
+pub use access::permits;
 pub use activity::RoutingStatus;
+pub use audit::AuditEntry;
 pub use authorization::Grant;
 pub use call::{Done, Effect, OneCall};
+pub use callbacks::OpenCallback;
 pub use error::{CallFailed, CallOutcome, Error, Fault, Lapse, Trace};
+pub use groups::Group;
 pub use ids::{
-    DivisionId, GroupId, InvalidId, LanguageId, QueueId, RequestId, RoleId, SkillId, StationId, SubjectId,
-    UserId,
+    ConsumerId, ConversationId, DivisionId, GroupId, InvalidId, LanguageId, LicenceId, ManagementUnitId,
+    ParticipantId, PhoneId, QueueId, RequestId, RoleId, SkillId, StationId, SubjectId, TeamId, UserId,
 };
+pub use licences::LicenceChange;
 pub use pacing::{Notice, Pacer, PacerError, Permits};
+pub use page::Completeness;
+pub use queues::{Activation, MemberBy, QueueMember, UserQueue};
 pub use read::READ_TRIES;
-pub use routing::{Level, UserLanguage, UserQueue, UserSkill, Utilization};
+pub use reports::{Consumer, Consumers};
+pub use routing::{Level, UserLanguage, UserSkill, Utilization};
 pub use settings::{BuildError, Settings, Waits, region_urls};
-pub use telephony::{Station, Stations};
-pub use users::{User, UserState};
+pub use telephony::{Phone, Station, Stations};
+pub use users::{NamedTeam, StateChangeReason, UnknownReason, User, UserGroup, UserState};
+pub use workforce::ManagementUnitRef;
 
 use pacing::{Gate, Stash};
 

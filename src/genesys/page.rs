@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use reqwest::StatusCode;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
@@ -12,6 +13,10 @@ use super::{
 
 /// The entries asked for at once: the most that Genesys gives for these lists.
 pub(super) const PAGE_SIZE: u32 = 100;
+
+/// The entries asked for at once where an entry may have 10 KiB, as queues and expanded users do: a page of
+/// the longest is still half of [`ANSWER_BYTES_MAX`](super::send::ANSWER_BYTES_MAX).
+pub(super) const LONG_ENTRIES_PAGE_SIZE: u32 = 50;
 
 /// The pages that are read of one list. 10,000 entries are more than one person can have of anything, and a list that
 /// never ends must not hold a lease for ever.
@@ -26,13 +31,30 @@ pub(super) trait Entry {
 /// A page as Genesys sends it; a search calls its entries `results`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page<T> {
+pub(super) struct Page<T> {
     #[serde(alias = "results")]
-    entities: Vec<T>,
-    page_number: Option<u32>,
-    page_count: Option<u32>,
-    total: Option<u64>,
-    next_uri: Option<String>,
+    pub(super) entities: Vec<T>,
+    pub(super) page_number: Option<u32>,
+    pub(super) page_count: Option<u32>,
+    pub(super) total: Option<u64>,
+    pub(super) next_uri: Option<String>,
+}
+
+/// Says whether a list has everything that there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completeness {
+    /// It has.
+    Whole,
+    /// Genesys is still putting the data together (206): more may be missing than is there.
+    Partial,
+}
+
+/// What was read of a list, to its end or as far as was needed.
+pub(super) struct Walk<T> {
+    pub(super) entries: Vec<T>,
+    pub(super) completeness: Completeness,
+    /// The exchange of the last page.
+    pub(super) trace: Trace,
 }
 
 /// What was read of a list so far.
@@ -48,13 +70,30 @@ impl Genesys {
         subject: &'static str,
         request: impl Fn(u32) -> Request,
     ) -> Result<Vec<T>, Error> {
+        Ok(self.walk_pages::<Page<T>, T>(subject, request, |_| false).await?.entries)
+    }
+
+    /// Reads pages of the shape `P` until their end, or until an entry is the `last` that is needed.
+    pub(super) async fn walk_pages<P: DeserializeOwned + Into<Page<T>>, T: Entry>(
+        &self,
+        subject: &'static str,
+        request: impl Fn(u32) -> Request,
+        last: impl Fn(&T) -> bool,
+    ) -> Result<Walk<T>, Error> {
         let mut list = Collected { entries: Vec::new(), seen: HashSet::new() };
+        let mut completeness = Completeness::Whole;
         let mut last_trace = None;
         for number in 1..=PAGES_MAX {
-            let (page, trace): (Page<T>, Trace) = self.read(subject, &request(number)).await?;
-            match list.add(page, number) {
-                Ok(More::Yes) => last_trace = Some(trace),
-                Ok(More::No) => return Ok(list.entries),
+            let (page, trace, status): (P, _, _) = self.read_with_status(subject, &request(number)).await?;
+            if status == StatusCode::PARTIAL_CONTENT {
+                completeness = Completeness::Partial;
+            }
+            let begin = list.entries.len();
+            match list.add(page.into(), number) {
+                Ok(More::Yes) if !list.entries[begin..].iter().any(&last) => last_trace = Some(trace),
+                Ok(More::Yes | More::No) => {
+                    return Ok(Walk { entries: list.entries, completeness, trace });
+                }
                 Err(fault) => {
                     return Err(Error::Malformed { subject, fault, trace });
                 }

@@ -7,6 +7,7 @@ use std::{
 
 use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{
     Genesys, INNER_WAIT_MAX,
@@ -56,6 +57,16 @@ impl Genesys {
         subject: &'static str,
         request: &Request,
     ) -> Result<(T, Trace), Error> {
+        let (found, trace, _) = self.read_with_status(subject, request).await?;
+        Ok((found, trace))
+    }
+
+    /// The same with the status, for the lists where it tells a whole answer (200) from a partial one (206).
+    pub(super) async fn read_with_status<T: DeserializeOwned>(
+        &self,
+        subject: &'static str,
+        request: &Request,
+    ) -> Result<(T, Trace, StatusCode), Error> {
         let mut tries = 1;
         loop {
             let error = match self.read_once(subject, request).await {
@@ -94,16 +105,32 @@ impl Genesys {
         &self,
         subject: &'static str,
         request: &Request,
-    ) -> Result<(T, Trace), Error> {
+    ) -> Result<(T, Trace, StatusCode), Error> {
         let answer = match self.send(request).await {
             Err(Error::Unauthorized { .. }) => self.send(request).await?,
             other => other?,
         };
-        let (value, trace) = answer.into_object(subject)?;
-        match serde_json::from_value(value) {
-            Ok(found) => Ok((found, trace)),
-            // The cause is left out: it may quote the answer.
-            Err(_) => Err(Error::Malformed { subject, fault: Fault::WrongShape, trace }),
+        let status = answer.status;
+        let (found, trace) = answer.into_found(subject)?;
+        Ok((found, trace, status))
+    }
+
+    /// Reads one JSON object that a method gives on as it is, after its published fields were checked as `Shape`; `None`
+    /// when Genesys says that there is none (404).
+    pub(super) async fn read_checked<Shape: DeserializeOwned>(
+        &self,
+        subject: &'static str,
+        request: &Request,
+        judge: impl FnOnce(Shape) -> Result<(), Fault>,
+    ) -> Result<Option<Value>, Error> {
+        let (found, trace): (Value, Trace) = match self.read(subject, request).await {
+            Err(Error::NotFound { .. }) => return Ok(None),
+            other => other?,
+        };
+        let shape = serde_json::from_value(found.clone()).map_err(|_| Fault::WrongShape);
+        match shape.and_then(judge) {
+            Ok(()) => Ok(Some(found)),
+            Err(fault) => Err(Error::Malformed { subject, fault, trace }),
         }
     }
 
@@ -133,7 +160,7 @@ fn repeats(error: &Error) -> bool {
         Error::NoPermit(_) | Error::Lapsed(_) | Error::HeldBack { .. } | Error::Unsendable(_) => false,
         Error::TokenRefused { .. } | Error::TokenUnavailable { .. } | Error::Unauthorized { .. } => false,
         Error::Redirected { .. } | Error::Forbidden { .. } | Error::NotFound { .. } => false,
-        Error::VersionConflict { .. } | Error::Malformed { .. } => false,
+        Error::VersionConflict { .. } | Error::Declined { .. } | Error::Malformed { .. } => false,
     }
 }
 

@@ -61,7 +61,7 @@ fn text(value: &Value) -> &str {
 }
 
 /// Keeps a code such as `general.conflict`. One known code has a blank in it (`not found`).
-fn plain_code(value: &Value) -> Option<String> {
+pub(super) fn plain_code(value: &Value) -> Option<String> {
     let code = text(value).replace(' ', ".");
     let plain = code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
     (plain && (1..=CODE_LENGTH_MAX).contains(&code.len())).then_some(code)

@@ -1,6 +1,7 @@
-//! Routing: the queues, skills, languages and the utilization of a user, and taking them away.
+//! Routing: the skills, languages, utilization and backup of a user, taking them away and putting them back. Queues
+//! are left to `queues`.
 
-use std::collections::{BTreeMap, btree_map::Entry as Slot};
+use std::ops::RangeInclusive;
 
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
@@ -8,28 +9,24 @@ use serde_json::{Value, json};
 
 use super::{
     Genesys,
-    call::{Done, Missing, OneCall},
-    error::{CallFailed, Error, Trace},
-    ids::{DivisionId, LanguageId, QueueId, SkillId, UserId, segment},
+    call::{Done, Missing, OneCall, only},
+    error::{CallFailed, Error, Fault, Trace},
+    ids::{LanguageId, QueueId, SkillId, UserId, segment},
     page::{Entry, PAGE_SIZE},
     send::Request,
 };
 
-/// The members that one call can remove from a queue (400 above it).
-pub const QUEUE_MEMBERS_PER_CALL: usize = 100;
+/// The skills, or the languages, that one call can add (400 above it).
+pub const PROFICIENCIES_PER_CALL: usize = 50;
 
-/// A queue that the user is a member of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserQueue {
-    /// The queue's id.
-    pub id: QueueId,
-    /// The queue's name.
-    pub name: Option<String>,
-    /// Whether the user takes conversations of the queue at present.
-    pub joined: bool,
-    /// The division that the queue belongs to.
-    pub division_id: Option<DivisionId>,
-}
+/// The levels that Genesys knows.
+const PROFICIENCY: RangeInclusive<f64> = 0.0..=5.0;
+
+/// The fields of utilization settings that can be set. The answer of a read has more: whose they are, and names.
+const UTILIZATION_FIELDS: [&str; 3] = ["utilization", "labelUtilizations", "maxInboundCalls"];
+
+/// The fields of a backup for direct routing that can be set.
+const BACKUP_FIELDS: [&str; 4] = ["queueId", "userId", "waitForAgent", "agentWaitSeconds"];
 
 /// A skill of the user.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -72,23 +69,14 @@ pub struct Utilization {
     pub settings: Value,
 }
 
+/// The published fields of a backup for direct routing.
 #[derive(Deserialize)]
-struct RawQueue {
-    id: QueueId,
-    name: Option<String>,
-    joined: Option<bool>,
-    division: Option<RawDivision>,
-}
-
-#[derive(Deserialize)]
-struct RawDivision {
-    id: DivisionId,
-}
-
-impl Entry for RawQueue {
-    fn key(&self) -> &str {
-        self.id.as_str()
-    }
+#[serde(rename_all = "camelCase")]
+struct RawBackup {
+    queue_id: Option<QueueId>,
+    user_id: Option<UserId>,
+    wait_for_agent: Option<bool>,
+    agent_wait_seconds: Option<u64>,
 }
 
 impl Entry for UserSkill {
@@ -103,42 +91,7 @@ impl Entry for UserLanguage {
     }
 }
 
-/// The two halves that Genesys divides the queues of a user into; asked for neither, it gives the joined ones only.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Half {
-    Joined,
-    NotJoined,
-}
-
 impl Genesys {
-    /// Reads all queues of the user, joined or not, sorted by id. Queues in divisions that the OAuth client can't see
-    /// may be missing.
-    pub async fn queues_of(&self, user: &UserId) -> Result<Vec<UserQueue>, Error> {
-        let mut queues = BTreeMap::new();
-        for half in [Half::Joined, Half::NotJoined] {
-            for raw in self.half_of_queues(user, half).await? {
-                let joined = raw.joined.unwrap_or(half == Half::Joined);
-                let division_id = raw.division.map(|division| division.id);
-                // One that changed sides between the two reads is in both; the later read is the newer truth.
-                match queues.entry(raw.id.clone()) {
-                    Slot::Vacant(slot) => {
-                        slot.insert(UserQueue { id: raw.id, name: raw.name, joined, division_id });
-                    }
-                    Slot::Occupied(mut slot) => slot.get_mut().joined = joined,
-                }
-            }
-        }
-        Ok(queues.into_values().collect())
-    }
-
-    async fn half_of_queues(&self, user: &UserId, half: Half) -> Result<Vec<RawQueue>, Error> {
-        let joined = half == Half::Joined;
-        let path = format!("/api/v2/users/{}/queues", segment(user.as_str()));
-        let page =
-            |number| Request::get(format!("{path}?pageSize={PAGE_SIZE}&pageNumber={number}&joined={joined}"));
-        self.read_pages("the queues of a user", page).await
-    }
-
     /// Reads all skills of the user.
     pub async fn routing_skills_of(&self, user: &UserId) -> Result<Vec<UserSkill>, Error> {
         let path = format!("/api/v2/users/{}/routingskills", segment(user.as_str()));
@@ -160,27 +113,22 @@ impl Genesys {
             self.read("the utilization of a user", &Request::get(path)).await?;
         Ok(found)
     }
+
+    /// Reads who takes the user's direct routing when they don't: an object with `queueId`, `userId` and others; `None`
+    /// when there is no backup.
+    pub async fn direct_routing_backup_of(&self, user: &UserId) -> Result<Option<Value>, Error> {
+        let judge = |found: RawBackup| {
+            let says_nothing = found.queue_id.is_none()
+                && found.user_id.is_none()
+                && found.wait_for_agent.is_none()
+                && found.agent_wait_seconds.is_none();
+            if says_nothing { Err(Fault::WrongShape) } else { Ok(()) }
+        };
+        self.read_checked("the backup of a user", &Request::get(backup_path(user)), judge).await
+    }
 }
 
 impl OneCall {
-    /// Takes one user out of one queue. Not possible for a member by way of a group: those leave with the group.
-    pub async fn delete_queue_member(self, queue: &QueueId, user: &UserId) -> Result<Done, CallFailed> {
-        let (queue, user) = (segment(queue.as_str()), segment(user.as_str()));
-        let path = format!("/api/v2/routing/queues/{queue}/members/{user}");
-        self.send(Request::delete(path), Missing::Gone).await
-    }
-
-    /// Takes up to [`QUEUE_MEMBERS_PER_CALL`] users out of one queue. Users who are no members are ignored by Genesys;
-    /// it may take seconds until a read shows the effect.
-    pub async fn remove_queue_members(self, queue: &QueueId, users: &[UserId]) -> Result<Done, CallFailed> {
-        if !(1..=QUEUE_MEMBERS_PER_CALL).contains(&users.len()) {
-            return Err(CallFailed::not_sent_for("it takes 1 to 100 members"));
-        }
-        let path = format!("/api/v2/routing/queues/{}/members?delete=true", segment(queue.as_str()));
-        let members: Value = users.iter().map(|user| json!({ "id": user })).collect();
-        self.send(Request::with_body(Method::POST, path, members), Missing::Gone).await
-    }
-
     /// Takes all skills from the user, by replacing them with none.
     pub async fn clear_routing_skills(self, user: &UserId) -> Result<Done, CallFailed> {
         let path = format!("/api/v2/users/{}/routingskills/bulk", segment(user.as_str()));
@@ -203,4 +151,64 @@ impl OneCall {
         let path = format!("/api/v2/routing/users/{}/utilization", segment(user.as_str()));
         self.send(Request::delete(path), Missing::Gone).await
     }
+
+    /// Adds up to [`PROFICIENCIES_PER_CALL`] skills with their levels (0 to 5); other skills stay.
+    pub async fn add_routing_skills(
+        self,
+        user: &UserId,
+        skills: &[(SkillId, f64)],
+    ) -> Result<Done, CallFailed> {
+        let path = format!("/api/v2/users/{}/routingskills/bulk", segment(user.as_str()));
+        self.apply(Request::with_body(Method::PATCH, path, proficiencies(skills)?)).await
+    }
+
+    /// Adds up to [`PROFICIENCIES_PER_CALL`] languages with their levels (0 to 5); other languages stay.
+    pub async fn add_routing_languages(
+        self,
+        user: &UserId,
+        languages: &[(LanguageId, f64)],
+    ) -> Result<Done, CallFailed> {
+        let path = format!("/api/v2/users/{}/routinglanguages/bulk", segment(user.as_str()));
+        self.apply(Request::with_body(Method::PATCH, path, proficiencies(languages)?)).await
+    }
+
+    /// Gives the user their own utilization settings, as [`Utilization::settings`] has them; of anything else in them
+    /// nothing is sent.
+    pub async fn put_utilization(self, user: &UserId, settings: &Value) -> Result<Done, CallFailed> {
+        let path = format!("/api/v2/routing/users/{}/utilization", segment(user.as_str()));
+        let mut body = only(settings, &UTILIZATION_FIELDS)?;
+        // A label is read with its name, which can't be set here.
+        if let Some(Value::Object(labels)) = body.get_mut("labelUtilizations") {
+            labels
+                .values_mut()
+                .filter_map(Value::as_object_mut)
+                .for_each(|label| drop(label.remove("labelName")));
+        }
+        self.apply(Request::with_body(Method::PUT, path, Value::Object(body))).await
+    }
+
+    /// Takes the backup for direct routing away.
+    pub async fn delete_direct_routing_backup(self, user: &UserId) -> Result<Done, CallFailed> {
+        self.send(Request::delete(backup_path(user)), Missing::Gone).await
+    }
+
+    /// Sets the backup for direct routing, as it was read; for whom the user themselves is a backup can't be set.
+    pub async fn put_direct_routing_backup(self, user: &UserId, backup: &Value) -> Result<Done, CallFailed> {
+        let body = Value::Object(only(backup, &BACKUP_FIELDS)?);
+        self.apply(Request::with_body(Method::PUT, backup_path(user), body)).await
+    }
+}
+
+fn backup_path(user: &UserId) -> String {
+    format!("/api/v2/routing/users/{}/directroutingbackup/settings", segment(user.as_str()))
+}
+
+fn proficiencies<I: Serialize>(levels: &[(I, f64)]) -> Result<Value, CallFailed> {
+    if !(1..=PROFICIENCIES_PER_CALL).contains(&levels.len()) {
+        return Err(CallFailed::not_sent_for("it takes 1 to 50 skills or languages"));
+    }
+    if levels.iter().any(|(_, level)| !PROFICIENCY.contains(level)) {
+        return Err(CallFailed::not_sent_for("a level is 0 to 5"));
+    }
+    Ok(levels.iter().map(|(id, level)| json!({"id": id, "proficiency": level})).collect())
 }

@@ -8,6 +8,7 @@ use reqwest::{
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue},
     redirect,
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
@@ -26,8 +27,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// closed ends with an unknown outcome.
 const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(20);
 
-/// The longest answer that is read. The longest by far is a page of 100 queues, each a few KiB as published; without an
-/// end, one answer could fill the memory of the process.
+/// The longest answer that is read: without an end, one answer could fill the memory of the process. Lists whose entries
+/// are long ask for smaller pages instead, so that a page stays well below it.
 pub(super) const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// A request without its address's first part, its token and its id.
@@ -48,6 +49,10 @@ impl Request {
         Self { method: Method::DELETE, path, body: None }
     }
 
+    pub(super) fn put(path: String) -> Self {
+        Self { method: Method::PUT, path, body: None }
+    }
+
     pub(super) fn with_body(method: Method, path: String, body: Value) -> Self {
         Self { method, path, body: Some(body) }
     }
@@ -56,6 +61,7 @@ impl Request {
 /// An answer with a status of success.
 #[derive(Debug)]
 pub(super) struct Answer {
+    pub(super) status: StatusCode,
     pub(super) trace: Trace,
     content_type: Option<HeaderValue>,
     body: Result<Vec<u8>, BodyFault>,
@@ -86,6 +92,16 @@ impl Answer {
             Ok(value) if value.is_object() => Ok((value, trace)),
             Ok(_) => Err(malformed(Fault::WrongShape, trace)),
             Err(_) => Err(malformed(Fault::BrokenJson, trace)),
+        }
+    }
+
+    /// Gives the body as `T`. Fails like [`Answer::into_object`], and when a field isn't as published.
+    pub(super) fn into_found<T: DeserializeOwned>(self, subject: &'static str) -> Result<(T, Trace), Error> {
+        let (value, trace) = self.into_object(subject)?;
+        match serde_json::from_value(value) {
+            Ok(found) => Ok((found, trace)),
+            // The cause is left out: it may quote the answer.
+            Err(_) => Err(Error::Malformed { subject, fault: Fault::WrongShape, trace }),
         }
     }
 }
@@ -133,7 +149,7 @@ pub(super) async fn exchange(
     let pause = heed(inner, status, response.headers()).await;
     let body = read_body(response).await;
     if status.is_success() {
-        return Ok(Answer { trace, content_type, body });
+        return Ok(Answer { status, trace, content_type, body });
     }
     let body = body.ok().filter(|_| is_json(content_type.as_ref()));
     Err(refusal::error(Refusal { status, pause, body, trace }))

@@ -1,22 +1,28 @@
 //! Users: finding them, reading their state, ending their account and their sessions.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use std::{collections::HashSet, str::FromStr};
 
 use reqwest::Method;
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned, de::Error as _};
+use serde_json::{Map, Value, json};
 
 use super::{
     Genesys,
     activity::{self, RawPresence, RawRoutingStatus, RoutingStatus},
-    call::{Done, Missing, OneCall},
+    call::{Done, Effect, Missing, OneCall},
     error::{CallFailed, Error, Fault, Trace},
-    ids::{DivisionId, GroupId, UserId, segment},
-    page::Entry,
+    ids::{DivisionId, GroupId, TeamId, UserId, segment},
+    page::{Entry, LONG_ENTRIES_PAGE_SIZE, Page},
+    routing::{UserLanguage, UserSkill},
     send::Request,
+    telephony::Stations,
 };
 
 /// What a user is read with. Genesys expands as well as it can: each of them may be missing in the answer.
-const EXPAND: &str = "expand=routingStatus,presence,conversationSummary,groups";
+const EXPAND: &str = "expand=routingStatus,presence,conversationSummary,groups,skills,languages,station,team";
+
+/// The users that one read can name (400 `max.user.ids` above it).
+pub const USERS_PER_READ: usize = 100;
 
 /// The results asked for at once in a search: the default, and far above the one or two that an address has.
 const SEARCH_PAGE_SIZE: u32 = 25;
@@ -44,8 +50,73 @@ impl UserState {
     }
 }
 
-/// A user as Genesys knows them. The optional parts are missing where Genesys did not give them.
+/// Why the state of an account changes, as Genesys records it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StateChangeReason {
+    /// The person leaves of their own will.
+    Voluntary,
+    /// The person's season is over.
+    Seasonal,
+    /// The person is on leave.
+    Leave,
+    /// The person's work was not good enough.
+    Performance,
+    /// The person's conduct.
+    Conduct,
+    /// Not said.
+    Unknown,
+}
+
+/// Reports a text that is no reason of Genesys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a reason is Voluntary, Seasonal, Leave, Performance, Conduct or Unknown")]
+pub struct UnknownReason;
+
+impl StateChangeReason {
+    const ALL: [Self; 6] =
+        [Self::Voluntary, Self::Seasonal, Self::Leave, Self::Performance, Self::Conduct, Self::Unknown];
+
+    /// Gives the word that Genesys uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Voluntary => "Voluntary",
+            Self::Seasonal => "Seasonal",
+            Self::Leave => "Leave",
+            Self::Performance => "Performance",
+            Self::Conduct => "Conduct",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl FromStr for StateChangeReason {
+    type Err = UnknownReason;
+
+    fn from_str(text: &str) -> Result<Self, UnknownReason> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or(UnknownReason)
+    }
+}
+
+/// A group, as it is named where it is referred to.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct UserGroup {
+    /// The group's id.
+    pub id: GroupId,
+    /// The group's name.
+    pub name: Option<String>,
+}
+
+/// A work team, as it is named where it is referred to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct NamedTeam {
+    /// The team's id.
+    pub id: TeamId,
+    /// The team's name.
+    pub name: Option<String>,
+}
+
+/// A user as Genesys knows them. The optional parts are missing where Genesys did not give them.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "RawUser")]
 pub struct User {
     /// The id.
@@ -69,7 +140,15 @@ pub struct User {
     /// The system presence, such as `On Queue`.
     pub presence: Option<String>,
     /// The groups that the user is a member of; they may pass on queues and roles.
-    pub groups: Option<Vec<GroupId>>,
+    pub groups: Option<Vec<UserGroup>>,
+    /// The skills.
+    pub skills: Option<Vec<UserSkill>>,
+    /// The languages.
+    pub languages: Option<Vec<UserLanguage>>,
+    /// The phones. A user without phones has none in it.
+    pub stations: Option<Stations>,
+    /// The work team; Genesys leaves it out also for a user without one.
+    pub team: Option<NamedTeam>,
 }
 
 #[derive(Deserialize)]
@@ -80,17 +159,30 @@ struct RawUser {
     name: Option<String>,
     state: UserState,
     version: u64,
-    division: Option<RawNamed<DivisionId>>,
+    division: Option<RawDivision>,
     routing_status: Option<RawRoutingStatus>,
     presence: Option<RawPresence>,
     conversation_summary: Option<serde_json::Map<String, Value>>,
-    groups: Option<Vec<RawNamed<GroupId>>>,
+    groups: Option<Vec<UserGroup>>,
+    skills: Option<Vec<UserSkill>>,
+    languages: Option<Vec<UserLanguage>>,
+    #[serde(default, deserialize_with = "object")]
+    station: Option<Stations>,
+    #[serde(default, deserialize_with = "object")]
+    team: Option<NamedTeam>,
 }
 
 #[derive(Deserialize)]
-struct RawNamed<I> {
-    id: I,
+struct RawDivision {
+    id: DivisionId,
     name: Option<String>,
+}
+
+/// Reads a field that is an object or null. Left to itself, serde takes a list of the fields' values as well, and a
+/// list of nulls would be a person without phones.
+fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(field: D) -> Result<Option<T>, D::Error> {
+    let fields: Option<Map<String, Value>> = Option::deserialize(field)?;
+    fields.map(|fields| serde_json::from_value(Value::Object(fields)).map_err(D::Error::custom)).transpose()
 }
 
 impl TryFrom<RawUser> for User {
@@ -114,7 +206,11 @@ impl TryFrom<RawUser> for User {
             routing_status: raw.routing_status.and_then(RawRoutingStatus::status),
             active_conversations,
             presence: raw.presence.and_then(RawPresence::system_presence),
-            groups: raw.groups.map(|groups| groups.into_iter().map(|group| group.id).collect()),
+            groups: raw.groups,
+            skills: raw.skills,
+            languages: raw.languages,
+            stations: raw.station,
+            team: raw.team,
         })
     }
 }
@@ -149,6 +245,28 @@ impl Genesys {
         }
         let path = format!("/api/v2/users/externalid/{}/{}?{EXPAND}", segment(authority), segment(key));
         self.one_user(path, None).await
+    }
+
+    /// Reads up to [`USERS_PER_READ`] users of any state at once, in no order; those whom Genesys doesn't know are left
+    /// out. Fails with [`Error::Unsendable`] for none and for more: without an id Genesys would list everybody.
+    pub async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, Error> {
+        if !(1..=USERS_PER_READ).contains(&ids.len()) {
+            return Err(Error::Unsendable("a read of users takes 1 to 100 ids"));
+        }
+        let (asked, named): (HashSet<_>, Vec<_>) =
+            ids.iter().map(|id| (id, format!("id={}", segment(id.as_str())))).unzip();
+        let query = format!("{}&state=any&{EXPAND}", named.join("&"));
+        let page = |number| {
+            Request::get(format!(
+                "/api/v2/users?{query}&pageSize={LONG_ENTRIES_PAGE_SIZE}&pageNumber={number}"
+            ))
+        };
+        let subject = "several users";
+        let found = self.walk_pages::<Page<User>, User>(subject, page, |_| false).await?;
+        if found.entries.iter().any(|user| !asked.contains(&user.id)) {
+            return Err(Error::Malformed { subject, fault: Fault::Foreign, trace: found.trace });
+        }
+        Ok(found.entries)
     }
 
     /// Finds the users with exactly this address, as Genesys's index sees it: it may lag, and whether it finds users
@@ -199,6 +317,34 @@ impl OneCall {
         let path = format!("/api/v2/users/{}", segment(user.as_str()));
         let body = json!({"state": UserState::Inactive.as_str(), "version": version});
         self.send(Request::with_body(Method::PATCH, path, body), Missing::Refused).await
+    }
+
+    /// Makes the account active again, also one that is in the bin. Direct roles don't come back with it. Fails with
+    /// [`Error::VersionConflict`] when the version is not the current one.
+    pub async fn reactivate(self, user: &UserId, version: u64) -> Result<Done, CallFailed> {
+        let path = format!("/api/v2/users/{}", segment(user.as_str()));
+        let body = json!({"state": UserState::Active.as_str(), "version": version});
+        self.apply(Request::with_body(Method::PATCH, path, body)).await
+    }
+
+    /// Changes the state of the account and records why: `PUT /users/{id}/state`. Fails with
+    /// [`Error::VersionConflict`] when the version is not the current one; whether Genesys looks at it here is not
+    /// documented.
+    pub async fn set_state(
+        self,
+        user: &UserId,
+        state: UserState,
+        version: u64,
+        reason: StateChangeReason,
+    ) -> Result<Done, CallFailed> {
+        let path = format!("/api/v2/users/{}/state", segment(user.as_str()));
+        let body = json!({"state": state.as_str(), "version": version, "stateChangeReason": reason.as_str()});
+        let done = self.apply(Request::with_body(Method::PUT, path, body)).await?;
+        let effect = match state {
+            UserState::Active => Effect::Applied,
+            UserState::Inactive | UserState::Deleted => Effect::Removed,
+        };
+        Ok(Done { effect, ..done })
     }
 
     /// Ends all sessions of the user. Whether Genesys answers 404 for a user without tokens is not documented; it

@@ -207,6 +207,9 @@ fn result_of(answer: &Result<Done, CallFailed>) -> CallResult {
         Ok(Done { effect: Effect::AlreadyGone, correlation_id }) => {
             ("already_gone".to_owned(), Proves::AlreadyGone, correlation_id.clone())
         }
+        Ok(Done { effect: Effect::Applied, correlation_id }) => {
+            ("applied".to_owned(), Proves::Nothing, correlation_id.clone())
+        }
         Err(failed) => {
             let what = match failed.outcome() {
                 CallOutcome::NotSent => "not_sent",
