@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::genesys::{self, Genesys, User, UserState};
 use crate::offboarding::event::email_key;
 use crate::offboarding::{Actor, OffboardingId};
-use crate::plan::PLAN;
+use crate::plan::{Choices, Look, PLAN};
 use crate::store::decisions::{Decided, Decision};
 use crate::store::views::{Filter, StepView, View};
 use crate::store::{Store, StoreError};
@@ -116,11 +116,13 @@ pub async fn preview(
     person: &str,
 ) -> Result<Preview, OperateError> {
     let user = find(genesys, authority, person).await?;
+    let choices = Choices::default();
+    let look = Look::new(genesys, &choices);
     let mut steps = Vec::with_capacity(PLAN.len());
     for step in PLAN {
         let mut found =
             PreviewStep { name: step.name(), title: step.title(), remove: Vec::new(), inherited: Vec::new() };
-        for observed in step.observe(genesys, std::slice::from_ref(&user.id)).await {
+        for observed in step.observe(&look, std::slice::from_ref(&user.id)).await {
             let observed = observed?;
             found.remove.extend(
                 observed.assignments.into_iter().map(|a| PreviewItem { target: a.target, detail: a.detail }),

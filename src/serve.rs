@@ -19,6 +19,7 @@ use crate::http::health::Health;
 use crate::http::webhooks::Webhooks;
 use crate::offboarding::policy::BusyPolicy;
 use crate::pacing::SharedPacer;
+use crate::plan::Plan;
 use crate::store::progress::BrakeLimits;
 use crate::store::{Store, StoreError};
 use crate::worker::{Engine, Settings};
@@ -288,6 +289,8 @@ fn engine_settings(config: &Config) -> Settings {
         attempts_max: policy.attempts_max,
         verify_reads: policy.verify_reads,
         order: policy.order,
+        order_by_type: policy.order_by_type.clone(),
+        plan: Plan::new(config.plan.clone()),
         busy: BusyPolicy {
             when_busy: policy.when_busy,
             recheck: policy.busy_recheck,

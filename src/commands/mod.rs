@@ -171,7 +171,7 @@ pub async fn show(config: &Config, id: &str, output: Output) -> Result<(), Failu
     Ok(())
 }
 
-/// `leaver retry` and `leaver cancel`.
+/// `leaver retry`, `leaver cancel` and `leaver restore`.
 pub async fn decide(config: &Config, id: &str, decision: Decision, output: Output) -> Result<(), Failure> {
     let parts = Parts::new(config)?;
     let actor = Actor::Operator(format!(
@@ -189,6 +189,9 @@ pub async fn decide(config: &Config, id: &str, decision: Decision, output: Outpu
         }
         Decided::ApprovalNeeded(reason) => {
             Some(format!("the offboarding is held for {reason}, which an approver has to release"))
+        }
+        Decided::NothingToRestore => {
+            Some("nothing to restore: nothing was changed, or everything has been put back".to_owned())
         }
         Decided::FactsMissing(reason) => Some(format!("the offboarding is held for {reason}")),
     };

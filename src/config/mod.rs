@@ -9,6 +9,7 @@ mod genesys;
 mod load;
 mod operators;
 mod overrides;
+mod plan;
 mod policy;
 mod section;
 mod sources;
@@ -31,11 +32,12 @@ pub use load::Environment;
 pub use operators::{Operator, Role};
 pub use policy::{EffectiveAt, Order, PersonNotFound, Policy, Protected, WhenBusy};
 
+use crate::plan::choices::Choices;
 use overrides::Overrides;
 use section::Section;
 
 const KEYS: &[&str] =
-    &["server", "database", "genesys", "sources", "policy", "worker", "operators", "callbacks"];
+    &["server", "database", "genesys", "sources", "policy", "plan", "worker", "operators", "callbacks"];
 const SERVER_KEYS: &[&str] = &["listen", "admin_listen", "body_limit"];
 const DATABASE_KEYS: &[&str] = &["url"];
 const WORKER_KEYS: &[&str] = &["concurrency", "lease", "poll", "retry_base", "retry_max"];
@@ -69,6 +71,8 @@ pub struct Config {
     pub sources: BTreeMap<String, Table>,
     /// `[policy]`: the rules by which an offboarding goes on.
     pub policy: Policy,
+    /// `[plan]`: what is taken away, and how.
+    pub plan: Choices,
     /// `[worker]`: how the engine takes up work.
     pub worker: Worker,
     /// `[[operators]]`: who may use the operator API.
@@ -107,6 +111,7 @@ impl Config {
             genesys: Genesys::read(root.section("genesys", genesys::KEYS)?)?,
             sources: sources::read(&mut root)?,
             policy: Policy::read(root.section("policy", policy::KEYS)?)?,
+            plan: plan::read(root.section("plan", plan::KEYS)?)?,
             worker: Worker::read(root.section("worker", WORKER_KEYS)?)?,
             operators: operators::read(root.sections("operators", operators::KEYS)?)?,
             callbacks: callbacks::read(root.sections("callbacks", callbacks::KEYS)?)?,
@@ -117,7 +122,7 @@ impl Config {
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Whole, so that a new field can't be forgotten here.
-        let Self { server, database, genesys, sources, policy, worker, operators, callbacks } = self;
+        let Self { server, database, genesys, sources, policy, plan, worker, operators, callbacks } = self;
         f.debug_struct("Config")
             .field("server", server)
             .field("database", database)
@@ -125,6 +130,7 @@ impl fmt::Debug for Config {
             // The names alone: the tables hold secrets in the clear.
             .field("sources", &sources.keys())
             .field("policy", policy)
+            .field("plan", plan)
             .field("worker", worker)
             .field("operators", operators)
             .field("callbacks", callbacks)

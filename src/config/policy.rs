@@ -1,5 +1,6 @@
 //! `[policy]`: when an offboarding starts, waits, asks or is held; leaves the decisions to `offboarding::policy`.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ pub(super) const KEYS: &[&str] = &[
     "time_zone",
     "effective_at",
     "order",
+    "order_by_type",
     "when_busy",
     "busy_recheck",
     "busy_wait_max",
@@ -53,6 +55,8 @@ pub struct Policy {
     pub effective_at: EffectiveAt,
     /// What comes first, the strip or the account. Default the strip.
     pub order: Order,
+    /// What comes first for single termination types, in the HRIS's words. Default as `order` for all.
+    pub order_by_type: BTreeMap<String, Order>,
     /// What happens to an agent who is in an interaction. Default to wait.
     pub when_busy: WhenBusy,
     /// How often a busy agent is looked at again. Default 60 s, 100 ms to 1 h.
@@ -83,6 +87,7 @@ impl Default for Policy {
             time_zone: Tz::UTC,
             effective_at: EffectiveAt::EndOfDay,
             order: Order::StripFirst,
+            order_by_type: BTreeMap::new(),
             when_busy: WhenBusy::Wait,
             busy_recheck: Duration::from_secs(60),
             busy_wait_max: Duration::from_secs(4 * 3_600),
@@ -111,6 +116,11 @@ impl Policy {
                 |text| text.parse().ok(),
             )?,
             order: section.choice("order", default.order, Order::ALL, Order::as_str)?,
+            order_by_type: section
+                .free_texts("order_by_type")?
+                .into_iter()
+                .map(|(kind, text)| Ok((kind, text.choice(Order::ALL, Order::as_str)?)))
+                .collect::<Result<_, ConfigError>>()?,
             when_busy: section.choice("when_busy", default.when_busy, WhenBusy::ALL, WhenBusy::as_str)?,
             busy_recheck: section.duration("busy_recheck", default.busy_recheck, BUSY_RECHECK)?,
             busy_wait_max: section.duration("busy_wait_max", default.busy_wait_max, BUSY_WAIT_MAX)?,

@@ -106,6 +106,21 @@ impl<'a> Section<'a> {
             .collect()
     }
 
+    /// Strings under names of the operator's choice; absent is none.
+    pub(super) fn free_texts(&mut self, name: &str) -> Result<Vec<(String, Text)>, ConfigError> {
+        let path = self.key(name);
+        let Some(value) = self.table.remove(name) else {
+            return Ok(Vec::new());
+        };
+        table_of(&path, value, &format!("a section [{path}]"))?
+            .into_iter()
+            .map(|(name, value)| {
+                let text = self.text_of(join(&path, &name), value, "a string")?;
+                Ok((name, text))
+            })
+            .collect()
+    }
+
     /// A string that isn't empty.
     pub(super) fn text(&mut self, name: &str, expected: &str) -> Result<Option<Text>, ConfigError> {
         let key = self.key(name);

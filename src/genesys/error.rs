@@ -226,6 +226,12 @@ impl CallFailed {
         Self(Error::Unsendable(why))
     }
 
+    /// Reports a call that was given up before it was sent, because a read that it needs failed.
+    pub fn not_sent_after(error: Error) -> Self {
+        tracing::debug!(code = error.code(), "a read that a call needs failed");
+        Self(Error::Unsendable("a read that the call needs failed"))
+    }
+
     /// Gives what happened, with its classification.
     pub fn error(&self) -> &Error {
         &self.0

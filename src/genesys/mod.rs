@@ -14,7 +14,7 @@
 //! * [`authorization`], [`groups`], [`teams`]: what they may do, by themselves and by belonging
 //! * [`telephony`]: where they can be called
 //! * [`callbacks`], [`workforce`], [`licences`]: what else is theirs and can be given to others
-//! * [`audit`], [`reports`]: what can only be told
+//! * [`audit`], [`reports`], [`recordings`]: what can only be told
 //! * [`access`]: what this service itself may do
 
 use std::{
@@ -44,6 +44,7 @@ mod page;
 pub mod queues;
 mod read;
 mod refusal;
+pub mod recordings;
 pub mod reports;
 pub mod routing;
 mod send;
@@ -81,11 +82,6 @@ pub use users::{NamedTeam, StateChangeReason, UnknownReason, User, UserGroup, Us
 pub use workforce::ManagementUnitRef;
 
 use pacing::{Gate, Stash};
-
-/// The calls of one complete read of a person when nothing needs a second page: user, queues (joined and not joined),
-/// skills, languages, utilization, grants, stations. Reserve as many with [`Genesys::prepaid`] and the read runs
-/// without a pause; further pages take their permits one by one.
-pub const CALLS_PER_COMPLETE_READ: u32 = 8;
 
 /// How often a permit that lapsed before its use is replaced. More often means that this machine is so slow, or the
 /// permits so short, that waiting longer changes nothing.
@@ -149,6 +145,11 @@ impl Genesys {
     /// Gets a token if there is none, and nothing else: tells whether the credentials are right.
     pub async fn authenticate(&self) -> Result<(), Error> {
         self.bearer().await.map(drop)
+    }
+
+    /// The id of the OAuth client as whom the calls are made.
+    pub fn client_id(&self) -> &str {
+        &self.inner.settings.client_id
     }
 
     async fn bearer(&self) -> Result<Arc<login::Bearer>, Error> {

@@ -73,8 +73,8 @@ pub enum StateChangeReason {
 pub struct UnknownReason;
 
 impl StateChangeReason {
-    const ALL: [Self; 6] =
-        [Self::Voluntary, Self::Seasonal, Self::Leave, Self::Performance, Self::Conduct, Self::Unknown];
+    pub(crate) const ALL: &[Self] =
+        &[Self::Voluntary, Self::Seasonal, Self::Leave, Self::Performance, Self::Conduct, Self::Unknown];
 
     /// Gives the word that Genesys uses.
     pub fn as_str(self) -> &'static str {
@@ -93,7 +93,7 @@ impl FromStr for StateChangeReason {
     type Err = UnknownReason;
 
     fn from_str(text: &str) -> Result<Self, UnknownReason> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or(UnknownReason)
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == text).ok_or(UnknownReason)
     }
 }
 
@@ -245,6 +245,18 @@ impl Genesys {
         }
         let path = format!("/api/v2/users/externalid/{}/{}?{EXPAND}", segment(authority), segment(key));
         self.one_user(path, None).await
+    }
+
+    /// Reads the groups of a user, for when expanding them gave nothing. There is no other list of them: a second answer
+    /// without them is malformed.
+    pub async fn groups_of(&self, id: &UserId) -> Result<Vec<UserGroup>, Error> {
+        let subject = "the groups of a user";
+        let path = format!("/api/v2/users/{}?expand=groups", segment(id.as_str()));
+        let (user, trace): (User, Trace) = self.read(subject, &Request::get(path)).await?;
+        if user.id != *id {
+            return Err(Error::Malformed { subject, fault: Fault::Foreign, trace });
+        }
+        user.groups.ok_or(Error::Malformed { subject, fault: Fault::WrongShape, trace })
     }
 
     /// Reads up to [`USERS_PER_READ`] users of any state at once, in no order; those whom Genesys doesn't know are left

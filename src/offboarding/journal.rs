@@ -43,8 +43,18 @@ pub enum Action {
     CallIntended,
     /// What became of a changing call.
     CallFinished,
+    /// A step is left out by configuration.
+    StepLeftOut,
+    /// What a report found, or why it could not be read.
+    Reported,
+    /// Something stays: it comes through a group, or Genesys Cloud does not take it from an inactive account.
+    LeftInPlace,
     /// A complete read found nothing left.
     VerifiedEmpty,
+    /// An operator asked for everything to be put back.
+    RestoreRequested,
+    /// Something can't be put back; the result says why.
+    NotRestorable,
     /// An operator asked for another attempt.
     Retried,
     /// The work goes on later; the result says why.
@@ -71,7 +81,12 @@ impl Action {
             Self::SnapshotStored => "snapshot_stored",
             Self::CallIntended => "call_intended",
             Self::CallFinished => "call_finished",
+            Self::StepLeftOut => "step_left_out",
+            Self::Reported => "reported",
+            Self::LeftInPlace => "left_in_place",
             Self::VerifiedEmpty => "verified_empty",
+            Self::RestoreRequested => "restore_requested",
+            Self::NotRestorable => "not_restorable",
             Self::Retried => "retried",
             Self::Postponed => "postponed",
             Self::Held => "held",

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 pub use event::{Directive, Effective, PersonRef, TerminationEvent};
 pub use journal::{Action, Actor, JournalEntry};
-pub use status::{Outcome, Reason, Status};
+pub use status::{Goal, Outcome, Reason, Status};
 
 /// The identity of one offboarding: a UUID of version 7, so that ids sort by age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -94,4 +94,12 @@ pub struct Observation {
     pub assignments: Vec<Assignment>,
     /// What can't.
     pub inherited: Vec<Inherited>,
+}
+
+impl Observation {
+    /// One thing that can be removed.
+    pub fn one(user: &str, step: StepName, target: &str, detail: serde_json::Value) -> Self {
+        let (user, target) = (user.to_owned(), target.to_owned());
+        Self { assignments: vec![Assignment { user, step, target, detail }], inherited: Vec::new() }
+    }
 }

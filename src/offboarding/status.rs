@@ -76,6 +76,16 @@ words! {
 }
 
 words! {
+    /// What is worked towards.
+    Goal {
+        /// The person is out of Genesys Cloud.
+        Offboarded = "offboarded",
+        /// What was taken away is back.
+        Restored = "restored",
+    }
+}
+
+words! {
     /// Why an offboarding is held, failed or cancelled.
     Reason {
         /// More than one Genesys user matches.
@@ -100,6 +110,8 @@ words! {
         InheritedAccess = "inherited_access",
         /// Somebody assigns faster than we remove.
         KeepsReturning = "keeps_returning",
+        /// A report found something that somebody has to look at first.
+        ReportFound = "report_found",
         /// Genesys refuses a call for lack of a permission.
         PermissionMissing = "permission_missing",
         /// Genesys refuses a call for a reason that a repetition does not mend.
@@ -124,8 +136,17 @@ impl Status {
         }
     }
 
+    /// Whether an operator may have put back what was taken away. A scheduled one is cancelled first: nobody takes away
+    /// and gives back at once.
+    pub const fn may_be_restored(self) -> bool {
+        match self {
+            Self::Held | Self::Done | Self::Failed | Self::Cancelled => true,
+            Self::Scheduled => false,
+        }
+    }
+
     /// Whether the status may change to `next`. What an operator decides is refused by this table; a worker changes only
-    /// scheduled ones, which its lease proves, and an HRIS event only what its query selects.
+    /// scheduled ones, which its lease proves, and an HRIS event only what its query selects. A restore is another goal, with a rule of its own.
     pub const fn may_become(self, next: Self) -> bool {
         match (self, next) {
             (Self::Scheduled, Self::Scheduled | Self::Held | Self::Done | Self::Failed | Self::Cancelled)

@@ -2,11 +2,12 @@
 //! are left at this moment and gives none back, so the snapshot comes before.
 
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Batch, Step, id};
-use crate::genesys::{CallFailed, Done, Error, Genesys, OneCall, UserId, UserState};
-use crate::offboarding::{Assignment, Observation, Phase, StepName};
+use super::batch::text;
+use super::{Batch, Look, PutBacks, Step, id};
+use crate::genesys::{CallFailed, Done, Error, OneCall, StateChangeReason, UserId, UserState};
+use crate::offboarding::{Observation, Phase, StepName};
 
 pub(super) struct AccountState;
 
@@ -24,26 +25,48 @@ impl Step for AccountState {
         "active account"
     }
 
-    async fn observe(&self, genesys: &Genesys, cohort: &[UserId]) -> Vec<Result<Observation, Error>> {
+    fn permissions(&self) -> &'static [&'static [&'static str]] {
+        &[&["directory:user:view"], &["directory:user:edit"]]
+    }
+
+    fn own_reads(&self) -> u32 {
+        0
+    }
+
+    async fn observe(&self, look: &Look<'_>, cohort: &[UserId]) -> Vec<Result<Observation, Error>> {
         let mut seen = Vec::with_capacity(cohort.len());
         for user in cohort {
-            // Nobody there is no proof of anything: it is an error, and the person is looked up again.
-            seen.push(genesys.existing_user(user).await.map(|found| {
-                let active = (found.state == UserState::Active).then(|| Assignment {
-                    user: user.to_string(),
-                    step: self.name(),
-                    target: "active".to_owned(),
-                    detail: json!({ "state": "active", "version": found.version }),
-                });
-                Observation { assignments: active.into_iter().collect(), inherited: Vec::new() }
+            seen.push(look.user(user).await.map(|found| match found.state {
+                UserState::Inactive | UserState::Deleted => Observation::default(),
+                UserState::Active => {
+                    let reason = look.choices().state_reason(look.termination_type(user));
+                    let reason = reason.map(StateChangeReason::as_str);
+                    let detail = json!({ "state": "active", "version": found.version, "reason": reason });
+                    Observation::one(user.as_str(), self.name(), "active", detail)
+                }
             }));
         }
         seen
     }
 
-    async fn remove(&self, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {
-        let version = batch.first().detail["version"].as_u64();
+    async fn remove(&self, _look: &Look<'_>, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {
+        let (user, detail): (UserId, &Value) = (id(&batch.first().user)?, &batch.first().detail);
+        let version = detail["version"].as_u64();
         let version = version.ok_or_else(|| CallFailed::not_sent_for("the account's version is unknown"))?;
-        call.deactivate(&id::<UserId>(&batch.first().user)?, version).await
+        if detail["reason"].is_null() {
+            return call.deactivate(&user, version).await;
+        }
+        let reason: StateChangeReason = id(text(detail, "reason")?)?;
+        call.set_state(&user, UserState::Inactive, version, reason).await
+    }
+
+    fn is_as_before(&self, _stored: &Value, _present: &Value) -> bool {
+        true
+    }
+
+    async fn restore(&self, look: &Look<'_>, call: OneCall, missing: &PutBacks) -> Result<Done, CallFailed> {
+        let user: UserId = id(missing.user())?;
+        let found = look.user(&user).await.map_err(CallFailed::not_sent_after)?;
+        call.reactivate(&user, found.version).await
     }
 }

@@ -1,10 +1,12 @@
 //! Role grants in every division. Grants that come through a group belong to the group and are only reported here.
 
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Batch, Step, each_alone, each_person, id};
-use crate::genesys::{CallFailed, DivisionId, Done, Error, Genesys, Grant, OneCall, RoleId, UserId};
+use super::batch::{each_alone, each_person, put_back_in_chunks};
+use super::{Batch, Echo, Look, PutBack, PutBacks, Step, id};
+use crate::genesys::authorization::GRANTS_PER_CALL;
+use crate::genesys::{CallFailed, DivisionId, Done, Error, Grant, OneCall, RoleId, UserId};
 use crate::offboarding::{Assignment, Inherited, Observation, Phase, StepName};
 
 /// Stands between role and division in a target; no id contains it.
@@ -26,19 +28,31 @@ impl Step for RoleGrants {
         "role grants"
     }
 
-    async fn observe(&self, genesys: &Genesys, cohort: &[UserId]) -> Vec<Result<Observation, Error>> {
+    fn echo(&self, _batch: &Batch) -> Echo {
+        Echo::TellsGone
+    }
+
+    fn permissions(&self) -> &'static [&'static [&'static str]] {
+        &[&["authorization:grant:view"], &["authorization:grant:delete"]]
+    }
+
+    fn own_reads(&self) -> u32 {
+        0
+    }
+
+    async fn observe(&self, look: &Look<'_>, cohort: &[UserId]) -> Vec<Result<Observation, Error>> {
         let mut seen = Vec::with_capacity(cohort.len());
         for user in cohort {
-            seen.push(genesys.grants_of(user).await.map(|grants| self.observation(user, &grants)));
+            seen.push(look.grants(user).await.map(|grants| self.observation(user, &grants)));
         }
         seen
     }
 
     fn batches(&self, assignments: Vec<Assignment>) -> Vec<Batch> {
-        each_person(assignments)
+        each_person(assignments).into_iter().flat_map(|batch| batch.chunks(GRANTS_PER_CALL)).collect()
     }
 
-    async fn remove(&self, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {
+    async fn remove(&self, _look: &Look<'_>, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {
         let user: UserId = id(&batch.first().user)?;
         let pairs = batch.assignments().iter().map(pair).collect::<Result<Vec<_>, _>>()?;
         match pairs.as_slice() {
@@ -53,6 +67,19 @@ impl Step for RoleGrants {
             [] | [_] => Vec::new(),
             many => each_alone(many.to_vec()),
         }
+    }
+
+    fn is_as_before(&self, _stored: &Value, _present: &Value) -> bool {
+        true
+    }
+
+    fn put_backs(&self, missing: Vec<PutBack>) -> Vec<PutBacks> {
+        put_back_in_chunks(&missing, GRANTS_PER_CALL)
+    }
+
+    async fn restore(&self, _look: &Look<'_>, call: OneCall, missing: &PutBacks) -> Result<Done, CallFailed> {
+        let pairs = missing.items().iter().map(|item| pair(&item.stored)).collect::<Result<Vec<_>, _>>()?;
+        call.add_grants(&id::<UserId>(missing.user())?, &pairs).await
     }
 }
 

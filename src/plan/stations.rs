@@ -1,10 +1,10 @@
 //! Stations: the phone that the person is associated with now, and the one that is theirs by default.
 
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Batch, Step, id};
-use crate::genesys::{CallFailed, Done, Error, Genesys, OneCall, Station, UserId};
+use super::{Batch, Look, PutBacks, Step, id};
+use crate::genesys::{CallFailed, Done, Error, OneCall, Station, StationId, Stations as Found, UserId};
 use crate::offboarding::{Assignment, Observation, Phase, StepName};
 
 const ASSOCIATED: &str = "associated";
@@ -26,33 +26,58 @@ impl Step for Stations {
         "stations"
     }
 
-    async fn observe(&self, genesys: &Genesys, cohort: &[UserId]) -> Vec<Result<Observation, Error>> {
+    fn permissions(&self) -> &'static [&'static [&'static str]] {
+        &[
+            &["telephony:otherStationAssociation:view"],
+            &["telephony:station:disassociate"],
+            &["telephony:phone:assign", "telephony:plugin:all"],
+        ]
+    }
+
+    fn own_reads(&self) -> u32 {
+        0
+    }
+
+    async fn observe(&self, look: &Look<'_>, cohort: &[UserId]) -> Vec<Result<Observation, Error>> {
         let mut seen = Vec::with_capacity(cohort.len());
         for user in cohort {
-            seen.push(genesys.stations_of(user).await.map(|stations| {
-                let associated =
-                    stations.associated.map(|station| self.assignment(user, ASSOCIATED, &station));
-                let default =
-                    stations.default_station.map(|station| self.assignment(user, DEFAULT, &station));
-                Observation {
-                    assignments: associated.into_iter().chain(default).collect(),
-                    inherited: Vec::new(),
-                }
-            }));
+            let read = look.genesys().stations_of(user);
+            let stations = look.expanded(user, |found| found.stations.as_ref(), read).await;
+            seen.push(stations.map(|stations| self.observation(user, &stations)));
         }
         seen
     }
 
-    async fn remove(&self, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {
+    async fn remove(&self, _look: &Look<'_>, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {
         let user: UserId = id(&batch.first().user)?;
         match batch.first().target.starts_with(DEFAULT) {
             true => call.delete_default_station(&user).await,
             false => call.delete_associated_station(&user).await,
         }
     }
+
+    fn is_as_before(&self, _stored: &Value, _present: &Value) -> bool {
+        true
+    }
+
+    async fn restore(&self, _look: &Look<'_>, call: OneCall, missing: &PutBacks) -> Result<Done, CallFailed> {
+        let user: UserId = id(missing.user())?;
+        let (kind, station) = missing.first().stored.target.split_once(':').unwrap_or_default();
+        let station: StationId = id(station)?;
+        match kind == DEFAULT {
+            true => call.put_default_station(&user, &station).await,
+            false => call.put_associated_station(&user, &station).await,
+        }
+    }
 }
 
 impl Stations {
+    fn observation(&self, user: &UserId, found: &Found) -> Observation {
+        let associated = found.associated.iter().map(|station| self.assignment(user, ASSOCIATED, station));
+        let default = found.default_station.iter().map(|station| self.assignment(user, DEFAULT, station));
+        Observation { assignments: associated.chain(default).collect(), inherited: Vec::new() }
+    }
+
     fn assignment(&self, user: &UserId, kind: &str, station: &Station) -> Assignment {
         Assignment {
             user: user.to_string(),

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::{Batch, Proof, Step, id};
-use crate::genesys::{CallFailed, Done, Error, Genesys, OneCall, UserId};
-use crate::offboarding::{Assignment, Observation, Phase, StepName};
+use super::{Batch, Look, Proof, PutBacks, Return, Step, id};
+use crate::genesys::{CallFailed, Done, Error, OneCall, UserId};
+use crate::offboarding::{Observation, Phase, StepName};
 
 pub(super) struct Tokens;
 
@@ -28,20 +28,28 @@ impl Step for Tokens {
         Proof::Journal
     }
 
-    async fn observe(&self, _genesys: &Genesys, cohort: &[UserId]) -> Vec<Result<Observation, Error>> {
-        let tokens = |user: &UserId| Assignment {
-            user: user.to_string(),
-            step: self.name(),
-            target: "all".to_owned(),
-            detail: json!({}),
-        };
-        cohort
-            .iter()
-            .map(|u| Ok(Observation { assignments: vec![tokens(u)], inherited: Vec::new() }))
-            .collect()
+    fn comes_back(&self) -> Return {
+        Return::Never("the person logs in again")
     }
 
-    async fn remove(&self, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {
+    fn permissions(&self) -> &'static [&'static [&'static str]] {
+        &[&["oauth:token:delete"]]
+    }
+
+    fn own_reads(&self) -> u32 {
+        0
+    }
+
+    async fn observe(&self, _look: &Look<'_>, cohort: &[UserId]) -> Vec<Result<Observation, Error>> {
+        let all = |user: &UserId| Ok(Observation::one(user.as_str(), self.name(), "all", json!({})));
+        cohort.iter().map(all).collect()
+    }
+
+    async fn remove(&self, _look: &Look<'_>, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {
         call.revoke_tokens(&id::<UserId>(&batch.first().user)?).await
+    }
+
+    async fn restore(&self, _look: &Look<'_>, _call: OneCall, _missing: &PutBacks) -> Result<Done, CallFailed> {
+        Err(CallFailed::not_sent_for("tokens can't be given back"))
     }
 }

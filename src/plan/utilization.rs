@@ -1,10 +1,11 @@
 //! Utilization: the person's own override of how much work is routed at once. The organisation's default is nobody's.
 
 use async_trait::async_trait;
+use serde_json::Value;
 
-use super::{Batch, Step, id};
-use crate::genesys::{CallFailed, Done, Error, Genesys, Level, OneCall, UserId};
-use crate::offboarding::{Assignment, Observation, Phase, StepName};
+use super::{Batch, Look, PutBacks, Step, id};
+use crate::genesys::{CallFailed, Done, Error, Level, OneCall, UserId};
+use crate::offboarding::{Observation, Phase, StepName};
 
 pub(super) struct Utilization;
 
@@ -22,26 +23,31 @@ impl Step for Utilization {
         "utilization override"
     }
 
-    async fn observe(&self, genesys: &Genesys, cohort: &[UserId]) -> Vec<Result<Observation, Error>> {
+    fn permissions(&self) -> &'static [&'static [&'static str]] {
+        &[&["routing:utilization:manage"]]
+    }
+
+    fn own_reads(&self) -> u32 {
+        1
+    }
+
+    async fn observe(&self, look: &Look<'_>, cohort: &[UserId]) -> Vec<Result<Observation, Error>> {
         let mut seen = Vec::with_capacity(cohort.len());
         for user in cohort {
-            seen.push(genesys.utilization_of(user).await.map(|utilization| match utilization.level {
+            seen.push(look.genesys().utilization_of(user).await.map(|utilization| match utilization.level {
                 Level::Organization => Observation::default(),
-                Level::Agent => Observation {
-                    assignments: vec![Assignment {
-                        user: user.to_string(),
-                        step: self.name(),
-                        target: "override".to_owned(),
-                        detail: utilization.settings,
-                    }],
-                    inherited: Vec::new(),
-                },
+                Level::Agent => Observation::one(user.as_str(), self.name(), "override", utilization.settings),
             }));
         }
         seen
     }
 
-    async fn remove(&self, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {
+    async fn remove(&self, _look: &Look<'_>, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {
         call.delete_utilization(&id::<UserId>(&batch.first().user)?).await
+    }
+
+    async fn restore(&self, _look: &Look<'_>, call: OneCall, missing: &PutBacks) -> Result<Done, CallFailed> {
+        let stored: &Value = &missing.first().stored.detail;
+        call.put_utilization(&id::<UserId>(missing.user())?, stored).await
     }
 }

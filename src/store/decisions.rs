@@ -1,11 +1,11 @@
-//! What operators decide: open, retry, approve, cancel. Each asks the transition table, and each is journalled.
+//! What operators decide: retry, approve, cancel, restore. Each asks the transition table, and each is journalled.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::journal::{self, NewEntry};
 use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, word};
-use crate::offboarding::{Action, Actor, OffboardingId, Reason, Status};
+use crate::offboarding::{Action, Actor, Goal, OffboardingId, Reason, Status};
 
 /// What an operator wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum Decision {
     Approve,
     /// An end without being carried out.
     Cancel,
+    /// Everything that was taken away is put back.
+    Restore,
 }
 
 /// What became of it.
@@ -35,6 +37,8 @@ pub enum Decided {
     OwnRequest,
     /// The offboarding is held for facts that it lacks; an approval can't supply them.
     FactsMissing(Reason),
+    /// Nothing was changed, or everything has been put back before.
+    NothingToRestore,
 }
 
 impl Store {
@@ -60,6 +64,8 @@ struct Present {
     requested_by: Option<String>,
     effective_at: DateTime<Utc>,
     lease_token: Option<Uuid>,
+    goal: Goal,
+    changed: bool,
 }
 
 async fn decide(
@@ -74,15 +80,21 @@ async fn decide(
     if let Some(refused) = refusal(&present, decision, actor) {
         return Ok(refused);
     }
-    if let (Decision::Retry | Decision::Approve, Some(other)) = (decision, another_open(tx, id).await?) {
+    if decision != Decision::Cancel
+        && let Some(other) = another_open(tx, id).await?
+    {
         return Ok(Decided::AnotherOpen(other));
     }
     let released = match (decision, present.reason) {
         (Decision::Approve, Some(reason)) => Some(reason.as_str()),
-        (Decision::Approve, None) | (Decision::Retry | Decision::Cancel, _) => None,
+        (Decision::Approve, None) | (Decision::Retry | Decision::Cancel | Decision::Restore, _) => None,
     };
     let (status, reason, action) = match decision {
         Decision::Retry => (Status::Scheduled, None, Action::Retried),
+        Decision::Restore => {
+            begin_restore(tx, id, actor).await?;
+            return Ok(Decided::Yes);
+        }
         Decision::Approve => (Status::Scheduled, None, Action::Approved),
         Decision::Cancel => (Status::Cancelled, Some(Reason::CancelledByOperator), Action::Cancelled),
     };
@@ -110,6 +122,24 @@ async fn decide(
     Ok(Decided::Yes)
 }
 
+/// Turns the goal round. What was stored before the first change stays as it was.
+async fn begin_restore(tx: Tx<'_>, id: OffboardingId, actor: &Actor) -> Result<(), StoreError> {
+    sqlx::query!(
+        // begin_restore
+        "update offboardings
+         set goal = 'restored', status = 'scheduled', reason = null, outcome = null, phase = null, attempt = 0,
+             available_at = now(), updated_at = now(), completed_at = null, lease_token = null, lease_worker = null
+         where id = $1",
+        id.0,
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!("delete from steps where offboarding_id = $1", id.0).execute(&mut **tx).await?;
+    journal::append(tx, NewEntry::note(id, actor, Action::RestoreRequested, None)).await?;
+    sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
+    Ok(())
+}
+
 async fn another_open(tx: Tx<'_>, id: OffboardingId) -> Result<Option<OffboardingId>, StoreError> {
     let other = sqlx::query_scalar!(
         // another_open
@@ -128,7 +158,8 @@ async fn another_open(tx: Tx<'_>, id: OffboardingId) -> Result<Option<Offboardin
 async fn present(tx: Tx<'_>, id: OffboardingId) -> Result<Option<Present>, StoreError> {
     let row = sqlx::query!(
         // present
-        "select status, reason, requested_by, effective_at, lease_token from offboardings where id = $1 for update",
+        r#"select status, reason, requested_by, effective_at, lease_token, goal, changes_began_at is not null as "changed!"
+           from offboardings where id = $1 for update"#,
         id.0
     )
     .fetch_optional(&mut **tx)
@@ -140,11 +171,14 @@ async fn present(tx: Tx<'_>, id: OffboardingId) -> Result<Option<Present>, Store
         requested_by: row.requested_by,
         effective_at: row.effective_at,
         lease_token: row.lease_token,
+        goal: word(&row.goal, "offboardings.goal")?,
+        changed: row.changed,
     }))
 }
 
 fn refusal(present: &Present, decision: Decision, actor: &Actor) -> Option<Decided> {
     let next = match decision {
+        Decision::Restore => return restore_refusal(present),
         Decision::Retry | Decision::Approve => Status::Scheduled,
         Decision::Cancel => Status::Cancelled,
     };
@@ -173,7 +207,18 @@ fn refusal(present: &Present, decision: Decision, actor: &Actor) -> Option<Decid
                 Some(_) | None,
             ) => None,
         },
-        Decision::Cancel => None,
+        Decision::Cancel | Decision::Restore => None,
+    }
+}
+
+fn restore_refusal(present: &Present) -> Option<Decided> {
+    let over = present.goal == Goal::Restored && present.status == Status::Done;
+    if !present.status.may_be_restored() {
+        Some(Decided::NotFrom(present.status))
+    } else if !present.changed || over {
+        Some(Decided::NothingToRestore)
+    } else {
+        None
     }
 }
 
@@ -188,6 +233,7 @@ fn wants_approval(reason: Reason) -> bool {
             | Reason::EffectiveDateMissing
             | Reason::Rescinded
             | Reason::Recovery
+            | Reason::ReportFound
     )
 }
 

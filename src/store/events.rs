@@ -243,7 +243,8 @@ async fn find_open_by(tx: Tx<'_>, source: &str, person: &PersonRef) -> Result<Op
     let row = sqlx::query!(
         // find_open
         "select id, status, reason, changes_began_at from offboardings
-         where status in ('scheduled', 'held') and (email_key = $1 or (source = $2 and external_id = $3))
+         where goal = 'offboarded' and status in ('scheduled', 'held')
+           and (email_key = $1 or (source = $2 and external_id = $3))
          order by created_at limit 1 for update",
         person.email_key(),
         source,
@@ -359,7 +360,7 @@ async fn move_to(
              external_id = case when source = $7 then coalesce(external_id, $6) else external_id end,
              -- Whoever was matched by the facts before is found anew.
              genesys_user_id = null, found_inactive = null, not_found_at = null, busy_at = null, attempt = 0,
-             approved_reasons = '{}'
+             approved_reasons = '{}', reported_at = null
          where id = $1",
         id.0,
         at,
@@ -393,7 +394,8 @@ async fn rescind_failed(
     let failed = sqlx::query_scalar!(
         // rescind_failed
         "update offboardings set status = 'cancelled', reason = 'rescinded', updated_at = now(), completed_at = now()
-         where status = 'failed' and (email_key = $1 or (source = $2 and external_id = $3))
+         where goal = 'offboarded' and status = 'failed'
+           and (email_key = $1 or (source = $2 and external_id = $3))
          returning id",
         item.person.email_key(),
         delivery.source,

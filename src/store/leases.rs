@@ -7,8 +7,8 @@ use sqlx::postgres::types::PgInterval;
 use uuid::Uuid;
 
 use super::journal::{self, NewEntry};
-use super::{Store, StoreError, Tx, in_transaction};
-use crate::offboarding::{Action, Actor, OffboardingId, Outcome, PersonRef, Reason};
+use super::{Store, StoreError, Tx, in_transaction, word};
+use crate::offboarding::{Action, Actor, Goal, OffboardingId, Outcome, PersonRef, Reason};
 
 /// The right to work on the offboardings that were taken together, until it runs out. Every write of a worker names it, and all but
 /// the outcome of a call that was made fail where it is no longer held.
@@ -43,6 +43,10 @@ pub struct Lease {
     pub changes_began_at: Option<DateTime<Utc>>,
     /// What approvers have released it from.
     pub approved: Vec<Reason>,
+    /// What is worked towards.
+    pub goal: Goal,
+    /// Whether the reports have been written.
+    pub reported: bool,
 }
 
 /// How an attempt without an end changes the count of attempts.
@@ -158,7 +162,8 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
              attempt = o.attempt + due.abandoned::int
          from due where o.id = due.id
          returning o.id, o.email, o.external_id, o.genesys_user_id, o.termination_type, o.attempt,
-             o.not_found_at, o.found_inactive, o.changes_began_at, o.approved_reasons, due.abandoned as "abandoned!""#,
+             o.not_found_at, o.found_inactive, o.changes_began_at, o.approved_reasons, o.goal,
+             o.reported_at is not null as "reported!", due.abandoned as "abandoned!""#,
         i64::from(limit),
         fence.token,
         fence.worker.to_string(),
@@ -184,6 +189,8 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
             found_inactive: row.found_inactive,
             changes_began_at: row.changes_began_at,
             approved: approved.collect(),
+            goal: word(&row.goal, "offboardings.goal")?,
+            reported: row.reported,
         });
     }
     Ok(leases)

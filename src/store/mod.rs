@@ -7,7 +7,9 @@ pub mod events;
 pub mod journal;
 pub mod leases;
 pub mod progress;
+pub mod snapshot;
 pub mod views;
+mod waits;
 
 use std::time::Duration;
 

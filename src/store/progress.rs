@@ -1,16 +1,12 @@
-//! What a worker writes while it holds a lease: intentions and outcomes of calls, the snapshot, the steps.
-//! Every write that precedes a change is fenced: it fails where the lease is no longer ours.
+//! What a worker writes while it holds a lease: intentions and outcomes of calls, the claim of a user, the steps. The
+//! snapshot is in `snapshot`. Every write that precedes a change is fenced: it fails where the lease is no longer ours.
 
-use std::collections::HashMap;
-use std::time::Duration;
-
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::journal::{self, NewEntry};
 use super::leases::{Fence, interval};
 use super::{Store, StoreError, Tx, in_transaction};
-use crate::offboarding::{Action, Assignment, OffboardingId, Phase};
+use crate::offboarding::{Action, OffboardingId, Phase};
 
 /// One person's share of a changing call that is about to be sent.
 #[derive(Clone, Debug)]
@@ -23,10 +19,47 @@ pub struct Intention {
     pub step: &'static str,
     /// The step's phase.
     pub phase: Phase,
-    /// What is removed.
+    /// What is removed or put back.
     pub targets: Vec<String>,
+    /// Which of both.
+    pub change: Change,
     /// The `X-Request-Id` that the call will carry.
     pub request_id: Uuid,
+}
+
+/// What a changing call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// To take away.
+    Remove,
+    /// To put back.
+    PutBack,
+}
+
+/// How far a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepMark {
+    /// Nothing is left: what was there counts as taken away.
+    Done,
+    /// Everything is there again that can be.
+    PutBack,
+    /// Genesys Cloud refused it for good.
+    Failed,
+    /// It is left out.
+    Skipped,
+}
+
+/// What is written down besides calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What was done.
+    pub action: Action,
+    /// The step or report that it belongs to.
+    pub step: Option<&'static str>,
+    /// What it is about.
+    pub target: Option<String>,
+    /// More in words.
+    pub text: Option<String>,
 }
 
 /// Whether a changing call may be sent.
@@ -60,13 +93,13 @@ pub struct CallResult {
     pub proves: Proves,
 }
 
-/// What a call's answer says about the things that it was to remove.
+/// What a call's answer says about the things that it was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proves {
-    /// They were there and are gone.
-    Removed,
-    /// They were gone before.
-    AlreadyGone,
+    /// They were there at the moment of the call.
+    WereThere,
+    /// They are changed now; whether they were before is not said.
+    Changed,
     /// Nothing.
     Nothing,
 }
@@ -80,15 +113,6 @@ pub enum Claim {
     Others,
     /// The lease is no longer ours.
     LeaseLost,
-}
-
-/// What is known about an assignment from earlier passes.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen {
-    /// When it was last taken away, and the database's clock now.
-    pub removed: Option<(DateTime<Utc>, DateTime<Utc>)>,
-    /// How often it was taken away.
-    pub removals: u32,
 }
 
 impl Store {
@@ -123,22 +147,6 @@ impl Store {
         .await
     }
 
-    /// Stores what is seen for the first time, for a restore, and says what is known about the rest, by step and
-    /// target.
-    pub async fn remember(
-        &self,
-        fence: &Fence,
-        id: OffboardingId,
-        seen: Vec<Assignment>,
-    ) -> Result<HashMap<(String, String), Seen>, StoreError> {
-        let fence = fence.clone();
-        in_transaction(&self.worker, move |tx| {
-            let (fence, seen) = (fence.clone(), seen.clone());
-            Box::pin(async move { remember(tx, &fence, id, &seen).await })
-        })
-        .await
-    }
-
     /// Claims the one exact match: only one open offboarding at a time is about a user. At the first look it is stored
     /// with `found_inactive`, which says whether the account was inactive then.
     pub async fn resolved(
@@ -156,98 +164,49 @@ impl Store {
         .await
     }
 
-    /// Notes that nobody matched, keeping the time of the first such look; says how long ago that was. `None` where the
-    /// lease is no longer ours.
-    pub async fn not_found(&self, fence: &Fence, id: OffboardingId) -> Result<Option<Duration>, StoreError> {
-        let token = fence.token;
-        in_transaction(&self.worker, move |tx| {
-            Box::pin(async move {
-                let since = sqlx::query_scalar!(
-                    // not_found
-                    r#"update offboardings set not_found_at = coalesce(not_found_at, now())
-                       where id = $1 and lease_token = $2
-                       returning extract(epoch from now() - not_found_at)::float8 as "seconds!""#,
-                    id.0,
-                    token,
-                )
-                .fetch_optional(&mut **tx)
-                .await?;
-                Ok(since.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))))
-            })
-        })
-        .await
-    }
-
-    /// Notes that the person is in an interaction, keeping the time of the first such look; says how long ago that was.
-    /// `None` where the lease is no longer ours.
-    pub async fn busy(&self, fence: &Fence, id: OffboardingId) -> Result<Option<Duration>, StoreError> {
-        let token = fence.token;
-        in_transaction(&self.worker, move |tx| {
-            Box::pin(async move {
-                let since = sqlx::query_scalar!(
-                    // busy
-                    r#"update offboardings set busy_at = coalesce(busy_at, now())
-                       where id = $1 and lease_token = $2
-                       returning extract(epoch from now() - busy_at)::float8 as "seconds!""#,
-                    id.0,
-                    token,
-                )
-                .fetch_optional(&mut **tx)
-                .await?;
-                Ok(since.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))))
-            })
-        })
-        .await
-    }
-
-    /// Notes that the person is in no interaction: a later one is waited for from its own beginning.
-    pub async fn free(&self, fence: &Fence, id: OffboardingId) -> Result<(), StoreError> {
-        let token = fence.token;
-        in_transaction(&self.worker, move |tx| {
-            Box::pin(async move {
-                sqlx::query!(
-                    // free
-                    "update offboardings set busy_at = null
-                     where id = $1 and lease_token = $2 and busy_at is not null",
-                    id.0,
-                    token,
-                )
-                .execute(&mut **tx)
-                .await?;
-                Ok(())
-            })
-        })
-        .await
-    }
-
-    /// Sets the status of steps, and writes one entry where `note` is given.
+    /// Sets the status of steps and writes entries, in one transaction.
     pub async fn mark(
         &self,
         fence: &Fence,
         id: OffboardingId,
-        steps: Vec<(&'static str, Phase, &'static str)>,
-        note: Option<(Action, String)>,
+        steps: Vec<(&'static str, Phase, StepMark)>,
+        notes: Vec<Note>,
     ) -> Result<(), StoreError> {
         let fence = fence.clone();
         in_transaction(&self.worker, move |tx| {
-            let (fence, steps, note) = (fence.clone(), steps.clone(), note.clone());
+            let (fence, steps, notes) = (fence.clone(), steps.clone(), notes.clone());
             Box::pin(async move {
                 still_ours(tx, &fence, id).await?;
-                for (name, phase, status) in steps {
-                    mark_step(tx, id, name, phase, status).await?;
+                for (name, phase, mark) in steps {
+                    mark_step(tx, id, name, phase, mark).await?;
                 }
-                if let Some((action, text)) = note {
-                    journal::append(tx, NewEntry::note(id, &fence.worker, action, Some(&text))).await?;
-                }
-                Ok(())
+                write(tx, &fence, id, &notes).await
             })
         })
         .await
     }
 }
 
+/// Writes entries that speak of no call.
+pub(super) async fn write(
+    tx: Tx<'_>,
+    fence: &Fence,
+    id: OffboardingId,
+    notes: &[Note],
+) -> Result<(), StoreError> {
+    for note in notes {
+        let entry = NewEntry {
+            step: note.step,
+            target: note.target.as_deref(),
+            ..NewEntry::note(id, &fence.worker, note.action, note.text.as_deref())
+        };
+        journal::append(tx, entry).await?;
+    }
+    Ok(())
+}
+
 /// Fails where the lease is somebody else's: what this worker saw is no evidence any more.
-async fn still_ours(tx: Tx<'_>, fence: &Fence, id: OffboardingId) -> Result<(), StoreError> {
+pub(super) async fn still_ours(tx: Tx<'_>, fence: &Fence, id: OffboardingId) -> Result<(), StoreError> {
     let ours = sqlx::query!(
         // still_ours
         "select id from offboardings where id = $1 and lease_token = $2 for share",
@@ -388,65 +347,44 @@ async fn finish(
         ..NewEntry::note(id, &fence.worker, Action::CallFinished, None)
     };
     journal::append(tx, entry).await?;
-    let removals = match call.proves {
-        Proves::Nothing => return Ok(()),
-        // What is said to be gone and is shown again for ever is to end as well.
-        Proves::Removed | Proves::AlreadyGone => 1,
-    };
+    match (call.proves, intention.change) {
+        (Proves::Nothing, Change::Remove | Change::PutBack) => Ok(()),
+        (proves @ (Proves::WereThere | Proves::Changed), Change::Remove) => {
+            removed(tx, intention, proves == Proves::WereThere).await
+        }
+        (Proves::WereThere | Proves::Changed, Change::PutBack) => put_back(tx, intention).await,
+    }
+}
+
+/// What a second removal finds there has been assigned again meanwhile.
+async fn removed(tx: Tx<'_>, intention: &Intention, were_there: bool) -> Result<(), StoreError> {
     sqlx::query!(
-        // finish
-        "update assignments set removed_at = now(), removals = removals + $4
+        // removed
+        "update assignments
+         set removed_at = now(), gone_at = null, returned = returned or (removals > 0 and $4), removals = removals + 1
          where offboarding_id = $1 and step = $2 and target = any($3)",
-        id.0,
+        intention.offboarding.0,
         intention.step,
         &intention.targets,
-        removals,
+        were_there,
     )
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
-async fn remember(
-    tx: Tx<'_>,
-    fence: &Fence,
-    id: OffboardingId,
-    seen: &[Assignment],
-) -> Result<HashMap<(String, String), Seen>, StoreError> {
-    still_ours(tx, fence, id).await?;
-    let mut added: u64 = 0;
-    for assignment in seen {
-        let inserted = sqlx::query!(
-            // remember
-            "insert into assignments (offboarding_id, step, target, detail) values ($1, $2, $3, $4)
-             on conflict do nothing",
-            id.0,
-            assignment.step,
-            assignment.target,
-            assignment.detail,
-        )
-        .execute(&mut **tx)
-        .await?;
-        added += inserted.rows_affected();
-    }
-    if added > 0 {
-        let text = format!("{added} assignments");
-        journal::append(tx, NewEntry::note(id, &fence.worker, Action::SnapshotStored, Some(&text))).await?;
-    }
-    let rows = sqlx::query!(
-        r#"select step, target, removed_at, removals, now() as "now!" from assignments where offboarding_id = $1"#,
-        id.0
+async fn put_back(tx: Tx<'_>, intention: &Intention) -> Result<(), StoreError> {
+    sqlx::query!(
+        // put_back
+        "update assignments set restored_at = now(), restores = restores + 1
+         where offboarding_id = $1 and step = $2 and target = any($3)",
+        intention.offboarding.0,
+        intention.step,
+        &intention.targets,
     )
-    .fetch_all(&mut **tx)
+    .execute(&mut **tx)
     .await?;
-    let known = rows.into_iter().map(|row| {
-        let seen = Seen {
-            removed: row.removed_at.map(|at| (at, row.now)),
-            removals: u32::try_from(row.removals).unwrap_or_default(),
-        };
-        ((row.step, row.target), seen)
-    });
-    Ok(known.collect())
+    Ok(())
 }
 
 async fn mark_step(
@@ -454,8 +392,13 @@ async fn mark_step(
     id: OffboardingId,
     name: &str,
     phase: Phase,
-    status: &str,
+    mark: StepMark,
 ) -> Result<(), StoreError> {
+    let status = match mark {
+        StepMark::Done | StepMark::PutBack => "done",
+        StepMark::Failed => "failed",
+        StepMark::Skipped => "skipped",
+    };
     sqlx::query!(
         // mark_step
         "insert into steps (offboarding_id, name, phase, status) values ($1, $2, $3, $4)
@@ -468,15 +411,29 @@ async fn mark_step(
     )
     .execute(&mut **tx)
     .await?;
-    if status == "done" {
+    match mark {
+        StepMark::Failed | StepMark::Skipped => {}
         // What a read no longer shows was taken away, also by a call whose answer was lost.
-        sqlx::query!(
-            "update assignments set removed_at = now() where offboarding_id = $1 and step = $2 and removed_at is null",
-            id.0,
-            name,
-        )
-        .execute(&mut **tx)
-        .await?;
+        StepMark::Done => {
+            sqlx::query!(
+                "update assignments set removed_at = now()
+                 where offboarding_id = $1 and step = $2 and removed_at is null",
+                id.0,
+                name,
+            )
+            .execute(&mut **tx)
+            .await?;
+        }
+        StepMark::PutBack => {
+            sqlx::query!(
+                "update assignments set restored_at = coalesce(restored_at, now())
+                 where offboarding_id = $1 and step = $2 and removed_at is not null and lost is null",
+                id.0,
+                name,
+            )
+            .execute(&mut **tx)
+            .await?;
+        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Store, StoreError, Tx, in_transaction, word};
 use crate::offboarding::event::email_key;
-use crate::offboarding::{JournalEntry, OffboardingId, Outcome, Reason, Status};
+use crate::offboarding::{Goal, JournalEntry, OffboardingId, Outcome, Reason, Status};
 
 /// The most offboardings that one page holds.
 pub const PAGE_MAX: u32 = 200;
@@ -24,8 +24,8 @@ pub struct View {
     pub reason: Option<Reason>,
     /// The phase that it is in, or was in last.
     pub phase: Option<String>,
-    /// `offboarded` or `restored`.
-    pub goal: String,
+    /// What is worked towards.
+    pub goal: Goal,
     /// Who.
     pub person: PersonView,
     /// The source that opened it.
@@ -74,7 +74,7 @@ pub struct StepView {
     pub phase: String,
     /// `pending`, `done`, `failed` or `skipped`.
     pub status: String,
-    /// How many assignments were taken away.
+    /// How many assignments were taken away and not put back.
     pub removed: i64,
 }
 
@@ -176,7 +176,7 @@ impl Row {
             outcome: self.outcome.map(|o| word(&o, "offboardings.outcome")).transpose()?,
             reason: self.reason.map(|r| word(&r, "offboardings.reason")).transpose()?,
             phase: self.phase,
-            goal: self.goal,
+            goal: word(&self.goal, "offboardings.goal")?,
             person: PersonView {
                 email: self.email,
                 external_id: self.external_id,
@@ -245,7 +245,7 @@ async fn show(tx: Tx<'_>, id: OffboardingId) -> Result<Option<View>, StoreError>
             r#"select coalesce(s.name, a.step) as "name!", split_part(coalesce(s.name, a.step), '.', 1) as "phase!",
                    coalesce(s.status, 'pending') as "status!", coalesce(a.removed, 0) as "removed!"
                from (select name, status from steps where offboarding_id = $1) s
-               full join (select step, count(*) filter (where removed_at is not null) as removed
+               full join (select step, count(*) filter (where removed_at is not null and restored_at is null) as removed
                           from assignments where offboarding_id = $1 group by step) a on a.step = s.name"#,
             id.0,
         )

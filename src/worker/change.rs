@@ -3,13 +3,14 @@
 
 use std::time::Instant;
 
-use super::runner::{Person, Runner};
+use super::person::Person;
+use super::runner::Runner;
 use super::verdict::{Progress, Stop, after_error, wait};
 use crate::genesys::{CallFailed, CallOutcome, Done, Effect, Error, Genesys, OneCall};
 use crate::offboarding::Reason;
-use crate::plan::{Batch, Step};
+use crate::plan::{Batch, Echo, Look, Step};
 use crate::store::leases::Release;
-use crate::store::progress::{CallResult, Intention, Permission, Proves};
+use crate::store::progress::{CallResult, Change, Intention, Permission, Proves};
 
 /// How often a call whose token was refused is begun again: once, with a new token and an intention of its own.
 const TOKEN_TRIES: u32 = 2;
@@ -90,14 +91,16 @@ impl Runner {
             let (intentions, batch) = self.begin(step, batch, people, &call).await?;
             let lease_end = begun + self.fence.lease / 2;
             let call = call.sent_before(send.not_after.map_or(lease_end, |at| at.min(lease_end)));
-            let answer = step.remove(call, &batch).await;
+            let look = Look::new(send.genesys, self.settings.plan.choices());
+            let answer = step.remove(&look, call, &batch).await;
+            let echo = step.echo(&batch);
             for intention in &intentions {
-                let written = self.store.finish(&self.fence, intention, result_of(&answer)).await;
+                let written = self.store.finish(&self.fence, intention, removal(&answer, echo)).await;
                 written.map_err(|error| Refusal::Stop(error.into()))?;
             }
             match answer {
                 Ok(done) => {
-                    if done.effect == Effect::Removed {
+                    if done.effect != Effect::AlreadyGone {
                         people
                             .iter_mut()
                             .filter(|p| batch.is_about(p))
@@ -130,6 +133,7 @@ impl Runner {
                 user,
                 step: step.name(),
                 phase: step.phase(),
+                change: Change::Remove,
                 request_id: call.request_id().0,
             };
             let released = person.lease.approved.contains(&Reason::Brake);
@@ -176,18 +180,6 @@ impl Refusal {
     }
 }
 
-impl Person {
-    fn block(&mut self, batch: &Batch, release: impl FnOnce(Option<String>) -> Release) {
-        let user = self.user_id();
-        let mine = batch.assignments().iter().filter(|assignment| assignment.user == user);
-        self.refused.extend(mine.map(|assignment| (assignment.step, assignment.target.clone())));
-        if self.blocked.is_none() {
-            let what = self.refused.last().map(|(step, target)| format!("{step} {target}"));
-            self.blocked = Some(release(what));
-        }
-    }
-}
-
 impl Batch {
     pub(super) fn is_about(&self, person: &Person) -> bool {
         let user = person.user_id();
@@ -195,30 +187,43 @@ impl Batch {
     }
 }
 
-fn token_refused(failed: &CallFailed) -> bool {
+pub(super) fn token_refused(failed: &CallFailed) -> bool {
     matches!(failed.error(), Error::Unauthorized { .. })
 }
 
-fn result_of(answer: &Result<Done, CallFailed>) -> CallResult {
-    let (result, proves, correlation_id) = match answer {
-        Ok(Done { effect: Effect::Removed, correlation_id }) => {
-            ("removed".to_owned(), Proves::Removed, correlation_id.clone())
-        }
-        Ok(Done { effect: Effect::AlreadyGone, correlation_id }) => {
-            ("already_gone".to_owned(), Proves::AlreadyGone, correlation_id.clone())
-        }
-        Ok(Done { effect: Effect::Applied, correlation_id }) => {
-            ("applied".to_owned(), Proves::Nothing, correlation_id.clone())
-        }
-        Err(failed) => {
-            let what = match failed.outcome() {
-                CallOutcome::NotSent => "not_sent",
-                CallOutcome::Refused => "refused",
-                CallOutcome::Unknown => "unknown",
-            };
-            let error = failed.error();
-            (format!("{what}: {}", error.code()), Proves::Nothing, error.correlation_id().map(str::to_owned))
-        }
+fn removal(answer: &Result<Done, CallFailed>, echo: Echo) -> CallResult {
+    match answer {
+        Ok(Done { effect: Effect::Removed, correlation_id }) => CallResult {
+            result: "removed".to_owned(),
+            proves: if echo == Echo::TellsGone { Proves::WereThere } else { Proves::Changed },
+            correlation_id: correlation_id.clone(),
+        },
+        // Forwarding, for example, is switched off by setting it.
+        Ok(Done { effect: Effect::Applied, correlation_id }) => CallResult {
+            result: "removed".to_owned(),
+            proves: Proves::Changed,
+            correlation_id: correlation_id.clone(),
+        },
+        Ok(Done { effect: Effect::AlreadyGone, correlation_id }) => CallResult {
+            result: "already_gone".to_owned(),
+            // What is said to be gone and is shown again for ever is to end as well.
+            proves: Proves::Changed,
+            correlation_id: correlation_id.clone(),
+        },
+        Err(failed) => failure(failed),
+    }
+}
+
+pub(super) fn failure(failed: &CallFailed) -> CallResult {
+    let what = match failed.outcome() {
+        CallOutcome::NotSent => "not_sent",
+        CallOutcome::Refused => "refused",
+        CallOutcome::Unknown => "unknown",
     };
-    CallResult { result, correlation_id, proves }
+    let error = failed.error();
+    CallResult {
+        result: format!("{what}: {}", error.code()),
+        proves: Proves::Nothing,
+        correlation_id: error.correlation_id().map(str::to_owned),
+    }
 }

@@ -4,13 +4,16 @@
 use std::time::{Duration, Instant};
 
 use super::change::{Refusal, Sending};
-use super::runner::{Left, Person, Runner};
+use super::judge::Left;
+use super::person::Person;
+use super::runner::{Runner, verified_empty};
 use super::verdict::{Progress, Stop, another_attempt, wait};
-use crate::genesys::{CALLS_PER_COMPLETE_READ, Error, Genesys};
+use crate::genesys::Error;
 use crate::offboarding::choices::Order;
-use crate::offboarding::{Action, Outcome, Phase, Reason};
-use crate::plan::{self, Batch, Proof, Step};
+use crate::offboarding::{Outcome, Phase};
+use crate::plan::{Batch, Look, Proof, Step};
 use crate::store::leases::Release;
+use crate::store::progress::StepMark;
 
 /// How old the last complete empty read may be when the account is deactivated. Genesys must see 5 s at the most; the
 /// rest is for the way.
@@ -23,8 +26,8 @@ const ROUNDS_MAX: usize = 8;
 /// How often somebody may assign something new while the account is being closed.
 const LATE_ARRIVALS_MAX: u32 = 3;
 
-/// The calls of a closing besides the complete reads: the fresh read of the user, the change of state, the tokens.
-const CALLS_OF_CLOSING: u32 = 4;
+/// The calls of a closing besides the complete read: the change of state, the tokens, and one of either again.
+const CALLS_OF_CLOSING: u32 = 3;
 
 /// The people of one: most steps of a closing concern a single person.
 fn alone(person: &mut Person) -> &mut [Person] {
@@ -40,19 +43,25 @@ impl Runner {
         }
     }
 
-    /// Account and tokens at once, after the snapshot and before the strip.
+    /// For those whose access goes first: account and tokens at once, after the snapshot and before the strip.
     pub(super) async fn cut_access(&self, people: &mut [Person]) {
-        for person in people.iter_mut().filter(|person| person.is_live()) {
-            let cut = async {
-                self.complete_read(person, &self.genesys).await?;
-                match self.deactivate(person, &self.genesys, None).await? {
-                    Deactivated::Yes => Ok(()),
-                    Deactivated::NotYet => Err(self.changed_meanwhile(person)),
-                }
-            };
-            if let Err(stop) = cut.await {
+        let first = |person: &&mut Person| person.is_live() && person.order == Order::AccessFirst;
+        for person in people.iter_mut().filter(first) {
+            if let Err(stop) = self.cut_access_of(person).await {
                 person.end(stop);
             }
+        }
+    }
+
+    async fn cut_access_of(&self, person: &mut Person) -> Result<(), Stop> {
+        let look = self.look_at(&self.genesys, &[&*person]);
+        if let Some(user) = person.just_read.take() {
+            look.take_over(user);
+        }
+        self.complete_read(person, &look).await?;
+        match self.deactivate(person, &look, None).await? {
+            Deactivated::Yes => Ok(()),
+            Deactivated::NotYet => Err(self.changed_meanwhile(person)),
         }
     }
 
@@ -63,29 +72,22 @@ impl Runner {
         for _ in 0..ROUNDS_MAX {
             let reads = self.settings.verify_reads.saturating_sub(empty_reads).max(1);
             empty_reads = 0;
-            // All but the last read may take their time.
-            if reads > 1 && self.prove_empty(person, &self.genesys, reads - 1, &mut late).await?.is_none() {
-                continue;
-            }
-            let calls = CALLS_PER_COMPLETE_READ + CALLS_OF_CLOSING;
-            let prepaid = self.genesys.prepaid(calls).await.map_err(|e| self.stop_for(person, &e))?;
-            let Some(read_at) = self.prove_empty(person, &prepaid, 1, &mut late).await? else {
-                continue;
-            };
-            let not_after = match self.settings.order {
-                Order::StripFirst => Some(read_at + FRESH_FOR),
-                Order::AccessFirst => None,
-            };
-            match self.deactivate(person, &prepaid, not_after).await? {
+            match self.prove_and_deactivate(person, reads, &mut late).await? {
                 Deactivated::Yes => {}
                 Deactivated::NotYet => continue,
             }
-            if self.prove_empty(person, &self.genesys, 1, &mut late).await?.is_none() {
+            let look = self.look_at(&self.genesys, &[&*person]);
+            if !self.finds_nothing(person, &look, "after the deactivation", &mut late).await? {
                 continue;
             }
-            self.confirm_inactive(person).await?;
-            let inactive_before = person.lease.found_inactive == Some(true);
-            return Ok(if inactive_before { Outcome::AlreadyInactive } else { Outcome::Offboarded });
+            self.confirm_inactive(person, &look).await?;
+            if person.order == Order::StripFirst {
+                // A token may have been given out between the first revocation and the state's arrival everywhere.
+                self.revoke_once_more(person, &look).await?;
+            }
+            let left = person.left_in_place();
+            self.store.mark(&self.fence, person.lease.id, Vec::new(), left).await?;
+            return Ok(if person.was_inactive() { Outcome::AlreadyInactive } else { Outcome::Offboarded });
         }
         Err(self.changed_meanwhile(person))
     }
@@ -97,49 +99,82 @@ impl Runner {
         another_attempt(why, Duration::ZERO, &self.settings, attempt, Progress::None).into()
     }
 
-    /// Complete reads in a row that find nothing: the start of the last one. `None` where something was found; it has
-    /// been removed then.
-    async fn prove_empty(
+    /// Complete reads in a row that find nothing, and the deactivation right after the last of them.
+    async fn prove_and_deactivate(
         &self,
         person: &mut Person,
-        genesys: &Genesys,
         reads: u32,
         late: &mut u32,
-    ) -> Result<Option<Instant>, Stop> {
-        let mut started = Instant::now();
-        for read in 1..=reads {
-            self.still_working()?;
-            started = Instant::now();
-            if let Left::Removable(found) = self.complete_read(person, genesys).await? {
-                *late += 1;
-                if *late > LATE_ARRIVALS_MAX {
-                    let what = found.first().map(|a| format!("{} {}", a.step, a.target));
-                    return Err(Release::Held(Reason::KeepsReturning, what).into());
-                }
-                self.remove_all(found, alone(person)).await;
-                return if person.is_live() { Ok(None) } else { Err(person.take_stop()) };
+    ) -> Result<Deactivated, Stop> {
+        // All but the last read may take their time.
+        for read in 1..reads {
+            let look = self.look_at(&self.genesys, &[&*person]);
+            if !self.finds_nothing(person, &look, &format!("{read} of {reads}"), late).await? {
+                return Ok(Deactivated::NotYet);
             }
-            person.holds_nothing_inherited()?;
-            let note =
-                Some((Action::VerifiedEmpty, format!("complete read {read} of {reads} found nothing")));
-            self.store.mark(&self.fence, person.lease.id, Vec::new(), note).await?;
         }
-        Ok(Some(started))
+        let calls = self.settings.plan.calls_per_complete_read() + person.more_reads + CALLS_OF_CLOSING;
+        let prepaid = self.genesys.prepaid(calls).await.map_err(|e| self.stop_for(person, &e))?;
+        let read_at = Instant::now();
+        let look = self.look_at(&prepaid, &[&*person]);
+        if !self.finds_nothing(person, &look, &format!("{reads} of {reads}"), late).await? {
+            return Ok(Deactivated::NotYet);
+        }
+        let not_after = match person.order {
+            Order::StripFirst => Some(read_at + FRESH_FOR),
+            Order::AccessFirst => None,
+        };
+        self.deactivate(person, &look, not_after).await
+    }
+
+    /// One complete read. Where it finds something, that has been removed then.
+    async fn finds_nothing(
+        &self,
+        person: &mut Person,
+        look: &Look<'_>,
+        which: &str,
+        late: &mut u32,
+    ) -> Result<bool, Stop> {
+        self.still_working()?;
+        let found = match self.complete_read(person, look).await? {
+            Left::Nothing => Vec::new(),
+            Left::Removable(found) => person.not_refused(found),
+        };
+        if !person.is_live() {
+            return Err(person.take_stop());
+        }
+        if let Some(first) = found.first() {
+            *late += 1;
+            if *late > LATE_ARRIVALS_MAX {
+                return Err(self.keeps_returning(person, first).await);
+            }
+            self.remove_all(found, alone(person)).await;
+            return if person.is_live() { Ok(false) } else { Err(person.take_stop()) };
+        }
+        person.holds_nothing_inherited(self.settings.plan.choices().inherited_access)?;
+        let note = verified_empty(format!("complete read {which} found nothing"));
+        self.store.mark(&self.fence, person.lease.id, Vec::new(), vec![note]).await?;
+        Ok(true)
     }
 
     /// Reads every kind of assignment to its last page.
-    async fn complete_read(&self, person: &mut Person, genesys: &Genesys) -> Result<Left, Stop> {
+    async fn complete_read(&self, person: &mut Person, look: &Look<'_>) -> Result<Left, Stop> {
         let user = person.user.clone().into_iter().collect::<Vec<_>>();
         let (mut seen, mut inherited) = (Vec::new(), Vec::new());
-        for step in plan::steps(Phase::Strip) {
-            for observed in step.observe(genesys, &user).await {
+        for user in &user {
+            // First, so that whatever changes the user during this read makes the version that it gives stale.
+            look.user(user).await.map_err(|e| self.stop_for(person, &e))?;
+        }
+        for step in self.settings.plan.steps(Phase::Strip) {
+            for observed in step.observe(look, &user).await {
                 let observed = observed.map_err(|e| self.stop_for(person, &e))?;
                 seen.extend(observed.assignments);
                 inherited.extend(observed.inherited);
             }
         }
         person.inherited = inherited;
-        self.judge(person.lease.id, seen).await
+        person.more_reads = look.more_reads();
+        self.judge(person, look, self.strip_steps(), seen).await
     }
 
     /// Carries out the steps of the second phase. `NotYet` where the account changed since it was read: everything is
@@ -147,35 +182,60 @@ impl Runner {
     async fn deactivate(
         &self,
         person: &mut Person,
-        genesys: &Genesys,
+        look: &Look<'_>,
+        not_after: Option<Instant>,
+    ) -> Result<Deactivated, Stop> {
+        for step in self.settings.plan.steps(Phase::Deactivate) {
+            // Only what is proved by reading depends on how fresh the read is.
+            let not_after = if step.proof() == Proof::ReadBack { not_after } else { None };
+            match self.carry_out(person, look, step, not_after).await? {
+                Deactivated::Yes => {}
+                Deactivated::NotYet => return Ok(Deactivated::NotYet),
+            }
+            let done = vec![(step.name(), step.phase(), StepMark::Done)];
+            self.store.mark(&self.fence, person.lease.id, done, Vec::new()).await?;
+        }
+        Ok(Deactivated::Yes)
+    }
+
+    async fn revoke_once_more(&self, person: &mut Person, look: &Look<'_>) -> Result<(), Stop> {
+        for step in self.settings.plan.steps(Phase::Deactivate).filter(|step| step.proof() == Proof::Journal) {
+            if let Deactivated::NotYet = self.carry_out(person, look, step, None).await? {
+                return Err(self.changed_meanwhile(person));
+            }
+        }
+        Ok(())
+    }
+
+    async fn carry_out(
+        &self,
+        person: &mut Person,
+        look: &Look<'_>,
+        step: &'static dyn Step,
         not_after: Option<Instant>,
     ) -> Result<Deactivated, Stop> {
         let user = person.user.clone().into_iter().collect::<Vec<_>>();
-        for step in plan::steps(Phase::Deactivate) {
-            for observed in step.observe(genesys, &user).await {
-                let found = observed.map_err(|e| self.stop_for(person, &e))?.assignments;
-                let due = match step.proof() {
-                    Proof::ReadBack => self.judge(person.lease.id, found).await?,
-                    Proof::Journal => {
-                        self.store.remember(&self.fence, person.lease.id, found.clone()).await?;
-                        Left::Removable(found)
+        for observed in step.observe(look, &user).await {
+            let found = observed.map_err(|e| self.stop_for(person, &e))?.assignments;
+            let due = match step.proof() {
+                Proof::ReadBack => self.judge(person, look, vec![step.name()], found).await?,
+                Proof::Journal => {
+                    let (id, steps) = (person.lease.id, vec![step.name()]);
+                    person.known = Some(self.store.remember(&self.fence, id, steps, found.clone()).await?);
+                    Left::Removable(found)
+                }
+            };
+            let Left::Removable(due) = due else { continue };
+            for batch in step.batches(due) {
+                let sending = Sending { genesys: look.genesys(), not_after };
+                match self.change(step, &batch, alone(person), sending).await {
+                    Ok(()) => {}
+                    Err(Refusal::Call(Error::VersionConflict { .. } | Error::Lapsed(_))) => {
+                        return Ok(Deactivated::NotYet);
                     }
-                };
-                let Left::Removable(due) = due else { continue };
-                for batch in step.batches(due) {
-                    // Only what is proved by reading depends on how fresh the read is.
-                    let not_after = if step.proof() == Proof::ReadBack { not_after } else { None };
-                    match self.change(step, &batch, alone(person), Sending { genesys, not_after }).await {
-                        Ok(()) => {}
-                        Err(Refusal::Call(Error::VersionConflict { .. } | Error::Lapsed(_))) => {
-                            return Ok(Deactivated::NotYet);
-                        }
-                        Err(refused) => return Err(self.ended(person, step, &batch, refused).await),
-                    }
+                    Err(refused) => return Err(self.ended(person, step, &batch, refused).await),
                 }
             }
-            let done = vec![(step.name(), step.phase(), "done")];
-            self.store.mark(&self.fence, person.lease.id, done, None).await?;
         }
         Ok(Deactivated::Yes)
     }
@@ -184,18 +244,18 @@ impl Runner {
         self.end_all(batch, alone(person), refused);
         let stop = person.take_stop();
         if let Stop::Release(Release::Failed(..)) = &stop {
-            let failed = vec![(step.name(), step.phase(), "failed")];
-            if let Err(error) = self.store.mark(&self.fence, person.lease.id, failed, None).await {
+            let failed = vec![(step.name(), step.phase(), StepMark::Failed)];
+            if let Err(error) = self.store.mark(&self.fence, person.lease.id, failed, Vec::new()).await {
                 return error.into();
             }
         }
         stop
     }
 
-    async fn confirm_inactive(&self, person: &Person) -> Result<(), Stop> {
-        for step in plan::steps(Phase::Deactivate).filter(|step| step.proof() == Proof::ReadBack) {
-            let user = person.user.clone().into_iter().collect::<Vec<_>>();
-            for observed in step.observe(&self.genesys, &user).await {
+    async fn confirm_inactive(&self, person: &Person, look: &Look<'_>) -> Result<(), Stop> {
+        let user = person.user.clone().into_iter().collect::<Vec<_>>();
+        for step in self.settings.plan.steps(Phase::Deactivate).filter(|s| s.proof() == Proof::ReadBack) {
+            for observed in step.observe(look, &user).await {
                 if !observed.map_err(|e| self.stop_for(person, &e))?.assignments.is_empty() {
                     return Err(wait(Duration::from_secs(2), "the account does not show as inactive yet"));
                 }

@@ -4,10 +4,15 @@
 mod change;
 mod close;
 mod heartbeat;
+mod judge;
+mod person;
+mod report;
 mod resolve;
+mod restore;
 mod runner;
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +25,7 @@ use crate::genesys::Genesys;
 use crate::offboarding::Actor;
 use crate::offboarding::choices::{Order, PersonNotFound, Protected};
 use crate::offboarding::policy::BusyPolicy;
+use crate::plan::Plan;
 use crate::store::leases::Fence;
 use crate::store::progress::BrakeLimits;
 use crate::store::{Store, StoreError};
@@ -49,6 +55,10 @@ pub struct Settings {
     pub verify_reads: u32,
     /// What goes first.
     pub order: Order,
+    /// What goes first for single termination types.
+    pub order_by_type: BTreeMap<String, Order>,
+    /// What is carried out.
+    pub plan: Plan,
     /// What is done about somebody in an interaction.
     pub busy: BusyPolicy,
     /// Termination types that never wait for an interaction.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::runner::{Person, Runner};
+use super::person::Person;
+use super::runner::Runner;
 use super::verdict::{Stop, wait};
 use crate::genesys::{Error, User, UserState};
 use crate::offboarding::choices::{PersonNotFound, Protected, WhenBusy};
@@ -37,7 +38,14 @@ impl Runner {
             Claim::Others => return Err(wait(TWIN_RECHECK, "another offboarding of the same user is open")),
         }
         person.user = Some(user.id.clone());
-        if untouched && !inactive { self.check_work(person, &user).await } else { Ok(()) }
+        if untouched && !inactive {
+            self.check_work(person, &user).await?;
+        }
+        if untouched {
+            self.report(person, &user.id).await?;
+        }
+        person.just_read = Some(user);
+        Ok(())
     }
 
     async fn read_again(&self, person: &Person, id: &str) -> Result<User, Stop> {

@@ -1,108 +1,23 @@
 //! One cohort's way through the plan: look, store what is seen, remove, look again, until nothing is left.
 
-use std::collections::HashMap;
-use std::time::Duration;
-
-use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use super::heartbeat::Heartbeat;
-use super::verdict::{Progress, Stop, after_error, another_attempt, wait};
+use super::judge::{LAG_RECHECK, Left};
+use super::person::Person;
+use super::verdict::{Stop, after_error, another_attempt};
 use super::{Engine, Settings};
 use crate::genesys::{Error, Genesys, UserId};
 use crate::offboarding::choices::Order;
-use crate::offboarding::{
-    Action, Assignment, Inherited, Observation, OffboardingId, Phase, Reason, StepName,
-};
-use crate::plan::{self, PLAN};
+use crate::offboarding::{Action, Assignment, Goal, Observation, OffboardingId, Phase, StepName};
+use crate::plan::Look;
 use crate::store::Store;
 use crate::store::leases::{AttemptCount, Fence, Lease, Release};
-use crate::store::progress::Seen;
+use crate::store::progress::{Note, StepMark};
 
 /// Passes of one attempt that find something to remove: the first finds everything, the rest what came in between. With
 /// more, somebody assigns faster than we remove, and a person has to find out who.
 const PASSES_MAX: usize = 4;
-
-/// How long a read may still show what was removed: Genesys Cloud's queue members take about ten seconds. Until then a
-/// removed assignment that is still shown is neither removed again nor taken for gone.
-pub(super) const LAG_WINDOW: TimeDelta = TimeDelta::seconds(15);
-
-/// When a lagging read is repeated.
-const LAG_RECHECK: Duration = Duration::from_secs(3);
-
-/// How often the same assignment is taken away again before a person has to find out who keeps assigning it.
-const RETURNS_MAX: u32 = 3;
-
-/// One person of a cohort and how far they are.
-pub(super) struct Person {
-    pub(super) lease: Lease,
-    pub(super) user: Option<UserId>,
-    pub(super) progress: Progress,
-    /// A whole pass found nothing.
-    pub(super) clean: bool,
-    pub(super) inherited: Vec<Inherited>,
-    /// What Genesys Cloud refused for good in this attempt; the rest is stripped all the same.
-    pub(super) refused: Vec<(StepName, String)>,
-    /// How the attempt ends because of the first such refusal.
-    pub(super) blocked: Option<Release>,
-    stop: Option<Stop>,
-}
-
-impl Person {
-    fn new(lease: Lease) -> Self {
-        Self {
-            lease,
-            user: None,
-            progress: Progress::None,
-            clean: false,
-            inherited: Vec::new(),
-            refused: Vec::new(),
-            blocked: None,
-            stop: None,
-        }
-    }
-
-    pub(super) fn is_live(&self) -> bool {
-        self.stop.is_none()
-    }
-
-    /// Fails where something comes through a group, unless an approver has accepted that it stays.
-    pub(super) fn holds_nothing_inherited(&self) -> Result<(), Stop> {
-        if self.inherited.is_empty() || self.lease.approved.contains(&Reason::InheritedAccess) {
-            return Ok(());
-        }
-        let names: Vec<_> =
-            self.inherited.iter().map(|i| format!("{} through {}", i.target, i.via)).collect();
-        Err(Release::Held(Reason::InheritedAccess, Some(names.join(", "))).into())
-    }
-
-    /// What may still be tried; ends the person where everything that is left was refused for good.
-    fn not_refused(&mut self, found: Vec<Assignment>) -> Vec<Assignment> {
-        let refused =
-            |a: &Assignment| self.refused.iter().any(|(step, target)| *step == a.step && *target == a.target);
-        let open: Vec<_> = found.into_iter().filter(|assignment| !refused(assignment)).collect();
-        if open.is_empty()
-            && let Some(release) = self.blocked.take()
-        {
-            self.end(release.into());
-        }
-        open
-    }
-
-    pub(super) fn end(&mut self, stop: Stop) {
-        self.stop.get_or_insert(stop);
-    }
-
-    /// Why the work on the person ended.
-    pub(super) fn take_stop(&mut self) -> Stop {
-        self.stop.take().unwrap_or(Stop::LeaseLost)
-    }
-
-    /// The Genesys user's id, or nothing before the person is resolved.
-    pub(super) fn user_id(&self) -> String {
-        self.user.as_ref().map(UserId::to_string).unwrap_or_default()
-    }
-}
 
 /// Works on the leases of one fence.
 pub(super) struct Runner {
@@ -124,45 +39,72 @@ impl Engine {
             stop,
         };
         let _heartbeat = Heartbeat::start(self.store.clone(), runner.fence.clone());
-        let mut people: Vec<Person> = leases.into_iter().map(Person::new).collect();
+        let people = leases.into_iter().map(|lease| {
+            let order = self.settings.order_for(lease.termination_type.as_deref());
+            Person::new(lease, order)
+        });
+        let (restored, leaving): (Vec<_>, Vec<_>) =
+            people.partition(|person: &Person| person.lease.goal == Goal::Restored);
+        for mut person in restored {
+            let stop = runner.restore(&mut person).await;
+            person.end(stop);
+            runner.give_back(person).await;
+        }
+        runner.offboard(leaving).await;
+    }
+}
+
+impl Runner {
+    async fn offboard(&self, mut people: Vec<Person>) {
         for person in &mut people {
-            let prepared = match runner.still_working() {
-                Ok(()) => runner.prepare(person).await,
+            let prepared = match self.still_working() {
+                Ok(()) => self.prepare(person).await,
                 Err(stop) => Err(stop),
             };
             if let Err(stop) = prepared {
                 person.end(stop);
             }
         }
-        if runner.settings.order == Order::AccessFirst {
-            runner.cut_access(&mut people).await;
-        }
-        runner.strip(&mut people).await;
+        self.cut_access(&mut people).await;
+        self.strip(&mut people).await;
         // Whoever has come to an end does not wait for the others.
         let (live, ended): (Vec<_>, Vec<_>) = people.into_iter().partition(Person::is_live);
         for person in ended {
-            runner.give_back(person).await;
+            self.give_back(person).await;
         }
         for mut person in live {
-            let stop = runner.close(&mut person).await;
+            let stop = self.close(&mut person).await;
             person.end(stop);
-            runner.give_back(person).await;
+            self.give_back(person).await;
         }
     }
-}
 
-impl Runner {
     pub(super) fn stop_for(&self, person: &Person, error: &Error) -> Stop {
         // Mostly the person was deleted meanwhile. The next attempt begins with finding out.
         if let Error::NotFound { .. } = error {
             let (attempt, progress) = (person.lease.attempt, person.progress);
-            return another_attempt(error.code(), Duration::ZERO, &self.settings, attempt, progress).into();
+            let at_least = std::time::Duration::ZERO;
+            return another_attempt(error.code(), at_least, &self.settings, attempt, progress).into();
         }
         after_error(error, &self.settings, person.lease.attempt, person.progress).into()
     }
 
     pub(super) fn still_working(&self) -> Result<(), Stop> {
-        if self.stop.is_cancelled() { Err(wait(Duration::ZERO, "the worker is stopping")) } else { Ok(()) }
+        if self.stop.is_cancelled() { Err(Stop::stopping()) } else { Ok(()) }
+    }
+
+    /// A look at these people, which has read nothing yet.
+    pub(super) fn look_at<'a>(&'a self, genesys: &'a Genesys, people: &[&Person]) -> Look<'a> {
+        let look = Look::new(genesys, self.settings.plan.choices());
+        people.iter().fold(look, |look, person| match &person.user {
+            Some(user) => look.leaving_as(user.clone(), person.lease.termination_type.as_deref()),
+            None => look,
+        })
+    }
+
+    /// The names of the steps of the first phase.
+    pub(super) fn strip_steps(&self) -> Vec<StepName> {
+        self.settings.plan.steps(Phase::Strip).map(|step| step.name()).collect()
     }
 
     /// Passes over the whole cohort until each person was found empty once.
@@ -173,7 +115,7 @@ impl Runner {
                 return;
             }
             if pass == PASSES_MAX {
-                return hold_for_returning(&todo, people);
+                return self.hold_for_returning(&todo, people).await;
             }
             self.remove_all(todo, people).await;
         }
@@ -184,13 +126,46 @@ impl Runner {
         if self.stop.is_cancelled() {
             people.iter_mut().filter(|person| !person.clean).for_each(|person| person.end(Stop::stopping()));
         }
-        let mut todo = Vec::new();
         let mut cohort: Vec<&mut Person> = people.iter_mut().filter(|p| p.is_live() && !p.clean).collect();
         let users: Vec<UserId> = cohort.iter().filter_map(|person| person.user.clone()).collect();
+        let look = self.look_at(&self.genesys, &cohort.iter().map(|person| &**person).collect::<Vec<_>>());
+        for person in &mut cohort {
+            if let Some(user) = person.just_read.take() {
+                look.take_over(user);
+            }
+        }
+        let seen = self.observe_all(&look, &users).await;
+        let mut todo = Vec::new();
+        for (person, seen) in cohort.iter_mut().zip(seen) {
+            let judged = match seen {
+                Ok(seen) => {
+                    person.inherited = seen.inherited;
+                    self.judge(person, &look, self.strip_steps(), seen.assignments).await
+                }
+                Err(error) => Err(self.stop_for(person, &error)),
+            };
+            let open = match judged {
+                Ok(Left::Nothing) => Vec::new(),
+                Ok(Left::Removable(assignments)) => person.not_refused(assignments),
+                Err(stop) => {
+                    person.end(stop);
+                    continue;
+                }
+            };
+            if open.is_empty() && person.is_live() {
+                self.found_empty(person).await;
+            }
+            todo.extend(open);
+        }
+        todo
+    }
+
+    /// Every kind of assignment of everybody, or the first thing that could not be read.
+    async fn observe_all(&self, look: &Look<'_>, users: &[UserId]) -> Vec<Result<Observation, Error>> {
         let mut seen: Vec<Result<Observation, Error>> =
             users.iter().map(|_| Ok(Observation::default())).collect();
-        for step in plan::steps(Phase::Strip) {
-            for (observed, all) in step.observe(&self.genesys, &users).await.into_iter().zip(&mut seen) {
+        for step in self.settings.plan.steps(Phase::Strip) {
+            for (observed, all) in step.observe(look, users).await.into_iter().zip(&mut seen) {
                 match (observed, all) {
                     (Ok(observed), Ok(all)) => {
                         all.assignments.extend(observed.assignments);
@@ -201,52 +176,26 @@ impl Runner {
                 }
             }
         }
-        for (person, seen) in cohort.iter_mut().zip(seen) {
-            let judged = match seen {
-                Ok(seen) => {
-                    person.inherited = seen.inherited;
-                    self.judge(person.lease.id, seen.assignments).await
-                }
-                Err(error) => Err(self.stop_for(person, &error)),
-            };
-            match judged {
-                Ok(Left::Nothing) => self.found_empty(person).await,
-                Ok(Left::Removable(assignments)) => todo.extend(person.not_refused(assignments)),
-                Err(stop) => person.end(stop),
-            }
-        }
-        todo
-    }
-
-    /// Stores what is new and decides what of it is removed now.
-    pub(super) async fn judge(&self, id: OffboardingId, seen: Vec<Assignment>) -> Result<Left, Stop> {
-        if seen.is_empty() {
-            return Ok(Left::Nothing);
-        }
-        let known = self.store.remember(&self.fence, id, seen.clone()).await?;
-        let removable = removable(seen, &known)?;
-        if removable.is_empty() {
-            Err(wait(LAG_RECHECK, "a removal does not show yet"))
-        } else {
-            Ok(Left::Removable(removable))
-        }
+        seen
     }
 
     async fn found_empty(&self, person: &mut Person) {
         person.clean = true;
-        let steps = plan::steps(Phase::Strip).map(|step| (step.name(), step.phase(), "done")).collect();
-        let note = (Action::VerifiedEmpty, "a complete read found nothing".to_owned());
-        if let Err(error) = self.store.mark(&self.fence, person.lease.id, steps, Some(note)).await {
+        let steps = self.settings.plan.steps(Phase::Strip);
+        let steps = steps.map(|step| (step.name(), step.phase(), StepMark::Done)).collect();
+        let note = verified_empty("a complete read found nothing".to_owned());
+        if let Err(error) = self.store.mark(&self.fence, person.lease.id, steps, vec![note]).await {
             return person.end(error.into());
         }
-        if let Err(stop) = person.holds_nothing_inherited() {
+        let choice = self.settings.plan.choices().inherited_access;
+        if let Err(stop) = person.holds_nothing_inherited(choice) {
             person.end(stop);
         }
     }
 
     /// Removes what was found, step by step in the plan's order, whoever holds it.
     pub(super) async fn remove_all(&self, mut todo: Vec<Assignment>, people: &mut [Person]) {
-        for step in PLAN {
+        for step in self.settings.plan.all() {
             let (of_step, rest): (Vec<_>, Vec<_>) = todo.into_iter().partition(|a| a.step == step.name());
             todo = rest;
             for batch in step.batches(of_step) {
@@ -259,9 +208,18 @@ impl Runner {
         }
     }
 
+    async fn hold_for_returning(&self, todo: &[Assignment], people: &mut [Person]) {
+        for assignment in todo {
+            for person in people.iter_mut().filter(|p| p.is_live() && p.user_id() == assignment.user) {
+                let stop = self.keeps_returning(person, assignment).await;
+                person.end(stop);
+            }
+        }
+    }
+
     async fn give_back(&self, person: Person) {
         let id = person.lease.id;
-        let release = match person.stop {
+        let release = match person.into_stop() {
             Some(Stop::Release(release)) => release,
             Some(Stop::LeaseLost) => return tracing::info!(offboarding = %id, "the lease is no longer ours"),
             Some(Stop::StoreAway(error)) => {
@@ -282,45 +240,16 @@ impl Runner {
     }
 }
 
-/// What one look left to do.
-pub(super) enum Left {
-    /// The person holds nothing.
-    Nothing,
-    /// These are removed now.
-    Removable(Vec<Assignment>),
-}
-
-fn hold_for_returning(todo: &[Assignment], people: &mut [Person]) {
-    for assignment in todo {
-        let what = format!("{} {}", assignment.step, assignment.target);
-        let holder =
-            people.iter_mut().filter(|person| person.is_live() && person.user_id() == assignment.user);
-        holder
-            .for_each(|person| person.end(Release::Held(Reason::KeepsReturning, Some(what.clone())).into()));
+impl Settings {
+    /// What goes first for this kind of termination.
+    fn order_for(&self, termination_type: Option<&str>) -> Order {
+        termination_type.and_then(|kind| self.order_by_type.get(kind)).copied().unwrap_or(self.order)
     }
 }
 
-/// Leaves out what was removed a moment ago and is still shown; fails where something keeps coming back.
-fn removable(
-    seen: Vec<Assignment>,
-    known: &HashMap<(String, String), Seen>,
-) -> Result<Vec<Assignment>, Stop> {
-    let mut removable = Vec::new();
-    for assignment in seen {
-        let key = (assignment.step.to_owned(), assignment.target.clone());
-        let lagging = match known.get(&key) {
-            Some(Seen { removed: Some(_), removals }) if *removals > RETURNS_MAX => {
-                let what = format!("{} {}", assignment.step, assignment.target);
-                return Err(Release::Held(Reason::KeepsReturning, Some(what)).into());
-            }
-            Some(Seen { removed: Some((at, now)), .. }) => *now - *at < LAG_WINDOW,
-            Some(Seen { removed: None, .. }) | None => false,
-        };
-        if !lagging {
-            removable.push(assignment);
-        }
-    }
-    Ok(removable)
+/// A complete read found nothing that can be taken away.
+pub(super) fn verified_empty(text: String) -> Note {
+    Note { action: Action::VerifiedEmpty, step: None, target: None, text: Some(text) }
 }
 
 fn log(id: OffboardingId, release: &Release) {
@@ -333,40 +262,5 @@ fn log(id: OffboardingId, release: &Release) {
         }
         Release::Failed(reason, _) => tracing::error!(offboarding = %id, %reason, "the offboarding failed"),
         Release::Done(outcome) => tracing::info!(offboarding = %id, %outcome, "the offboarding is done"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use chrono::Utc;
-
-    fn queue(target: &str) -> Assignment {
-        Assignment {
-            user: "u".to_owned(),
-            step: "strip.queue_memberships",
-            target: target.to_owned(),
-            detail: serde_json::Value::Null,
-        }
-    }
-
-    fn removed(seconds_ago: i64, removals: u32) -> HashMap<(String, String), Seen> {
-        let now = Utc::now();
-        let seen = Seen { removed: Some((now - TimeDelta::seconds(seconds_ago), now)), removals };
-        HashMap::from([(("strip.queue_memberships".to_owned(), "q".to_owned()), seen)])
-    }
-
-    #[test]
-    fn a_removal_that_does_not_show_yet_is_not_repeated_and_not_taken_for_gone() {
-        let left = removable(vec![queue("q"), queue("other")], &removed(5, 1)).unwrap();
-        assert_eq!(left, [queue("other")]);
-        assert_eq!(removable(vec![queue("q")], &removed(16, 1)).unwrap(), [queue("q")]);
-    }
-
-    #[test]
-    fn what_keeps_returning_is_held() {
-        assert!(removable(vec![queue("q")], &removed(60, RETURNS_MAX)).is_ok());
-        let stop = removable(vec![queue("q")], &removed(60, RETURNS_MAX + 1));
-        assert!(matches!(stop, Err(Stop::Release(Release::Held(Reason::KeepsReturning, Some(_))))));
     }
 }

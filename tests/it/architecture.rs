@@ -12,7 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("offboarding", &[]),
     ("genesys", &[]),
     ("telemetry", &[]),
-    ("config", &["offboarding"]),
+    ("config", &["offboarding", "plan"]),
     ("hris", &["offboarding"]),
     ("store", &["offboarding"]),
     ("pacing", &["genesys", "store"]),

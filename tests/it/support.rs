@@ -70,6 +70,8 @@ impl World {
             attempts_max: 12,
             verify_reads: 2,
             order: Order::StripFirst,
+            order_by_type: std::collections::BTreeMap::new(),
+            plan: leaver::plan::Plan::new(leaver::plan::Choices::default()),
             busy: BusyPolicy {
                 when_busy: WhenBusy::Wait,
                 recheck: Duration::from_secs(60),

@@ -1,0 +1,115 @@
+//! One look at a cohort: the reads that several steps share are made once. Expanding a user is given with best effort
+//! only; where an expansion is missing, the kind has a read of its own.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Choices;
+use crate::genesys::{Error, Genesys, Grant, User, UserGroup, UserId};
+
+/// The reads that a look shares between the steps: the user with everything that can be expanded, and the grants.
+pub(super) const SHARED_READS: u32 = 2;
+
+/// Reads for one pass over a cohort. Nothing in it is older than the look.
+pub struct Look<'a> {
+    genesys: &'a Genesys,
+    choices: &'a Choices,
+    kinds: HashMap<UserId, String>,
+    users: Mutex<HashMap<UserId, Arc<User>>>,
+    grants: Mutex<HashMap<UserId, Arc<Vec<Grant>>>>,
+    more_reads: AtomicU32,
+}
+
+impl<'a> Look<'a> {
+    /// A look that has read nothing yet.
+    pub fn new(genesys: &'a Genesys, choices: &'a Choices) -> Self {
+        Self {
+            genesys,
+            choices,
+            kinds: HashMap::new(),
+            users: Mutex::default(),
+            grants: Mutex::default(),
+            more_reads: AtomicU32::new(0),
+        }
+    }
+
+    /// Says why somebody leaves, in the HRIS's word.
+    #[must_use]
+    pub fn leaving_as(mut self, user: UserId, termination_type: Option<&str>) -> Self {
+        if let Some(kind) = termination_type {
+            self.kinds.insert(user, kind.to_owned());
+        }
+        self
+    }
+
+    /// Takes over a user who was read a moment ago.
+    pub fn take_over(&self, user: User) {
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        users.insert(user.id.clone(), Arc::new(user));
+    }
+
+    /// The client, for a step's own reads.
+    pub fn genesys(&self) -> &Genesys {
+        self.genesys
+    }
+
+    /// What was chosen.
+    pub fn choices(&self) -> &Choices {
+        self.choices
+    }
+
+    /// Why the user leaves, in the HRIS's word.
+    pub fn termination_type(&self, user: &UserId) -> Option<&str> {
+        self.kinds.get(user).map(String::as_str)
+    }
+
+    /// The user, who has to be there: nobody is no proof of anything.
+    pub async fn user(&self, id: &UserId) -> Result<Arc<User>, Error> {
+        shared(&self.users, id, self.genesys.existing_user(id)).await
+    }
+
+    /// All grants that apply to the user.
+    pub async fn grants(&self, id: &UserId) -> Result<Arc<Vec<Grant>>, Error> {
+        shared(&self.grants, id, self.genesys.grants_of(id)).await
+    }
+
+    /// What the user's expansion gave, or the kind's own read where it gave nothing.
+    pub async fn expanded<T: Clone>(
+        &self,
+        id: &UserId,
+        given: impl Fn(&User) -> Option<&T>,
+        own_read: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        if let Some(given) = given(&*self.user(id).await?) {
+            return Ok(given.clone());
+        }
+        self.more_reads.fetch_add(1, Ordering::Relaxed);
+        own_read.await
+    }
+
+    /// The groups that the user is in.
+    pub async fn groups(&self, id: &UserId) -> Result<Vec<UserGroup>, Error> {
+        self.expanded(id, |user| user.groups.as_ref(), self.genesys.groups_of(id)).await
+    }
+
+    /// The reads that were needed because expansions were missing.
+    pub fn more_reads(&self) -> u32 {
+        self.more_reads.load(Ordering::Relaxed)
+    }
+}
+
+/// Reads once; a failure is not kept.
+async fn shared<T>(
+    known: &Mutex<HashMap<UserId, Arc<T>>>,
+    id: &UserId,
+    read: impl Future<Output = Result<T, Error>>,
+) -> Result<Arc<T>, Error> {
+    if let Some(found) = known.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
+        return Ok(Arc::clone(found));
+    }
+    let found = Arc::new(read.await?);
+    known.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), Arc::clone(&found));
+    Ok(found)
+}

@@ -1,0 +1,135 @@
+//! One person of a cohort and how far they are within an attempt.
+
+use super::verdict::{Progress, Stop};
+use crate::genesys::{User, UserId};
+use crate::offboarding::choices::Order;
+use crate::offboarding::{Action, Assignment, Inherited, Reason, StepName};
+use crate::plan::Batch;
+use crate::plan::choices::InheritedAccess;
+use crate::store::leases::{Lease, Release};
+use crate::store::progress::Note;
+use crate::store::snapshot::Known;
+
+/// One person of a cohort.
+pub(super) struct Person {
+    pub(super) lease: Lease,
+    pub(super) user: Option<UserId>,
+    /// As they were read when the attempt began, for the first pass.
+    pub(super) just_read: Option<User>,
+    pub(super) order: Order,
+    pub(super) progress: Progress,
+    /// A whole pass found nothing.
+    pub(super) clean: bool,
+    /// What is known of their assignments from earlier passes; read at the first need.
+    pub(super) known: Option<Known>,
+    pub(super) inherited: Vec<Inherited>,
+    /// What Genesys Cloud refused for good in this attempt; the rest is stripped all the same.
+    refused: Vec<(StepName, String)>,
+    /// How the attempt ends because of the first such refusal.
+    blocked: Option<Release>,
+    /// The reads that the last complete read took beyond the plan's own.
+    pub(super) more_reads: u32,
+    stop: Option<Stop>,
+}
+
+impl Person {
+    pub(super) fn new(lease: Lease, order: Order) -> Self {
+        Self {
+            lease,
+            user: None,
+            just_read: None,
+            order,
+            progress: Progress::None,
+            clean: false,
+            known: None,
+            inherited: Vec::new(),
+            refused: Vec::new(),
+            blocked: None,
+            more_reads: 0,
+            stop: None,
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.stop.is_none()
+    }
+
+    /// Whether the account was inactive before anything was changed.
+    pub(super) fn was_inactive(&self) -> bool {
+        self.lease.found_inactive == Some(true)
+    }
+
+    /// Fails where something comes through a group, unless it may stay.
+    pub(super) fn holds_nothing_inherited(&self, choice: InheritedAccess) -> Result<(), Stop> {
+        let accepted =
+            choice == InheritedAccess::Pass || self.lease.approved.contains(&Reason::InheritedAccess);
+        if self.inherited.is_empty() || accepted {
+            return Ok(());
+        }
+        let names: Vec<_> =
+            self.inherited.iter().map(|i| format!("{} through {}", i.target, i.via)).collect();
+        Err(Release::Held(Reason::InheritedAccess, Some(names.join(", "))).into())
+    }
+
+    /// What stays although the offboarding ends well, for the journal.
+    pub(super) fn left_in_place(&self) -> Vec<Note> {
+        let inherited = self.inherited.iter().map(|inherited| Note {
+            action: Action::LeftInPlace,
+            step: Some(inherited.step),
+            target: Some(inherited.target.clone()),
+            text: Some(format!("comes through {}", inherited.via)),
+        });
+        let refused = self.refused.iter().map(|(step, target)| Note {
+            action: Action::LeftInPlace,
+            step: Some(step),
+            target: Some(target.clone()),
+            text: Some("Genesys Cloud does not take it from an inactive account".to_owned()),
+        });
+        inherited.chain(refused).collect()
+    }
+
+    /// What may still be tried of what was found. Where nothing is, the work on the person ends with the first refusal;
+    /// only an account that was inactive before goes on, because nobody can use what is left on it.
+    pub(super) fn not_refused(&mut self, found: Vec<Assignment>) -> Vec<Assignment> {
+        let refused =
+            |a: &Assignment| self.refused.iter().any(|(step, target)| *step == a.step && *target == a.target);
+        let open: Vec<_> = found.into_iter().filter(|assignment| !refused(assignment)).collect();
+        if open.is_empty()
+            && !self.was_inactive()
+            && let Some(release) = self.blocked.take()
+        {
+            self.end(release.into());
+        }
+        open
+    }
+
+    /// Notes that a batch was refused for good.
+    pub(super) fn block(&mut self, batch: &Batch, release: impl FnOnce(Option<String>) -> Release) {
+        let user = self.user_id();
+        let mine = batch.assignments().iter().filter(|assignment| assignment.user == user);
+        self.refused.extend(mine.map(|assignment| (assignment.step, assignment.target.clone())));
+        if self.blocked.is_none() {
+            let what = self.refused.last().map(|(step, target)| format!("{step} {target}"));
+            self.blocked = Some(release(what));
+        }
+    }
+
+    pub(super) fn end(&mut self, stop: Stop) {
+        self.stop.get_or_insert(stop);
+    }
+
+    /// Why the work on the person ended.
+    pub(super) fn take_stop(&mut self) -> Stop {
+        self.stop.take().unwrap_or(Stop::LeaseLost)
+    }
+
+    /// How the attempt ended, where it has.
+    pub(super) fn into_stop(self) -> Option<Stop> {
+        self.stop
+    }
+
+    /// The Genesys user's id, or nothing before the person is resolved.
+    pub(super) fn user_id(&self) -> String {
+        self.user.as_ref().map(UserId::to_string).unwrap_or_default()
+    }
+}
