@@ -156,12 +156,8 @@ async fn no_callbacks_are_none_only_when_the_hits_say_so() {
 async fn a_callback_that_cannot_be_read_whole_is_not_none() {
     let participant = agent("p-1", "u-jane", json!({"queueId": "q-1"}));
     let good = json!({"conversations": [conversation("c", json!([participant]))], "totalHits": 1});
-    let needed = [
-        "/totalHits",
-        "/conversations",
-        "/conversations/0/conversationId",
-        "/conversations/0/participants",
-    ];
+    let needed =
+        ["/totalHits", "/conversations", "/conversations/0/conversationId", "/conversations/0/participants"];
     let part = "/conversations/0/participants/0";
     let optional =
         ["participantId", "userId", "purpose", "sessions/0/mediaType", "sessions/0/segments/0/queueId"];
