@@ -97,20 +97,20 @@ impl Entry for RawConversation {
     }
 }
 
-impl RawParticipant {
-    fn callback_sessions(&self) -> impl Iterator<Item = &RawSession> {
-        self.sessions
-            .iter()
-            .filter(|session| session.media_type.as_deref().is_none_or(|kind| kind == "callback"))
+impl RawSession {
+    fn is_callback(&self) -> bool {
+        self.media_type.as_deref().is_none_or(|kind| kind == "callback")
     }
+}
 
+impl RawParticipant {
     fn callback_segments(&self) -> impl Iterator<Item = &RawSegment> {
-        self.callback_sessions().flat_map(|session| &session.segments)
+        self.sessions.iter().filter(|session| session.is_callback()).flat_map(|session| &session.segments)
     }
 
     /// Tells whether the participant is still there: nothing is said of their segments, or one isn't over.
     fn is_present(&self) -> bool {
-        let mut segments = self.callback_segments().peekable();
+        let mut segments = self.sessions.iter().flat_map(|session| &session.segments).peekable();
         segments.peek().is_none() || segments.any(|segment| segment.segment_end.is_none())
     }
 }
@@ -128,6 +128,11 @@ impl RawConversation {
         scored.filter_map(|agent| agent.scored_agent_id.as_ref()).collect()
     }
 
+    fn is_callback(&self) -> bool {
+        let mut media = self.participants.iter().flat_map(|participant| &participant.sessions).peekable();
+        media.peek().is_none() || media.any(RawSession::is_callback)
+    }
+
     fn names_nobody(&self) -> bool {
         self.owners().is_empty() && self.participants.iter().all(|participant| participant.user_id.is_none())
     }
@@ -135,7 +140,9 @@ impl RawConversation {
     /// Tells whether the callback is open and the user's. Where it names nobody at all, it is the filter's word that
     /// counts.
     fn waits_for(&self, user: &UserId) -> bool {
-        self.conversation_end.is_none() && (self.owners().contains(&user) || self.names_nobody())
+        self.conversation_end.is_none()
+            && self.is_callback()
+            && (self.owners().contains(&user) || self.names_nobody())
     }
 
     fn into_open_callback(self, user: &UserId) -> OpenCallback {

@@ -8,7 +8,7 @@ use wiremock::matchers::{any, body_json, header, query_param};
 
 use super::*;
 use crate::genesys::{
-    CallFailed, CallOutcome, DivisionId, Done, Effect, Error, Lapse, OneCall, QueueId, READ_TRIES, RoleId,
+    CallFailed, CallOutcome, DivisionId, Done, Effect, Lapse, OneCall, QueueId, READ_TRIES, RoleId,
 };
 
 const TOKENS: &str = "/api/v2/tokens/u-jane";
@@ -171,7 +171,7 @@ async fn a_version_conflict_is_known_as_one() {
 }
 
 /// Mounts one exact expectation, lets the call meet it, and checks that it was met once.
-async fn expect_call<F: Future<Output = Result<Done, CallFailed>>>(
+pub(super) async fn expect_call<F: Future<Output = Result<Done, CallFailed>>>(
     mock: wiremock::MockBuilder,
     make: impl FnOnce(OneCall) -> F,
 ) {

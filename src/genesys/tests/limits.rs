@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 
 use super::*;
-use crate::genesys::{CALLS_PER_COMPLETE_READ, Error, Fault, Lapse, READ_TRIES};
+use crate::genesys::{CALLS_PER_COMPLETE_READ, Fault, Lapse, READ_TRIES};
 
 const TOKENS: &str = "/api/v2/tokens/u-jane";
 

@@ -1,9 +1,14 @@
 //! The client against single strange answers of Genesys, and what these tests share.
 
+mod belongings;
+mod callbacks;
 mod changing;
 mod limits;
 mod login;
+mod people;
+mod queues;
 mod reading;
+mod restoring;
 
 use std::{
     collections::VecDeque,
@@ -19,10 +24,10 @@ use reqwest::Url;
 use serde_json::{Value, json};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
-    matchers::{method, path},
+    matchers::{method, path, path_regex},
 };
 
-use super::{Genesys, Notice, Pacer, PacerError, Permits, Settings, UserId, Waits};
+use super::{Error, Genesys, Notice, Pacer, PacerError, Permits, Settings, UserId, Waits};
 
 /// Grants everything at once, and counts.
 #[derive(Default)]
@@ -144,6 +149,58 @@ fn failing(status: u16, code: &str) -> ResponseTemplate {
 
 fn jane() -> UserId {
     UserId::new("u-jane").unwrap()
+}
+
+/// Gives the answer with one field, by its JSON pointer, in another way: `None` leaves it out.
+fn with_field(answer: &Value, pointer: &str, value: Option<Value>) -> Value {
+    let (parent, field) = pointer.rsplit_once('/').unwrap();
+    let mut answer = answer.clone();
+    let parent = answer.pointer_mut(parent).unwrap();
+    match (parent, value) {
+        (Value::Object(fields), Some(value)) => drop(fields.insert(field.to_owned(), value)),
+        (Value::Object(fields), None) => drop(fields.remove(field)),
+        (Value::Array(entries), value) => {
+            entries[field.parse::<usize>().unwrap()] = value.unwrap_or(Value::Null);
+        }
+        (other, _) => panic!("{pointer} is in {other}"),
+    }
+    answer
+}
+
+/// Checks that a good answer is read, and that none is without a needed field, nor with one of another type.
+async fn check_fields<T: std::fmt::Debug, F: Future<Output = Result<T, Error>>>(
+    good: Value,
+    needed: &[&str],
+    optional: &[&str],
+    read: impl Fn(Genesys) -> F,
+) {
+    let bench = Bench::new().await;
+    let next = async |answer: Value| {
+        bench.server.reset().await;
+        bench.login(ok(token("token-1"))).await;
+        Mock::given(path_regex("^/api/")).respond_with(ok(answer)).mount(&bench.server).await;
+        read(bench.genesys.clone()).await
+    };
+    let found = next(good.clone()).await;
+    assert!(found.is_ok(), "{found:?}");
+    let wrong = [json!(-7.5), json!("../x y"), json!([7]), json!({"id": 7})];
+    for pointer in needed.iter().chain(optional) {
+        let was = good.pointer(pointer).unwrap();
+        // A free text may be any text.
+        let another_type = |value: &&Value| !(was.is_string() && value.is_string());
+        for value in wrong.iter().filter(another_type).chain(&[json!(true)]).filter(|value| *value != was) {
+            if was.is_boolean() && value.is_boolean() {
+                continue;
+            }
+            let found = next(with_field(&good, pointer, Some(value.clone()))).await;
+            assert!(matches!(found, Err(Error::Malformed { .. })), "{pointer} as {value}: {found:?}");
+        }
+        for value in [None, Some(Value::Null)] {
+            let found = next(with_field(&good, pointer, value.clone())).await;
+            let is_malformed = matches!(found, Err(Error::Malformed { .. }));
+            assert_eq!(is_malformed, needed.contains(pointer), "{pointer} as {value:?}: {found:?}");
+        }
+    }
 }
 
 const JANE: &str = "/api/v2/users/u-jane";

@@ -1,9 +1,9 @@
 //! Reads: what is asked, what is understood, and what is never taken for "nothing there".
 
-use wiremock::matchers::{body_json, path_regex, query_param};
+use wiremock::matchers::{body_json, query_param};
 
 use super::*;
-use crate::genesys::{Error, Fault, Level, RoutingStatus, UserState};
+use crate::genesys::{Fault, Level, RoutingStatus, UserState};
 
 #[tokio::test]
 async fn a_user_is_read_with_all_that_genesys_expands() {
@@ -19,24 +19,47 @@ async fn a_user_is_read_with_all_that_genesys_expands() {
             "hologram": {"contactCenter": {"active": 4}},
             "email": {}, "chat": null,
         },
-        "groups": [{"id": "g-1"}],
+        "groups": [{"id": "g-1", "name": "Sales"}, {"id": "g-2"}],
+        "skills": [{"id": "s-1", "name": "Billing", "proficiency": 3.5, "state": "active"}],
+        "languages": [],
+        "station": {"associatedStation": {"id": "st-1", "name": "Desk"}, "defaultStation": null},
+        "team": {"id": "t-1", "name": "North"},
     });
-    let expand = query_param("expand", "routingStatus,presence,conversationSummary,groups");
+    let expand = query_param(
+        "expand",
+        "routingStatus,presence,conversationSummary,groups,skills,languages,station,team",
+    );
     Mock::given(path(JANE)).and(expand).respond_with(ok(answer)).mount(&bench.server).await;
     let user = bench.genesys.user(&jane()).await.unwrap().unwrap();
     assert_eq!((user.state, user.version, user.active_conversations), (UserState::Active, 12, Some(7)));
     assert_eq!(user.routing_status, Some(RoutingStatus::Communicating));
     assert_eq!(user.presence.as_deref(), Some("On Queue"));
     assert_eq!(user.division_id.unwrap().as_str(), "d-1");
-    assert_eq!(user.groups.unwrap().len(), 1);
+    let groups: Vec<_> = user.groups.iter().flatten().map(|g| (g.id.as_str(), g.name.as_deref())).collect();
+    assert_eq!(groups, [("g-1", Some("Sales")), ("g-2", None)]);
+    let skills: Vec<_> = user.skills.iter().flatten().map(|s| (s.id.as_str(), s.proficiency)).collect();
+    assert_eq!((skills, user.languages), (vec![("s-1", Some(3.5))], Some(vec![])));
+    let stations = user.stations.unwrap();
+    assert_eq!((stations.associated.unwrap().id.as_str(), stations.default_station), ("st-1", None));
+    let team = user.team.unwrap();
+    assert_eq!((team.id.as_str(), team.name.as_deref()), ("t-1", Some("North")));
 }
 
 #[tokio::test]
 async fn what_genesys_does_not_expand_is_unknown_and_not_idle() {
     let bench = Bench::new().await;
-    bench.answer("GET", JANE, ok(user("u-jane"))).await;
-    let user = bench.genesys.user(&jane()).await.unwrap().unwrap();
-    assert_eq!((user.routing_status, user.active_conversations, user.groups), (None, None, None));
+    let mut nulls = user("u-jane");
+    for field in ["routingStatus", "conversationSummary", "groups", "skills", "languages", "station", "team"]
+    {
+        nulls[field] = Value::Null;
+    }
+    bench.answer_once("GET", JANE, ok(user("u-jane"))).await;
+    bench.answer("GET", JANE, ok(nulls)).await;
+    for _ in 0..2 {
+        let user = bench.genesys.user(&jane()).await.unwrap().unwrap();
+        assert_eq!((user.routing_status, user.active_conversations, user.groups), (None, None, None));
+        assert_eq!((user.skills, user.languages, user.stations, user.team), (None, None, None, None));
+    }
     assert_eq!(RoutingStatus::from("DANCING".to_owned()), RoutingStatus::Unknown("DANCING".to_owned()));
 }
 
@@ -139,7 +162,7 @@ async fn queues_are_read_joined_and_not_joined_to_their_last_page() {
         Mock::given(path(format!("{JANE}/queues")))
             .and(query_param("joined", joined))
             .and(query_param("pageNumber", number.to_string()))
-            .and(query_param("pageSize", "100"))
+            .and(query_param("pageSize", "50"))
             .respond_with(ok(body))
             .expect(1)
             .mount(&bench.server)
@@ -286,6 +309,14 @@ async fn every_needed_field_of_a_user_and_a_grant_is_needed() {
         ("version", json!("7")),
         ("id", json!(7)),
         ("groups", json!([{}])),
+        ("groups", json!({})),
+        ("skills", json!([{"name": "x"}])),
+        ("skills", json!("Billing")),
+        ("languages", json!([{"id": "l", "proficiency": "5"}])),
+        ("station", json!([null, null])),
+        ("station", json!({"associatedStation": {"name": "x"}})),
+        ("team", json!({"name": "x"})),
+        ("team", json!(["t-1", "North"])),
         ("routingStatus", json!({"userId": "u-john"})),
     ];
     for (field, wrong) in fields {
