@@ -60,6 +60,7 @@ fn what_is_left_out_has_the_documented_default() {
     let expected = Policy {
         time_zone: chrono_tz::UTC,
         effective_at: EffectiveAt::EndOfDay,
+        order_by_type: BTreeMap::new(),
         order: Order::StripFirst,
         when_busy: WhenBusy::Wait,
         busy_recheck: Duration::from_secs(60),

@@ -238,7 +238,11 @@ impl Runner {
                 let (id, targets) = (person.lease.id, intention.targets.clone());
                 Ok(self.store.lost(&self.fence, id, step.name(), targets, "it no longer exists").await?)
             }
-            Error::VersionConflict { .. } => Err(wait(LAG_RECHECK, "somebody else changed it meanwhile")),
+            // Somebody else changed it meanwhile, or it is there already and doesn't show yet.
+            Error::VersionConflict { .. } => {
+                let why = error.code();
+                Err(another_attempt(why, LAG_RECHECK, &self.settings, attempt, Progress::None).into())
+            }
             error => Err(after_error(error, &self.settings, attempt, progress).into()),
         }
     }

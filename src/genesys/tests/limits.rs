@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 
 use super::*;
-use crate::genesys::{CALLS_PER_COMPLETE_READ, Fault, Lapse, READ_TRIES};
+use crate::genesys::{Fault, Lapse, READ_TRIES};
 
 const TOKENS: &str = "/api/v2/tokens/u-jane";
 
@@ -49,7 +49,7 @@ async fn a_prepaid_handle_reads_a_person_without_asking_for_more() {
     let subject = json!({"id": "u-jane", "grants": []});
     bench.answer("GET", "/api/v2/authorization/subjects/u-jane", ok(subject)).await;
 
-    let (prepaid, jane) = (bench.genesys.prepaid(CALLS_PER_COMPLETE_READ).await.unwrap(), jane());
+    let (prepaid, jane) = (bench.genesys.prepaid(8).await.unwrap(), jane());
     let asked = bench.pacer.reservations.load(Ordering::SeqCst);
     assert_eq!(asked, 2, "the token's and the read's");
     prepaid.user(&jane).await.unwrap();
