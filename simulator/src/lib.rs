@@ -31,12 +31,13 @@ pub use control::Control;
 pub use faults::{Action, Fault, FaultId, Hook, Matcher, Moment, Rewrite, Then};
 pub use journal::{Answered, Effect, Entry, Intent, RequestInfo};
 pub use organisation::{
-    AccountState, ExternalId, Grant, Id, Joining, Media, MemberBy, Organisation, Person, PersonState,
-    QueueMembership, RoutingStatus,
+    AccountState, Actor, AuditRecord, Callback, CallbackState, ExternalId, Grant, Id, Joining, Media,
+    MemberBy, Organisation, Person, PersonState, PropertyChange, QueueMembership, RoutingStatus,
 };
 pub use rules::{
-    Deactivation, EmptyBulkreplace, InactiveWrites, Kind, Lag, Options, PutStateVersion, QueuesOnInactive,
-    RevokingNothing, Rules, SearchScope, StaleVersion, StateCompany, VersionRise,
+    Deactivation, DependencyTracking, EmptyBulkreplace, InactiveWrites, Kind, Lag, LicenceAssignment,
+    Options, OwnGrants, PutStateVersion, QueuesOnInactive, RevokingNothing, Rules, SearchScope, StaleVersion,
+    StateCompany, VersionRise,
 };
 pub use server::{Simulator, StartError};
 

@@ -2,10 +2,16 @@
 //! A new kind is one file and one entry in `KINDS`.
 
 mod account;
+mod audits;
+mod client;
+mod conversations;
 mod grants;
+mod interval;
+mod licences;
 mod paging;
 mod proficiencies;
 mod queue_members;
+mod reports;
 mod search;
 mod stations;
 mod tokens;
@@ -13,6 +19,7 @@ mod user_json;
 mod user_queues;
 mod users;
 mod utilization;
+mod workforce;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -44,15 +51,21 @@ type Operations = &'static [(&'static str, Handler)];
 
 const KINDS: &[Operations] = &[
     account::OPERATIONS,
+    audits::OPERATIONS,
+    client::OPERATIONS,
+    conversations::OPERATIONS,
     grants::OPERATIONS,
+    licences::OPERATIONS,
     proficiencies::OPERATIONS,
     queue_members::OPERATIONS,
+    reports::OPERATIONS,
     search::OPERATIONS,
     stations::OPERATIONS,
     tokens::OPERATIONS,
     user_queues::OPERATIONS,
     users::OPERATIONS,
     utilization::OPERATIONS,
+    workforce::OPERATIONS,
 ];
 
 /// Operations an inactive user must accept under every rule: otherwise nobody could ever be reactivated or locked out.
@@ -66,6 +79,7 @@ pub(crate) fn run(organisation: &mut Organisation, call: &Call<'_>) -> Result<An
         return Err(Problem::new(501, "simulator.not.simulated", format!("{id} is not simulated")));
     };
     refuse_inactive(organisation, call)?;
+    audits::begin(organisation, call);
     handler(organisation, call)
 }
 

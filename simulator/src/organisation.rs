@@ -1,15 +1,25 @@
 //! The true state of the simulated organisation, and what reads see of it.
 //! Tests and the demo build, edit and read it here; how it is spoken about over HTTP is left to `operations`.
 
+mod audits;
 mod builder;
+mod callbacks;
+mod clock;
 mod lag;
+mod licences;
 mod person;
+mod reports;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(crate) use audits::AuditTransaction;
+pub use audits::{Actor, AuditRecord, PropertyChange};
 pub use builder::Person;
+pub use callbacks::{Callback, CallbackState};
+pub(crate) use clock::Clock;
+pub(crate) use licences::has_role;
 pub use person::{
     AccountState, ExternalId, Grant, Id, Joining, Media, MemberBy, PersonState, QueueMembership,
     RoutingStatus,
@@ -34,7 +44,15 @@ pub struct Organisation {
     pub(crate) groups: BTreeMap<Id, Group>,
     people: BTreeMap<Id, Arc<PersonState>>,
     order: Vec<Id>,
-    views: lag::Views,
+    views: lag::Views<PersonState>,
+    /// The id of the only OAuth client.
+    pub(crate) client: String,
+    pub(crate) clock: Clock,
+    pub(crate) management_units: BTreeMap<Id, String>,
+    pub(crate) licences: licences::Licences,
+    pub(crate) audits: audits::Audits,
+    pub(crate) reports: reports::Reports,
+    callbacks: callbacks::Callbacks,
     pub(crate) effect: Effect,
     /// What operations found wrong with a request beyond the published schema.
     pub(crate) remarks: Vec<String>,
@@ -73,6 +91,13 @@ impl Organisation {
             people: BTreeMap::new(),
             order: Vec::new(),
             views: lag::Views::default(),
+            client: String::new(),
+            clock: Clock::default(),
+            management_units: BTreeMap::new(),
+            licences: licences::Licences::default(),
+            audits: audits::Audits::default(),
+            reports: reports::Reports::default(),
+            callbacks: callbacks::Callbacks::default(),
             effect: Effect::None,
             remarks: Vec::new(),
         };
@@ -148,6 +173,13 @@ impl Organisation {
         id
     }
 
+    /// Adds a management unit of workforce management.
+    pub fn add_management_unit(&mut self, name: &str) -> Id {
+        let id = self.next_id();
+        self.management_units.insert(id.clone(), name.to_owned());
+        id
+    }
+
     /// Adds a group whose members inherit the grants.
     pub fn add_group(&mut self, name: &str, grants: &[Grant]) -> Id {
         let id = self.next_id();
@@ -164,6 +196,7 @@ impl Organisation {
         if state.division.is_empty() {
             state.division.clone_from(&self.home);
         }
+        self.licences.known.extend(state.licences.iter().cloned());
         self.people.insert(id.clone(), Arc::new(state));
         self.order.push(id.clone());
         id
@@ -200,7 +233,7 @@ impl Organisation {
     }
 
     /// Changes a person behind the client's back, as an administrator would; visible at once, and the version rises.
-    /// Gives nothing when there is no such person.
+    /// Leaves no trace in the audit trail, unlike [`Organisation::edit_as`]. Gives nothing when there is no such person.
     pub fn edit<R>(&mut self, id: &str, edit: impl FnOnce(&mut PersonState) -> R) -> Option<R> {
         let person = Arc::make_mut(self.people.get_mut(id)?);
         let before = person.clone();
@@ -229,6 +262,7 @@ impl Organisation {
         let before = Arc::clone(slot);
         let person = Arc::make_mut(slot);
         let result = change(person);
+        let following = self.licences.follow(&before, person, &self.groups, rules.licence_assignment);
         if *person == *before {
             return Some(result);
         }
@@ -240,10 +274,12 @@ impl Organisation {
         if rises {
             person.version += 1;
         }
+        let after = Arc::clone(slot);
         self.effect = Effect::Changed;
-        for kind in kinds {
-            let lag = rules.lags.get(kind).copied().unwrap_or(Lag::None);
-            self.views.hide(*kind, &before, lag, now);
+        self.audit_client(&before, &after);
+        for kind in kinds.iter().copied().chain(following.kind()) {
+            let lag = rules.lags.get(&kind).copied().unwrap_or(Lag::None);
+            self.views.hide(kind, id, &before, lag, now);
         }
         Some(result)
     }
@@ -269,10 +305,41 @@ impl Organisation {
         self.order.iter().filter_map(move |id| self.view(kind, id))
     }
 
+    /// Takes over the time and the audit lag that hold for what happens next.
+    pub(crate) fn tick(&mut self, clock: Clock, rules: &Rules) {
+        self.clock = clock;
+        self.audits.lag = rules.lags.get(&Kind::Audits).copied().unwrap_or(Lag::None);
+    }
+
+    /// Gives the id of the organisation itself.
+    pub(crate) fn own_id(&self) -> Id {
+        self.numbered_id(u64::MAX)
+    }
+
+    /// Gives the id of the only business unit.
+    pub(crate) fn business_unit(&self) -> Id {
+        self.numbered_id(u64::MAX - 1)
+    }
+
+    /// Gives the id of the role that the OAuth client holds.
+    pub(crate) fn client_role(&self) -> Id {
+        self.numbered_id(u64::MAX - 2)
+    }
+
+    /// Gives the id of an audit record or query: from a row of its own, for the ids of what tests add must not depend on the calls
+    /// made in between.
+    fn audit_id(&self, index: usize) -> Id {
+        self.numbered_id((1 << 48) + index as u64)
+    }
+
     fn next_id(&mut self) -> Id {
         self.ids_given += 1;
-        let high = scramble(self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.ids_given);
-        let low = scramble(high ^ self.ids_given.rotate_left(32));
+        self.numbered_id(self.ids_given)
+    }
+
+    fn numbered_id(&self, number: u64) -> Id {
+        let high = scramble(self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ number);
+        let low = scramble(high ^ number.rotate_left(32));
         uuid::Builder::from_u128((u128::from(high) << 64) | u128::from(low))
             .with_version(uuid::Version::Random)
             .with_variant(uuid::Variant::RFC4122)
