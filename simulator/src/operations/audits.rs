@@ -29,7 +29,7 @@ const RECORDS_MAX: usize = 500;
 /// The smallest page of the results of a transaction.
 const RESULTS_MIN: usize = 25;
 
-/// Polls before a transaction has succeeded; each one moves it on by a state.
+/// The states of a transaction; each poll moves it on by one.
 const STATES: [&str; 3] = ["Queued", "Running", "Succeeded"];
 
 /// Tells the trail as what the changes of a call are to be filed.
@@ -61,26 +61,27 @@ fn begin_query(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answe
     let transaction =
         AuditTransaction { query: call.body.clone(), begun: call.wall_clock, polls: 0, found: Vec::new() };
     let id = organisation.add_audit_transaction(transaction.clone());
-    Ok(Answer { status: 202, ..Answer::json(shapes::status(&id, &transaction, STATES[0])) })
+    Ok(Answer { status: 202, ..Answer::json(shapes::status(&id, &transaction, state(&transaction))) })
 }
 
 /// Answers 202 while the transaction runs.
 fn poll_query(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
     let id = call.value("transactionId");
     let mut transaction = organisation.audits.transaction(id).cloned().ok_or_else(Problem::not_found)?;
-    if transaction.polls + 1 < STATES.len() {
+    if !is_done(&transaction) {
         transaction.polls += 1;
-        if transaction.polls + 1 == STATES.len() {
+        if is_done(&transaction) {
             // What is visible at this moment is the result; later records need another query.
             let interval = Interval::in_body(&transaction.query)?;
             let trail = organisation.audits.read(call.now);
             transaction.found = select(&trail, interval, &transaction.query);
         }
-        organisation.audits.put_transaction(id, transaction.clone());
+        if let Some(kept) = organisation.audits.transaction(id) {
+            kept.clone_from(&transaction);
+        }
     }
-    let state = state(&transaction);
     let status = if is_done(&transaction) { 200 } else { 202 };
-    Ok(Answer { status, ..Answer::json(shapes::status(id, &transaction, state)) })
+    Ok(Answer { status, ..Answer::json(shapes::status(id, &transaction, state(&transaction))) })
 }
 
 fn get_results(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {

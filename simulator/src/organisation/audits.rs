@@ -1,6 +1,6 @@
 //! The audit trail: who changed which person when, and when queries see it. How it is queried is left to `operations`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -10,6 +10,12 @@ use super::Organisation;
 use super::lag::Until;
 use super::person::{Id, Joining, PersonState};
 use crate::rules::Lag;
+
+/// Records kept; a demo that runs for days forgets its oldest ones rather than fill the memory. No test comes near it.
+const RECORDS_MAX: usize = 100_000;
+
+/// Queries kept to be polled; the oldest is forgotten first.
+const TRANSACTIONS_MAX: usize = 1_000;
 
 /// Who changed something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,8 +69,9 @@ pub(crate) struct AuditTransaction {
 /// The trail, and what the next record says.
 #[derive(Debug)]
 pub(crate) struct Audits {
-    trail: Vec<Filed>,
-    transactions: BTreeMap<Id, AuditTransaction>,
+    trail: VecDeque<Filed>,
+    transactions: VecDeque<(Id, AuditTransaction)>,
+    ids_given: u64,
     /// Service and action of the operation that is being carried out.
     current: (&'static str, &'static str),
     pub(super) lag: Lag,
@@ -73,8 +80,9 @@ pub(crate) struct Audits {
 impl Default for Audits {
     fn default() -> Self {
         Self {
-            trail: Vec::new(),
-            transactions: BTreeMap::new(),
+            trail: VecDeque::new(),
+            transactions: VecDeque::new(),
+            ids_given: 0,
             current: ("Directory", "Update"),
             lag: Lag::None,
         }
@@ -93,21 +101,20 @@ impl Audits {
         self.current = (service, action);
     }
 
-    /// Counts everything that got an id of its own.
-    fn count(&self) -> usize {
-        self.trail.len() + self.transactions.len()
+    pub(crate) fn transaction(&mut self, id: &str) -> Option<&mut AuditTransaction> {
+        self.transactions.iter_mut().find(|(known, _)| known == id).map(|(_, transaction)| transaction)
     }
 
-    pub(crate) fn transaction(&self, id: &str) -> Option<&AuditTransaction> {
-        self.transactions.get(id)
-    }
-
-    pub(crate) fn put_transaction(&mut self, id: &str, transaction: AuditTransaction) {
-        self.transactions.insert(id.to_owned(), transaction);
+    fn next_number(&mut self) -> u64 {
+        self.ids_given += 1;
+        self.ids_given
     }
 
     fn file(&mut self, record: AuditRecord, now: Instant) {
-        self.trail.push(Filed { record, hidden: Until::of(self.lag, now) });
+        self.trail.push_back(Filed { record, hidden: Until::of(self.lag, now) });
+        if self.trail.len() > RECORDS_MAX {
+            self.trail.pop_front();
+        }
     }
 
     /// Gives the records that queries see, the oldest first; counts as one read of each.
@@ -147,8 +154,12 @@ impl Organisation {
 
     /// Keeps a query to be polled, and gives its id.
     pub(crate) fn add_audit_transaction(&mut self, transaction: AuditTransaction) -> Id {
-        let id = self.audit_id(self.audits.count());
-        self.audits.put_transaction(&id, transaction);
+        let number = self.audits.next_number();
+        let id = self.audit_id(number);
+        self.audits.transactions.push_back((id.clone(), transaction));
+        if self.audits.transactions.len() > TRANSACTIONS_MAX {
+            self.audits.transactions.pop_front();
+        }
         id
     }
 
@@ -169,8 +180,9 @@ impl Organisation {
         if before == after {
             return;
         }
+        let number = self.audits.next_number();
         let record = AuditRecord {
-            id: self.audit_id(self.audits.count()),
+            id: self.audit_id(number),
             at: self.clock.wall,
             actor,
             service: service.to_owned(),

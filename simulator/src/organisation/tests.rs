@@ -39,3 +39,15 @@ fn ids_of_what_is_added_do_not_depend_on_the_records_made_in_between() {
     assert_eq!(quiet.add_queue("A", "home"), busy.add_queue("A", "home"));
     assert_ne!(busy.audits()[0].id, busy.own_id());
 }
+
+#[test]
+fn the_oldest_records_are_forgotten_before_they_fill_the_memory() {
+    let mut org = Organisation::new(1);
+    let stranger = org.stranger();
+    for tokens in 0..100_002 {
+        org.edit_as("admin", &stranger, "Directory", "Update", |person| person.tokens = tokens);
+    }
+    let trail = org.audits();
+    let ids: BTreeSet<&Id> = trail.iter().map(|record| &record.id).collect();
+    assert_eq!((trail.len(), ids.len()), (100_000, 100_000));
+}
