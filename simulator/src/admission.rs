@@ -14,6 +14,7 @@ use crate::definition::{Match, Need, Operation, PathValues, definition};
 use crate::journal::{Effect, Intent, RequestInfo};
 use crate::limiter::Standing;
 use crate::operations::{self, Call};
+use crate::organisation::Clock;
 use crate::rules::Rules;
 use crate::text;
 
@@ -127,7 +128,7 @@ pub(crate) fn admit(world: &mut World, arrival: &mut Arrival) -> (Option<u64>, S
 }
 
 fn forbidden(operation: &Operation, rules: &Rules) -> Option<Problem> {
-    let withheld = |permission: &&String| rules.withheld_permissions.contains(*permission);
+    let withheld = |permission: &&String| !rules.client_holds(permission);
     let missing: Vec<String> = operation.permissions.iter().filter(withheld).cloned().collect();
     match operation.need {
         Need::All if !missing.is_empty() => Some(Problem::missing_permissions(
@@ -170,6 +171,7 @@ pub(crate) fn perform(control: &Control, arrival: &Arrival, sequence: u64, corre
         wall_clock: world.wall_clock(),
     };
     let organisation = &mut world.organisation;
+    organisation.tick(Clock { now: call.now, wall: call.wall_clock }, &world.rules);
     organisation.effect = Effect::None;
     let answer =
         operations::run(organisation, &call).unwrap_or_else(|problem| problem.into_answer(correlation_id));

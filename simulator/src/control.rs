@@ -12,7 +12,7 @@ use crate::credentials::Credentials;
 use crate::faults::{Fault, FaultId, Faults, Hook};
 use crate::journal::{Entry, Intent, Journal, RequestInfo};
 use crate::limiter::Limiter;
-use crate::organisation::{Organisation, PersonState};
+use crate::organisation::{Clock, Organisation, PersonState};
 use crate::rules::{Kind, Lag, Options, Rules};
 
 /// Everything behind the one lock.
@@ -30,8 +30,10 @@ pub(crate) struct World {
 
 impl World {
     fn new(options: &Options) -> Self {
+        let mut organisation = Organisation::new(options.seed);
+        organisation.client.clone_from(&options.client_id);
         Self {
-            organisation: Organisation::new(options.seed),
+            organisation,
             rules: options.rules.clone(),
             credentials: Credentials::new(&options.client_id, &options.client_secret),
             limiter: Limiter::default(),
@@ -49,6 +51,13 @@ impl World {
 
     pub(crate) fn wall_clock(&self) -> DateTime<Utc> {
         Utc::now() + self.advanced
+    }
+
+    /// Gives the organisation at the present time and under the present rules.
+    pub(crate) fn present_organisation(&mut self) -> &mut Organisation {
+        let clock = Clock { now: self.now(), wall: self.wall_clock() };
+        self.organisation.tick(clock, &self.rules);
+        &mut self.organisation
     }
 }
 
@@ -76,7 +85,7 @@ impl Control {
     /// Reads or changes the true state of the organisation; changes are visible at once.
     /// The closure must not call the simulator: it runs under its lock.
     pub fn organisation<R>(&self, with: impl FnOnce(&mut Organisation) -> R) -> R {
-        with(&mut self.world().organisation)
+        with(self.world().present_organisation())
     }
 
     /// Gives everything true about a person.

@@ -31,13 +31,14 @@ pub use control::Control;
 pub use faults::{Action, Fault, FaultId, Hook, Matcher, Moment, Rewrite, Then};
 pub use journal::{Answered, Effect, Entry, Intent, RequestInfo};
 pub use organisation::{
-    AccountState, ExternalId, Grant, Group, GroupKind, Id, Joining, Media, MemberBy, Organisation, Person,
-    PersonState, QueueMembership, RoutingStatus,
+    AccountState, Actor, AuditRecord, Callback, CallbackState, ExternalId, Grant, Group, GroupKind, Id,
+    Joining, Media, MemberBy, Organisation, Person, PersonState, PropertyChange, QueueMembership,
+    RoutingStatus,
 };
 pub use rules::{
-    AcceptedGroupWrites, Deactivation, EmptyBulkreplace, Expansions, GroupWrites, InactiveWrites, Kind, Lag,
-    Options, PutStateVersion, QueuesOnInactive, RevokingNothing, Rules, SearchScope, StaleVersion,
-    StateCompany, VersionRise,
+    AcceptedGroupWrites, Deactivation, DependencyTracking, EmptyBulkreplace, Expansions, GroupWrites,
+    InactiveWrites, Kind, Lag, LicenceAssignment, Options, OwnGrants, PutStateVersion, QueuesOnInactive,
+    RevokingNothing, Rules, SearchScope, StaleVersion, StateCompany, VersionRise,
 };
 pub use server::{Simulator, StartError};
 

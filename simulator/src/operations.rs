@@ -2,13 +2,19 @@
 //! A new kind is one file and one entry in `KINDS`.
 
 mod account;
+mod audits;
 mod call_forwarding;
+mod client;
+mod conversations;
 mod direct_routing_backup;
 mod grants;
 mod groups;
+mod interval;
+mod licences;
 mod paging;
 mod proficiencies;
 mod queue_members;
+mod reports;
 mod search;
 mod stations;
 mod teams;
@@ -17,6 +23,7 @@ mod user_json;
 mod user_queues;
 mod users;
 mod utilization;
+mod workforce;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -48,9 +55,14 @@ type Operations = &'static [(&'static str, Handler)];
 
 const KINDS: &[Operations] = &[
     account::OPERATIONS,
+    audits::OPERATIONS,
+    client::OPERATIONS,
+    conversations::OPERATIONS,
     grants::OPERATIONS,
+    licences::OPERATIONS,
     proficiencies::OPERATIONS,
     queue_members::OPERATIONS,
+    reports::OPERATIONS,
     search::OPERATIONS,
     stations::OPERATIONS,
     tokens::OPERATIONS,
@@ -61,6 +73,7 @@ const KINDS: &[Operations] = &[
     direct_routing_backup::OPERATIONS,
     groups::OPERATIONS,
     teams::OPERATIONS,
+    workforce::OPERATIONS,
 ];
 
 /// Operations an inactive user must accept under every rule: otherwise nobody could ever be reactivated or locked out.
@@ -74,6 +87,7 @@ pub(crate) fn run(organisation: &mut Organisation, call: &Call<'_>) -> Result<An
         return Err(Problem::new(501, "simulator.not.simulated", format!("{id} is not simulated")));
     };
     refuse_inactive(organisation, call)?;
+    audits::begin(organisation, call);
     handler(organisation, call)
 }
 

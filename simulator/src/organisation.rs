@@ -1,18 +1,29 @@
 //! The true state of the simulated organisation, and what reads see of it.
 //! Tests and the demo build, edit and read it here; how it is spoken about over HTTP is left to `operations`.
 
+mod audits;
 mod builder;
+mod callbacks;
+mod clock;
 mod groups;
+mod ids;
 mod lag;
+mod licences;
 mod person;
+mod reports;
 mod teams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(crate) use audits::AuditTransaction;
+pub use audits::{Actor, AuditRecord, PropertyChange};
 pub use builder::Person;
+pub use callbacks::{Callback, CallbackState};
+pub(crate) use clock::Clock;
 pub use groups::{Group, GroupKind};
+pub(crate) use licences::has_role;
 pub use person::{
     AccountState, ExternalId, Grant, Id, Joining, Media, MemberBy, PersonState, QueueMembership,
     RoutingStatus,
@@ -38,7 +49,15 @@ pub struct Organisation {
     pub(crate) teams: BTreeMap<Id, teams::Team>,
     people: BTreeMap<Id, Arc<PersonState>>,
     order: Vec<Id>,
-    views: lag::Views,
+    views: lag::Views<PersonState>,
+    /// The id of the only OAuth client.
+    pub(crate) client: String,
+    pub(crate) clock: Clock,
+    pub(crate) management_units: BTreeMap<Id, String>,
+    pub(crate) licences: licences::Licences,
+    pub(crate) audits: audits::Audits,
+    pub(crate) reports: reports::Reports,
+    callbacks: callbacks::Callbacks,
     pub(crate) effect: Effect,
     /// What operations found wrong with a request beyond the published schema.
     pub(crate) remarks: Vec<String>,
@@ -71,6 +90,13 @@ impl Organisation {
             people: BTreeMap::new(),
             order: Vec::new(),
             views: lag::Views::default(),
+            client: String::new(),
+            clock: Clock::default(),
+            management_units: BTreeMap::new(),
+            licences: licences::Licences::default(),
+            audits: audits::Audits::default(),
+            reports: reports::Reports::default(),
+            callbacks: callbacks::Callbacks::default(),
             effect: Effect::None,
             remarks: Vec::new(),
         };
@@ -146,6 +172,13 @@ impl Organisation {
         id
     }
 
+    /// Adds a management unit of workforce management.
+    pub fn add_management_unit(&mut self, name: &str) -> Id {
+        let id = self.next_id();
+        self.management_units.insert(id.clone(), name.to_owned());
+        id
+    }
+
     /// Adds a person; every read sees them at once.
     pub fn add_person(&mut self, person: Person) -> Id {
         let id = self.next_id();
@@ -155,6 +188,7 @@ impl Organisation {
             state.division.clone_from(&self.home);
         }
         groups::follow(&mut self.groups, &BTreeSet::new(), &mut state);
+        self.licences.known.extend(state.licences.iter().cloned());
         self.people.insert(id.clone(), Arc::new(state));
         self.order.push(id.clone());
         id
@@ -191,7 +225,7 @@ impl Organisation {
     }
 
     /// Changes a person behind the client's back, as an administrator would; visible at once, and the version rises.
-    /// Gives nothing when there is no such person.
+    /// Leaves no trace in the audit trail, unlike [`Organisation::edit_as`]. Gives nothing when there is no such person.
     pub fn edit<R>(&mut self, id: &str, edit: impl FnOnce(&mut PersonState) -> R) -> Option<R> {
         let person = Arc::make_mut(self.people.get_mut(id)?);
         let before = person.clone();
@@ -222,6 +256,7 @@ impl Organisation {
         let person = Arc::make_mut(slot);
         let result = change(person);
         groups::follow(&mut self.groups, &before.groups, person);
+        let following = self.licences.follow(&before, person, &self.groups, rules.licence_assignment);
         if *person == *before {
             return Some(result);
         }
@@ -233,10 +268,12 @@ impl Organisation {
         if rises {
             person.version += 1;
         }
+        let after = Arc::clone(slot);
         self.effect = Effect::Changed;
-        for kind in kinds {
-            let lag = rules.lags.get(kind).copied().unwrap_or(Lag::None);
-            self.views.hide(*kind, &before, lag, now);
+        self.audit_client(&before, &after);
+        for kind in kinds.iter().copied().chain(following.kind()) {
+            let lag = rules.lags.get(&kind).copied().unwrap_or(Lag::None);
+            self.views.hide(kind, id, &before, lag, now);
         }
         Some(result)
     }
@@ -262,24 +299,11 @@ impl Organisation {
         self.order.iter().filter_map(move |id| self.view(kind, id))
     }
 
-    fn next_id(&mut self) -> Id {
-        self.ids_given += 1;
-        let high = scramble(self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ self.ids_given);
-        let low = scramble(high ^ self.ids_given.rotate_left(32));
-        uuid::Builder::from_u128((u128::from(high) << 64) | u128::from(low))
-            .with_version(uuid::Version::Random)
-            .with_variant(uuid::Variant::RFC4122)
-            .into_uuid()
-            .to_string()
+    /// Takes over the time and the audit lag that hold for what happens next.
+    pub(crate) fn tick(&mut self, clock: Clock, rules: &Rules) {
+        self.clock = clock;
+        self.audits.lag = rules.lags.get(&Kind::Audits).copied().unwrap_or(Lag::None);
     }
-}
-
-/// Spreads a counter over 64 bits (the finalizer of SplitMix64).
-fn scramble(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    value ^ (value >> 31)
 }
 
 #[cfg(test)]

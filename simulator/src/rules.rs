@@ -79,6 +79,16 @@ pub struct Rules {
     pub accepted_group_writes: AcceptedGroupWrites,
     /// Whether users come with the expansions asked for.
     pub expansions: Expansions,
+    /// The only permissions the OAuth client holds; nothing means all of them. Those withheld are missing in any case.
+    pub client_permissions: Option<BTreeSet<String>>,
+    /// Whether the OAuth client can read its own grants.
+    pub own_grants: OwnGrants,
+    /// Whether licences follow the roles.
+    pub licence_assignment: LicenceAssignment,
+    /// How far dependency tracking has come.
+    pub dependency_tracking: DependencyTracking,
+    /// The longest interval of a query for conversation details, in days; no limit is published.
+    pub details_interval_days_max: Option<u32>,
 }
 
 impl Default for Rules {
@@ -102,7 +112,21 @@ impl Default for Rules {
             group_writes: GroupWrites::Refused,
             accepted_group_writes: AcceptedGroupWrites::CarriedOut,
             expansions: Expansions::Given,
+            client_permissions: None,
+            own_grants: OwnGrants::Readable,
+            licence_assignment: LicenceAssignment::Automatic,
+            dependency_tracking: DependencyTracking::Operational,
+            details_interval_days_max: None,
         }
+    }
+}
+
+impl Rules {
+    /// Tells whether the OAuth client holds a permission.
+    #[must_use]
+    pub fn client_holds(&self, permission: &str) -> bool {
+        let given = self.client_permissions.as_ref().is_none_or(|given| given.contains(permission));
+        given && !self.withheld_permissions.contains(permission)
     }
 }
 
@@ -133,6 +157,14 @@ pub enum Kind {
     CallForwarding,
     /// The direct routing backup.
     DirectRoutingBackup,
+    /// Conversations as analytics show them; what conversations themselves show has no lag.
+    Callbacks,
+    /// The management unit of workforce management.
+    ManagementUnit,
+    /// Licences.
+    Licences,
+    /// Audit records: the lag between a change and its record.
+    Audits,
 }
 
 /// How late a write becomes visible.
@@ -265,4 +297,33 @@ pub enum Expansions {
     Given,
     /// The fields are missing, as if nobody had asked.
     Withheld,
+}
+
+/// Whether the OAuth client can read its own grants, as a subject; not confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnGrants {
+    /// It can.
+    Readable,
+    /// It is no subject: 404.
+    NotFound,
+}
+
+/// Whether licences follow the roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LicenceAssignment {
+    /// They go with the last role and return with the next; changes by hand have no effect while there is a role.
+    Automatic,
+    /// They are assigned and removed by hand.
+    ByHand,
+}
+
+/// How far dependency tracking has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DependencyTracking {
+    /// Its answers are complete.
+    Operational,
+    /// It is being built: answers are 206 and tell nothing.
+    Building,
+    /// There is none: 410.
+    Gone,
 }

@@ -37,9 +37,8 @@ pub(super) fn read(mut section: Section<'_>) -> Result<Choices, ConfigError> {
             InheritedAccess::ALL,
             InheritedAccess::as_str,
         )?,
-        callbacks: section.parsed("callbacks", default.callbacks, CallbackChoice::EXPECTED, |text| {
-            text.parse().ok()
-        })?,
+        callbacks: section
+            .parsed("callbacks", default.callbacks, CallbackChoice::EXPECTED, |text| text.parse().ok())?,
         steps: steps(&mut section)?,
         state_reasons: section
             .free_texts("state_reasons")?

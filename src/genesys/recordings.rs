@@ -38,7 +38,8 @@ impl Genesys {
         });
         let path = "/api/v2/analytics/conversations/details/query".to_owned();
         let request = Request::with_body(Method::POST, path, body);
-        let (found, _): (RawCount, Trace) = self.read("the recorded conversations of a user", &request).await?;
+        let (found, _): (RawCount, Trace) =
+            self.read("the recorded conversations of a user", &request).await?;
         Ok(found.total_hits)
     }
 }

@@ -149,9 +149,9 @@ async fn decide(
         Decided::ApprovalNeeded(reason) => {
             Err(Problem::NotPossible(format!("held for {reason}, which an approver has to release")))
         }
-        Decided::NothingToRestore => {
-            Err(Problem::NotPossible("nothing to restore: nothing was changed, or it has been put back".to_owned()))
-        }
+        Decided::NothingToRestore => Err(Problem::NotPossible(
+            "nothing to restore: nothing was changed, or it has been put back".to_owned(),
+        )),
         Decided::FactsMissing(reason) => Err(Problem::NotPossible(format!("held for {reason}"))),
     }
 }

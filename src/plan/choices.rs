@@ -177,7 +177,9 @@ impl Choices {
 
     /// Whether people are taken out of this group.
     pub fn removes_from(&self, id: &str, name: Option<&str>) -> bool {
-        self.removable_groups.iter().any(|listed| listed == "*" || listed == id || Some(listed.as_str()) == name)
+        self.removable_groups
+            .iter()
+            .any(|listed| listed == "*" || listed == id || Some(listed.as_str()) == name)
     }
 
     /// The reason for Genesys Cloud, where one is configured for this termination type.
@@ -207,7 +209,9 @@ mod tests {
         let listed = |group: &str| Choices { removable_groups: vec![group.to_owned()], ..Choices::default() };
         assert!(listed("g1").removes_from("g1", None) && listed("Agents").removes_from("g1", Some("Agents")));
         assert!(listed("*").removes_from("g1", None));
-        assert!(!listed("g2").removes_from("g1", Some("Agents")) && !Choices::default().removes_from("g1", None));
+        assert!(
+            !listed("g2").removes_from("g1", Some("Agents")) && !Choices::default().removes_from("g1", None)
+        );
     }
 
     #[test]

@@ -67,9 +67,9 @@ impl Groups {
             return Ok(Observation::default());
         }
         let groups = look.groups(user).await?;
-        let listed = groups.iter().filter(|group| {
-            look.choices().removes_from(group.id.as_str(), group.name.as_deref())
-        });
+        let listed = groups
+            .iter()
+            .filter(|group| look.choices().removes_from(group.id.as_str(), group.name.as_deref()));
         let assignments = listed.map(|group| Assignment {
             user: user.to_string(),
             step: self.name(),

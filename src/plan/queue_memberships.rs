@@ -181,7 +181,10 @@ mod tests {
         assert!(QueueMemberships.is_as_before(&stored, &json!({"joined": false, "ringNumber": 3})));
         assert!(!QueueMemberships.is_as_before(&stored, &json!({"joined": true, "ringNumber": 3})));
         assert!(!QueueMemberships.is_as_before(&stored, &json!({"joined": false, "ringNumber": 1})));
-        assert!(QueueMemberships.is_as_before(&json!({"joined": true}), &json!({"joined": true, "ringNumber": 2})));
+        assert!(
+            QueueMemberships
+                .is_as_before(&json!({"joined": true}), &json!({"joined": true, "ringNumber": 2}))
+        );
     }
 
     #[test]

@@ -49,7 +49,12 @@ impl Step for Tokens {
         call.revoke_tokens(&id::<UserId>(&batch.first().user)?).await
     }
 
-    async fn restore(&self, _look: &Look<'_>, _call: OneCall, _missing: &PutBacks) -> Result<Done, CallFailed> {
+    async fn restore(
+        &self,
+        _look: &Look<'_>,
+        _call: OneCall,
+        _missing: &PutBacks,
+    ) -> Result<Done, CallFailed> {
         Err(CallFailed::not_sent_for("tokens can't be given back"))
     }
 }

@@ -36,7 +36,9 @@ impl Step for Utilization {
         for user in cohort {
             seen.push(look.genesys().utilization_of(user).await.map(|utilization| match utilization.level {
                 Level::Organization => Observation::default(),
-                Level::Agent => Observation::one(user.as_str(), self.name(), "override", utilization.settings),
+                Level::Agent => {
+                    Observation::one(user.as_str(), self.name(), "override", utilization.settings)
+                }
             }));
         }
         seen

@@ -209,7 +209,9 @@ async fn report(
         .await?;
     }
     write(tx, fence, id, notes).await?;
-    sqlx::query!("update offboardings set reported_at = now() where id = $1", id.0).execute(&mut **tx).await?;
+    sqlx::query!("update offboardings set reported_at = now() where id = $1", id.0)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 

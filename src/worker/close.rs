@@ -199,7 +199,8 @@ impl Runner {
     }
 
     async fn revoke_once_more(&self, person: &mut Person, look: &Look<'_>) -> Result<(), Stop> {
-        for step in self.settings.plan.steps(Phase::Deactivate).filter(|step| step.proof() == Proof::Journal) {
+        for step in self.settings.plan.steps(Phase::Deactivate).filter(|step| step.proof() == Proof::Journal)
+        {
             if let Deactivated::NotYet = self.carry_out(person, look, step, None).await? {
                 return Err(self.changed_meanwhile(person));
             }

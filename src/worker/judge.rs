@@ -63,11 +63,15 @@ impl Runner {
         };
         self.inspect_new(person, look, &known, &mut seen).await?;
         let known = self.store.remember(&self.fence, id, steps, seen.clone()).await?;
-        let (through_groups, own): (Vec<_>, Vec<_>) =
-            seen.into_iter().map(|one| (self.held_through(&known, &one), one)).partition(|(via, _)| via.is_some());
-        person.inherited.extend(through_groups.into_iter().filter_map(|(via, one)| {
-            Some(Inherited { step: one.step, target: one.target, via: via? })
-        }));
+        let (through_groups, own): (Vec<_>, Vec<_>) = seen
+            .into_iter()
+            .map(|one| (self.held_through(&known, &one), one))
+            .partition(|(via, _)| via.is_some());
+        person.inherited.extend(
+            through_groups
+                .into_iter()
+                .filter_map(|(via, one)| Some(Inherited { step: one.step, target: one.target, via: via? })),
+        );
         let own: Vec<_> = own.into_iter().map(|(_, one)| one).collect();
         let nothing_own = own.is_empty();
         let mut removable = Vec::new();
@@ -79,7 +83,8 @@ impl Runner {
             }
         }
         // A group that was left a moment ago may still hand on what is shown.
-        let group_lags = !person.inherited.is_empty() && known.iter().any(|(key, seen)| lags_as_group(key, seen));
+        let group_lags =
+            !person.inherited.is_empty() && known.iter().any(|(key, seen)| lags_as_group(key, seen));
         person.known = Some(known);
         match (removable.is_empty(), nothing_own && !group_lags) {
             (false, _) => Ok(Left::Removable(removable)),
@@ -96,8 +101,10 @@ impl Runner {
         seen: &mut [Assignment],
     ) -> Result<(), Stop> {
         for step in self.settings.plan.all() {
-            let mut new: Vec<&mut Assignment> =
-                seen.iter_mut().filter(|one| one.step == step.name() && !known.contains_key(&key(one))).collect();
+            let mut new: Vec<&mut Assignment> = seen
+                .iter_mut()
+                .filter(|one| one.step == step.name() && !known.contains_key(&key(one)))
+                .collect();
             let mut details: Vec<Assignment> = new.iter().map(|one| (**one).clone()).collect();
             if details.is_empty() {
                 continue;

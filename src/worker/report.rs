@@ -25,7 +25,8 @@ impl Runner {
         }
         let plan = &self.settings.plan;
         let left_out = plan.left_out().iter().map(|step| (step.name(), step.phase())).collect();
-        let mut notes: Vec<Note> = plan.left_out().iter().map(|step| left_out_by_choice(step.name())).collect();
+        let mut notes: Vec<Note> =
+            plan.left_out().iter().map(|step| left_out_by_choice(step.name())).collect();
         let mut holding = Vec::new();
         for report in reports::read_under(plan.choices()) {
             self.still_working()?;

@@ -162,7 +162,8 @@ impl Runner {
                 return Err(Release::Failed(Reason::AttemptsExhausted, Some(what)).into());
             }
             let (step, target) = (step.name(), stored.target.clone());
-            let assignment = Assignment { user: user.to_string(), step, target, detail: stored.detail.clone() };
+            let assignment =
+                Assignment { user: user.to_string(), step, target, detail: stored.detail.clone() };
             missing.push(PutBack { stored: assignment, present: found.map(|found| found.detail.clone()) });
         }
         if missing.is_empty() {

@@ -109,6 +109,6 @@ async fn large_bodies_other_media_types_and_broken_json_are_refused_without_effe
 #[tokio::test]
 async fn what_exists_but_is_not_simulated_is_501_and_a_violation() {
     let probe = Probe::start().await;
-    assert_eq!(probe.get("/api/v2/license/definitions").await.status, 501);
+    assert_eq!(probe.get("/api/v2/scim/v2/serviceproviderconfig").await.status, 501);
     assert!(probe.simulator.violations()[0].contains("not simulated"));
 }

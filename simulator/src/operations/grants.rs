@@ -22,6 +22,9 @@ pub(super) const OPERATIONS: Operations = &[
 const TOUCHED: &[Kind] = &[Kind::Grants];
 
 fn get_subject(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
+    if call.value("subjectId") == organisation.client {
+        return super::client::subject(organisation, call);
+    }
     let person = call.read(organisation, Kind::Grants, call.value("subjectId"))?;
     let mut shown: Vec<(Id, Grant)> = all(organisation, &person);
     if call.flag("includeDuplicates") != Some(true) {

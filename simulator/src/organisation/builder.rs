@@ -42,6 +42,8 @@ impl Person {
             routing_status: RoutingStatus::OffQueue,
             presence: "Offline".to_owned(),
             conversations: BTreeMap::new(),
+            management_unit: None,
+            licences: BTreeSet::new(),
         })
     }
 
@@ -157,6 +159,18 @@ impl Person {
     /// Puts the person into active conversations.
     pub fn conversations(mut self, media: Media, count: u32) -> Self {
         self.0.conversations.insert(media, count);
+        self
+    }
+
+    /// Makes the person an agent of a management unit.
+    pub fn management_unit(mut self, unit: &str) -> Self {
+        self.0.management_unit = Some(unit.to_owned());
+        self
+    }
+
+    /// Assigns a licence to the person.
+    pub fn licence(mut self, licence: &str) -> Self {
+        self.0.licences.insert(licence.to_owned());
         self
     }
 

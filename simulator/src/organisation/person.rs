@@ -195,4 +195,8 @@ pub struct PersonState {
     pub presence: String,
     /// Active conversations by kind.
     pub conversations: BTreeMap<Media, u32>,
+    /// The management unit of workforce management the person is an agent of.
+    pub management_unit: Option<Id>,
+    /// The licences assigned to the person, for example `engage1`.
+    pub licences: BTreeSet<String>,
 }

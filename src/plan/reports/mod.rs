@@ -15,8 +15,13 @@ use crate::genesys::{Error, Genesys, UserId};
 use crate::offboarding::StepName;
 
 /// Every report, in the order in which they are read.
-pub const REPORTS: &[&dyn Report] =
-    &[&callbacks::Callbacks, &architect::Architect, &phones::Phones, &voicemail::Voicemail, &recordings::Recordings];
+pub const REPORTS: &[&dyn Report] = &[
+    &callbacks::Callbacks,
+    &architect::Architect,
+    &phones::Phones,
+    &voicemail::Voicemail,
+    &recordings::Recordings,
+];
 
 /// One thing that a report found.
 #[derive(Clone, Debug, PartialEq, Eq)]
