@@ -101,7 +101,7 @@ async fn a_queue_through_a_group_is_named_after_everything_else_is_stripped() {
     });
     let id = world.terminate(JANE).await;
     let view = to_the_end(&world, &world.engine(), id).await;
-    assert_eq!(ended(&view), (Status::Failed, Some(Reason::RefusedByGenesys)));
+    assert_eq!(ended(&view), (Status::Held, Some(Reason::InheritedAccess)));
     assert!(last_note(&view).contains(&queue), "{}", last_note(&view));
     let left = world.simulator.person(&jane).unwrap();
     assert_eq!((holdings(&left), left.state), (vec!["queues"], AccountState::Active));

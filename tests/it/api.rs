@@ -203,7 +203,11 @@ async fn one_offboarding_is_shown_with_every_step_of_the_plan_and_its_journal() 
     world.work_to_the_end(&world.engine(), id.parse().map(OffboardingId).unwrap()).await;
     let after = get(&service, &path).await;
     assert_eq!(steps(&after, "name"), names);
-    assert!(steps(&after, "status").iter().all(|status| status == "done"), "{}", after["steps"]);
+    let off = ["strip.callbacks", "strip.management_unit", "strip.licences"];
+    for step in after["steps"].as_array().unwrap() {
+        let expected = if off.iter().any(|name| step["name"] == *name) { "skipped" } else { "done" };
+        assert_eq!(step["status"], expected, "{step}");
+    }
     assert_eq!(
         after["steps"][0],
         json!({"name": names[0], "phase": "strip", "status": "done", "removed": 5})

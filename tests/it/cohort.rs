@@ -125,7 +125,7 @@ async fn an_error_about_one_holds_nobody_else_up() {
 
 #[tokio::test]
 async fn an_unreadable_answer_about_one_holds_nobody_else_up() {
-    trouble_of_one("getUserStation", Action::html(), (Status::Scheduled, None)).await;
+    trouble_of_one("getUserCallforwarding", Action::html(), (Status::Scheduled, None)).await;
 }
 
 #[tokio::test]

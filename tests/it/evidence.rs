@@ -11,13 +11,14 @@ use leaver_simulator::{Effect, Entry, Intent};
 const FRESH: Duration = Duration::from_secs(5);
 
 /// Every kind of assignment: a part of the path and of the query of the reads that show it.
-const KINDS: [(&str, &str); 7] = [
+const KINDS: [(&str, &str); 8] = [
     ("/queues", "joined=true"),
     ("/queues", "joined=false"),
-    ("/routingskills", ""),
-    ("/routinglanguages", ""),
+    ("/api/v2/users/", "skills"),
+    ("/api/v2/users/", "languages"),
+    ("/api/v2/users/", "station"),
     ("/utilization", ""),
-    ("/station", ""),
+    ("/callforwarding", ""),
     ("/authorization/subjects/", ""),
 ];
 
@@ -37,7 +38,7 @@ fn reads_kind(entry: &Entry, (path, query): (&str, &str)) -> bool {
 }
 
 /// Checks, for one person: the account is deactivated at most once; before each try two complete reads of every kind
-/// came after the last removal, the last of them at most 5 s earlier and followed by a fresh read of the user; the
+/// came after the last removal, the last of them at most 5 s earlier and with the version of a fresh read of the user; the
 /// tokens go last; nothing is taken away twice.
 pub(crate) fn assert_order(entries: &[Entry], user: &str, verify_reads: usize) {
     let own: Vec<&Entry> = entries.iter().filter(|entry| concerns(entry, user)).collect();
@@ -75,18 +76,18 @@ fn assert_proved_empty(since_removal: &[&Entry], deactivation: &Entry, verify_re
     }
 }
 
-/// The version is that of the last read of the user, and nothing but that read lies between proof and deactivation.
+/// The version is that of the last read of the user, which is fresh, and nothing was changed in between.
 fn assert_fresh_version(before: &[&Entry], deactivation: &Entry) {
     let body = deactivation.request.json().unwrap_or_default();
     let keys = body.as_object().map_or(0, serde_json::Map::len);
     assert!(keys == 2 && body["version"].is_u64(), "not exactly state and version: {body}");
-    let last = before.last().map(|entry| entry.request.operation);
-    assert_eq!(
-        last,
-        Some(Some("getUser")),
-        "no fresh read of the user before #{}",
-        deactivation.request.sequence
-    );
+    let read = before.iter().rposition(|entry| entry.request.operation == Some("getUser"));
+    let since = &before[read.expect("a read of the user")..];
+    let sequence = deactivation.request.sequence;
+    let age = deactivation.request.arrived.duration_since(since[0].request.arrived);
+    assert!(age <= FRESH, "#{sequence}: the version is {age:?} old");
+    let changed = since.iter().any(|entry| entry.request.intent == Intent::Changes);
+    assert!(!changed, "#{sequence}: the user was changed after their version was read");
 }
 
 /// Checks that each changing call has an intention that is older than its arrival, and each intention outcomes: exactly

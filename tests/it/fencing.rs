@@ -89,8 +89,8 @@ async fn of_two_workers_that_want_the_same_offboarding_one_writes() {
 async fn a_worker_whose_lease_was_taken_over_makes_no_further_changing_call() {
     // In the middle of the first look, in the look after the strip, and before the account's change of state.
     let points = [
-        Matcher::operation("getUserStation"),
-        Matcher::operation("getUserStation").nth(2),
+        Matcher::operation("getUserCallforwarding"),
+        Matcher::operation("getUserCallforwarding").nth(2),
         Matcher::operation("getUser").nth(2),
     ];
     for point in points {
@@ -114,7 +114,7 @@ async fn a_worker_whose_lease_was_taken_over_makes_no_further_changing_call() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_offboarding_sees_no_further_changing_call() {
     // While it is read, and while its third removal is under way.
-    for (point, changes) in [(Matcher::operation("getUserStation"), 0), (Matcher::changing().nth(3), 3)] {
+    for (point, changes) in [(Matcher::operation("getUserCallforwarding"), 0), (Matcher::changing().nth(3), 3)] {
         let (world, jane, id) = with_jane().await;
         let (arrival, release) = hold(&world, point);
         let engine = patient_engine(&world);

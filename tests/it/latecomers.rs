@@ -141,7 +141,7 @@ fn keep_giving(world: &World, user: &str, operation: &'static str, version: Vers
 async fn whoever_gets_a_new_queue_at_every_look_is_held_with_the_account_active() {
     let world = World::new().await;
     let user = world.simulator.organisation(|org| slim_agent(org, "jane@example.com"));
-    keep_giving(&world, &user, "getUserRoutingskills", Version::Rises);
+    keep_giving(&world, &user, "getRoutingUserUtilization", Version::Rises);
     is_held_for_returning(&world, &user).await;
     assert_eq!(deactivations(&world, &user).len(), 0);
 }
@@ -165,7 +165,7 @@ async fn the_same_assignment_that_comes_back_each_time_is_held() {
     let (control, to): (Control, _) = ((*world.simulator).clone(), user.clone());
     let queues = world.simulator.person(&user).unwrap().queues;
     world.simulator.on_request(move |request| {
-        if request.operation == Some("getUserRoutingskills") {
+        if request.operation == Some("getRoutingUserUtilization") {
             control.organisation(|org| org.edit(&to, |person| person.queues.clone_from(&queues)));
         }
     });

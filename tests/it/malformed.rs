@@ -26,7 +26,7 @@ const fn read(operation: &'static str, list: Option<&'static str>, owner: Option
 const BY_EXTERNAL_ID: &str = "getUsersExternalidAuthorityNameExternalKey";
 
 /// Every read that the engine makes.
-const READS: [Read; 10] = [
+const READS: [Read; 11] = [
     read("postUsersSearch", Some("results"), None),
     read(BY_EXTERNAL_ID, None, None),
     read("getUser", None, Some("id")),
@@ -36,6 +36,7 @@ const READS: [Read; 10] = [
     read("getUserRoutinglanguages", Some("entities"), None),
     read("getRoutingUserUtilization", None, None),
     read("getUserStation", None, None),
+    read("getUserCallforwarding", None, None),
     read("getAuthorizationSubject", Some("grants"), Some("id")),
 ];
 
@@ -43,12 +44,22 @@ fn settings() -> Settings {
     Settings { external_id_authority: Some(presets::AUTHORITY.to_owned()), ..World::settings() }
 }
 
-/// Genesys leaves expansions out as it likes; then the routing status has a read of its own.
+/// What is read as well and has no place in the table: whether somebody is a member at first sight, what need not be
+/// there at all, and what is only reported.
+const OTHER_READS: [&str; 4] = [
+    "getRoutingQueueMembers",
+    "getRoutingUserDirectroutingbackupSettings",
+    "postAnalyticsConversationsDetailsQuery",
+    "oauthToken",
+];
+
+/// Genesys leaves expansions out as it likes; then their kinds have reads of their own.
 fn leave_expansions_out(world: &World) {
     let rewrite = |mut user: Value| {
         if let Some(fields) = user.as_object_mut() {
-            fields.remove("routingStatus");
-            fields.remove("conversationSummary");
+            for expansion in ["routingStatus", "conversationSummary", "skills", "languages", "station"] {
+                fields.remove(expansion);
+            }
         }
         user
     };
@@ -84,7 +95,7 @@ async fn the_table_names_every_read_that_the_engine_makes() {
     let journal = world.simulator.journal();
     let reads = journal.iter().filter(|entry| entry.request.intent == Intent::Reads);
     let made: BTreeSet<_> = reads.filter_map(|entry| entry.request.operation).collect();
-    let table = READS.iter().map(|read| read.operation).chain(["oauthToken"]).collect();
+    let table = READS.iter().map(|read| read.operation).chain(OTHER_READS).collect();
     assert_eq!(made, table);
     assert_eq!(world.simulator.violations(), Vec::<String>::new());
 }

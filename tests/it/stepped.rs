@@ -112,6 +112,9 @@ pub(crate) fn holdings(person: &PersonState) -> Vec<&'static str> {
         ("grants", !person.grants.is_empty()),
         ("associated station", person.associated_station.is_some()),
         ("default station", person.default_station.is_some()),
+        ("team", person.team.is_some()),
+        ("call forwarding", person.call_forwarding.as_ref().is_some_and(|set| set["enabled"] == true)),
+        ("direct-routing backup", person.direct_routing_backup.is_some()),
     ];
     kinds.into_iter().filter(|(_, held)| *held).map(|(name, _)| name).collect()
 }

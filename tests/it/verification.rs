@@ -153,7 +153,7 @@ async fn what_an_earlier_run_left_half_done_is_finished_by_the_next() {
 
 #[tokio::test]
 async fn somebody_who_is_deleted_on_the_way_is_no_longer_in_genesys() {
-    for operation in ["deleteRoutingQueueMember", "getUserRoutinglanguages", "patchUser"] {
+    for operation in ["deleteRoutingQueueMember", "getUserCallforwarding", "patchUser"] {
         let world = World::new().await;
         let user = world.simulator.organisation(|org| slim_agent(org, "jane@example.com"));
         let who = user.clone();

@@ -13,12 +13,11 @@ use crate::stepped::{holdings, to_the_end};
 use crate::support::World;
 
 /// What a complete read consists of, and how many answers of each it takes: queues are read in two halves.
-const COMPLETE_READ: [(&str, usize); 6] = [
+const COMPLETE_READ: [(&str, usize); 5] = [
+    ("getUser", 1),
     ("getUserQueues", 2),
-    ("getUserRoutingskills", 1),
-    ("getUserRoutinglanguages", 1),
     ("getRoutingUserUtilization", 1),
-    ("getUserStation", 1),
+    ("getUserCallforwarding", 1),
     ("getAuthorizationSubject", 1),
 ];
 
@@ -97,8 +96,11 @@ impl Witness {
 /// Whether an answer shows that the person holds nothing of its kind.
 fn is_empty(answer: &Value) -> bool {
     let none = |list: &str| answer[list].as_array().is_some_and(Vec::is_empty);
-    let no_stations = answer.as_object().is_some_and(serde_json::Map::is_empty);
-    none("entities") || none("grants") || answer["level"] == "Organization" || no_stations
+    let station = |kind: &str| !answer["station"][kind].is_null();
+    let expanded = none("skills") && none("languages") && answer["station"].is_object();
+    let bare_user = expanded && !station("associatedStation") && !station("defaultStation");
+    let shows_none = none("entities") || none("grants") || answer["level"] == "Organization";
+    shows_none || answer["enabled"] == false || (bare_user && answer["team"].is_null())
 }
 
 /// Lets something happen when the nth request of an operation about this user arrives.
