@@ -14,7 +14,7 @@ use crate::store::leases::Release;
 use crate::store::progress::Claim;
 
 /// When an offboarding looks again whose user another open one is already about. Two at once would be two writers.
-const TWIN_RECHECK: Duration = Duration::from_secs(5 * 60);
+const TWIN_RECHECK: Duration = Duration::from_secs(60);
 
 impl Runner {
     /// Finds the one exact match, and asks the policy whether the first change may be made now.

@@ -164,6 +164,7 @@ impl Runner {
     async fn observe_all(&self, look: &Look<'_>, users: &[UserId]) -> Vec<Result<Observation, Error>> {
         let mut seen: Vec<Result<Observation, Error>> =
             users.iter().map(|_| Ok(Observation::default())).collect();
+        look.read_together(users).await;
         for step in self.settings.plan.steps(Phase::Strip) {
             for (observed, all) in step.observe(look, users).await.into_iter().zip(&mut seen) {
                 match (observed, all) {
