@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use leaver_simulator::{AccountState, Id, Media, Organisation, PersonState, RoutingStatus, presets};
+use serde_json::{Value, json};
 
 /// Everybody whom the HRIS talks about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +20,7 @@ pub(crate) enum Who {
     Nora,
     /// Leaves while he talks with a customer.
     Kai,
-    /// Leaves while Genesys Cloud is overloaded.
+    /// Leaves while Genesys Cloud is overloaded, and comes back: HR was wrong.
     Omar,
     /// Leaves while a worker process dies.
     Lena,
@@ -30,7 +31,10 @@ impl Who {
         [Self::Jane, Self::Mia, Self::Ines, Self::Priya, Self::Nora, Self::Kai, Self::Omar, Self::Lena];
 
     /// Those whose account is to be closed in the end.
-    pub(crate) const LEAVERS: [Self; 4] = [Self::Jane, Self::Omar, Self::Lena, Self::Kai];
+    pub(crate) const LEAVERS: [Self; 3] = [Self::Jane, Self::Lena, Self::Kai];
+
+    /// The one who is to have everything again in the end.
+    pub(crate) const RESTORED: Self = Self::Omar;
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -85,6 +89,12 @@ impl People {
         let mut ids = BTreeMap::new();
         for who in Who::ALL.into_iter().filter(|who| *who != Who::Nora) {
             let id = presets::fully_assigned_agent(organisation, who.name(), who.email(), who.worker_id());
+            let home = organisation.home();
+            let team = organisation.add_team(&format!("Team of {}", who.name()), &home);
+            organisation.edit(&id, |person| {
+                person.team = Some(team);
+                person.call_forwarding = Some(to_a_private_phone());
+            });
             ids.insert(who, id);
         }
         let people = Self { ids, before: BTreeMap::new() };
@@ -112,7 +122,8 @@ impl People {
         let spoken_of = Who::ALL.map(|who| self.id(who));
         let others = self.before.keys().map(String::as_str).filter(|id| !spoken_of.contains(id));
         let leavers = Who::LEAVERS.map(|who| self.id(who));
-        let all = spoken_of.into_iter().chain(others).filter(|id| !leavers.contains(id));
+        let changed = |id: &&str| leavers.contains(id) || *id == self.id(Who::RESTORED);
+        let all = spoken_of.into_iter().chain(others).filter(|id| !changed(id));
         all.filter_map(|id| self.before.get(id)).collect()
     }
 
@@ -126,17 +137,37 @@ impl People {
     }
 }
 
+fn to_a_private_phone() -> Value {
+    let target = json!({"type": "PHONENUMBER", "value": "+491701234567"});
+    json!({"enabled": true, "calls": [{"targets": [target]}], "voicemail": "NONE"})
+}
+
 /// What somebody holds, by the kinds of the phase *strip* and in its order.
-pub(crate) fn assignments(person: &PersonState) -> [(&'static str, usize); 6] {
+pub(crate) fn assignments(person: &PersonState) -> [(&'static str, usize); 8] {
     let stations = [&person.associated_station, &person.default_station];
+    let forwards = person.call_forwarding.as_ref().is_some_and(|set| set["enabled"] == true);
     [
         ("strip.queue_memberships", person.queues.len()),
         ("strip.routing_skills", person.skills.len()),
         ("strip.routing_languages", person.languages.len()),
         ("strip.utilization", usize::from(person.utilization.is_some())),
+        ("strip.team", usize::from(person.team.is_some())),
         ("strip.stations", stations.into_iter().flatten().count()),
+        ("strip.call_forwarding", usize::from(forwards)),
         ("strip.role_grants", person.grants.len()),
     ]
+}
+
+/// Whether somebody is as they were, but for what nobody can give back: tokens, and the number of changes.
+pub(crate) fn is_as_before(now: &PersonState, before: &PersonState) -> bool {
+    let tokens = (before.tokens, before.tokens_revoked);
+    let but_for_these = PersonState {
+        version: before.version,
+        tokens: tokens.0,
+        tokens_revoked: tokens.1,
+        ..now.clone()
+    };
+    but_for_these == *before
 }
 
 /// Whether somebody is out of Genesys Cloud altogether.

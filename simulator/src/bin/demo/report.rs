@@ -3,14 +3,21 @@
 use anyhow::Context as _;
 use leaver_simulator::{AccountState, Control, Effect, Entry, PersonState};
 
-use crate::people::{People, Who, assignments, is_gone};
+use crate::people::{People, Who, assignments, is_as_before, is_gone};
 use crate::screen::{Colour, Screen};
 use crate::service::{Service, Setup};
 use crate::verdict::Verdict;
 
 /// The columns of the table: title, width, and the place of their kind among a person's assignments.
-const COLUMNS: [(&str, usize, usize); 5] =
-    [("QUEUES", 7, 0), ("SKILLS", 7, 1), ("LANGS", 6, 2), ("STATIONS", 9, 4), ("ROLES", 6, 5)];
+const COLUMNS: [(&str, usize, usize); 7] = [
+    ("QUEUES", 7, 0),
+    ("SKILLS", 7, 1),
+    ("LANGS", 6, 2),
+    ("TEAM", 6, 4),
+    ("STATIONS", 9, 5),
+    ("FORWARD", 8, 6),
+    ("ROLES", 6, 7),
+];
 
 /// Compares everybody with how they were, and shows it.
 pub(crate) fn truth(
@@ -30,6 +37,12 @@ pub(crate) fn truth(
         verdict.expect(&format!("{} is out of Genesys altogether", who.name()), is_gone(&now), true);
         screen.line(table_line(before, &now))?;
     }
+    let before = people.before(Who::RESTORED).context("somebody restored who was never there")?;
+    let now = genesys.person(&before.id).context("somebody restored who has vanished")?;
+    let whole = is_as_before(&now, before);
+    verdict.expect(&format!("{} has everything again", Who::RESTORED.name()), whole, true);
+    let (colour, words) = if whole { (Colour::Good, "restored") } else { (Colour::Bad, "NOT AS BEFORE") };
+    screen.line(format!("{}, {}", table_line(before, &now), screen.paint(colour, words)))?;
     let everybody = genesys.everybody();
     let bystanders = people.bystanders();
     for before in &bystanders {
@@ -64,6 +77,11 @@ pub(crate) fn requests(screen: &mut Screen, verdict: &mut Verdict, genesys: &Con
     let effective = changing.iter().filter(|entry| entry.effect == Effect::Changed).count();
     let too_many = |entry: &&Entry| entry.answered.is_some_and(|answer| answer.status == 429);
     let refused = changing.iter().filter(too_many).count();
+    // Tokens are revoked once more at the end, and mostly there are none by then.
+    let revoked_again = |entry: &&Entry| {
+        entry.effect != Effect::Changed && entry.request.operation == Some("deleteToken")
+    };
+    let again = changing.iter().filter(revoked_again).count();
     screen.line("")?;
     screen.line(format!(
         "  Genesys saw {} requests; {} broke its published definition",
@@ -71,10 +89,10 @@ pub(crate) fn requests(screen: &mut Screen, verdict: &mut Verdict, genesys: &Con
         violations.len()
     ))?;
     screen.line(format!(
-        "  {} were to change something, {effective} did, {refused} was refused with a 429",
+        "  {} were to change something, {effective} did, {refused} was refused with a 429, {again} made sure of tokens",
         changing.len()
     ))?;
-    verdict.expect("changes that did nothing and were not refused", changing.len() - effective - refused, 0);
+    verdict.expect("changes that did nothing and were not refused", changing.len() - effective - refused - again, 0);
     verdict.expect("violations of Genesys's definition", violations.join("; ").as_str(), "");
     Ok(())
 }

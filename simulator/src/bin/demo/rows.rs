@@ -10,7 +10,7 @@ const DEACTIVATE: [&str; 2] = ["deactivate.account_state", "deactivate.tokens"];
 
 /// What the cells of a line stand for.
 pub(crate) const LEGEND: &str =
-    "▓ gone: queues, skills, languages, utilization, stations, roles; account, tokens";
+    "▓ gone: queues, skills, languages, utilization, team, stations, forwarding, roles; account, tokens";
 
 /// What there is to say about somebody until the offboarding has ended, and then.
 pub(crate) type Notes = (&'static str, &'static str);
@@ -47,6 +47,13 @@ impl Row {
         self.now.as_ref().is_some_and(Offboarding::has_ended)
     }
 
+    /// Begins anew: what is worked towards has changed.
+    pub(crate) fn turn_round(&mut self, now: Offboarding) {
+        self.now = Some(now);
+        self.meanwhile = "an operator has it all put back";
+        self.finally = "";
+    }
+
     /// Status, outcome and reason, as the API says them.
     pub(crate) fn words(&self) -> String {
         self.now.as_ref().map_or_else(|| "unknown".to_owned(), Offboarding::words)
@@ -65,7 +72,7 @@ impl Row {
 
     /// The line, if something about it has changed that is worth a line in a pipe.
     pub(crate) fn changed_line(&mut self, screen: &Screen) -> Option<String> {
-        let mut said = format!("{} {}", self.strip_cells(), self.deactivate_cells());
+        let mut said = self.bars();
         said.push_str(&self.state());
         if said == self.said {
             return None;
@@ -75,9 +82,12 @@ impl Row {
     }
 
     fn bars(&self) -> String {
+        if let Some(now) = self.now.as_ref().filter(|now| now.goal == "restored") {
+            return format!("{:<38}", format!("{:>2} things put back", now.put_back()));
+        }
         let (total, removed) = self.counts();
         if total == 0 {
-            return "strip ······   ·    deactivate ··".to_owned();
+            return "strip ········   ·    deactivate ··".to_owned();
         }
         format!("strip {} {removed:>2}/{total:<2} deactivate {}", self.strip_cells(), self.deactivate_cells())
     }

@@ -168,6 +168,15 @@ impl Service {
         answer.json().await.context("the operator API answers something else")
     }
 
+    /// Asks, as an operator, for everything to be put back.
+    pub(crate) async fn restore(&self, id: &str) -> anyhow::Result<Offboarding> {
+        let url = format!("{}/api/v1/offboardings/{id}/restore", self.admin);
+        let request = self.client.post(url).bearer_auth(&self.token);
+        let answer = request.send().await.context("the operator API does not answer")?;
+        let answer = answer.error_for_status().context("the operator API refuses the restore")?;
+        answer.json().await.context("the operator API answers something else")
+    }
+
     /// Whether there is a page at the admin listener's root.
     pub(crate) async fn has_console(&self) -> bool {
         self.client.get(&self.admin).send().await.is_ok_and(|answer| answer.status() != 404)
@@ -180,6 +189,7 @@ pub(crate) struct Offboarding {
     pub(crate) status: String,
     pub(crate) outcome: Option<String>,
     pub(crate) reason: Option<String>,
+    pub(crate) goal: String,
     steps: Vec<Step>,
     journal: Vec<Entry>,
 }
@@ -225,6 +235,14 @@ impl Offboarding {
         let targets =
             gone.filter_map(|entry| entry.target.as_deref()).flat_map(|targets| targets.split(", "));
         targets.collect::<BTreeSet<_>>().len().min(held)
+    }
+
+    /// How many things have been put back, once or in two calls.
+    pub(crate) fn put_back(&self) -> usize {
+        let back = self.journal.iter().filter(|entry| entry.result.as_deref() == Some("put_back"));
+        let things = back.filter_map(|entry| Some((entry.step.as_deref()?, entry.target.as_deref()?)));
+        let things = things.flat_map(|(step, targets)| targets.split(", ").map(move |target| (step, target)));
+        things.collect::<BTreeSet<_>>().len()
     }
 
     /// How many worker processes have worked on it.

@@ -55,7 +55,8 @@ impl Story<'_> {
         self.an_overloaded_genesys().await?;
         self.a_worker_that_dies().await?;
         self.the_end_of_the_call().await?;
-        self.what_time_has_decided().await
+        self.what_time_has_decided().await?;
+        self.a_mistake_of_hr().await
     }
 
     async fn an_ordinary_leaver(&mut self) -> anyhow::Result<()> {
@@ -180,6 +181,20 @@ impl Story<'_> {
         self.expect_end(Who::Nora, "done not_in_genesys");
         self.expect_end(Who::Ines, "held unreadable");
         self.expect_end(Who::Priya, "scheduled");
+        Ok(())
+    }
+
+    /// Whoever was taken out by mistake gets everything back, at an operator's word.
+    async fn a_mistake_of_hr(&mut self) -> anyhow::Result<()> {
+        let what = format!("HR was wrong about {}: an operator restores him", Who::RESTORED.name());
+        self.screen.event(self.screen.paint(Colour::Notice, &what))?;
+        let id = self.row(Who::RESTORED).map(|row| row.id.clone()).context("nobody to restore")?;
+        let now = self.service.restore(&id).await?;
+        for row in self.rows.iter_mut().filter(|row| row.who == Who::RESTORED) {
+            row.turn_round(now.clone());
+        }
+        self.until_ended(Who::RESTORED).await?;
+        self.expect_end(Who::RESTORED, "done restored");
         Ok(())
     }
 
