@@ -20,7 +20,7 @@ use leaver::store::progress::BrakeLimits;
 use leaver::store::views::View;
 use leaver::worker::{Engine, Settings};
 use leaver_simulator::postgres::{Database, Server};
-use leaver_simulator::{Options, Simulator};
+use leaver_simulator::{Control, Options, Simulator};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::sync::OnceCell;
@@ -39,6 +39,18 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) database: Database,
     folder: tempfile::TempDir,
+    _definition: Definition,
+}
+
+/// The published definition of Genesys Cloud, to which every request of every test has to keep.
+struct Definition(Control);
+
+impl Drop for Definition {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.0.violations(), Vec::<String>::new());
+        }
+    }
 }
 
 impl World {
@@ -51,8 +63,10 @@ impl World {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let server = Server::shared_for_tests().await.expect("a Postgres server");
         let database = server.create_from_template(template(server).await, "test").await.expect("a database");
+        let simulator = Simulator::start(options).expect("a simulator");
         Self {
-            simulator: Simulator::start(options).expect("a simulator"),
+            _definition: Definition(simulator.control()),
+            simulator,
             store: Store::open(database.url()).expect("a usable URL"),
             database,
             folder: tempfile::tempdir().expect("a folder"),
