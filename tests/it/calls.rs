@@ -86,5 +86,5 @@ async fn one_person_costs_no_more_calls_than_the_formula_allows() {
     assert!(fewest <= FORMULA + AFTER_THE_DEACTIVATION, "{fewest}: {each:#?}");
     assert_eq!(fewest, 40, "{each:#?}");
     assert_eq!(utilization, fewest + 3, "one more for each complete read");
-    assert_eq!(default, 87);
+    assert_eq!(default, 77);
 }
