@@ -205,6 +205,25 @@ impl Organisation {
         }
     }
 
+    /// Removes a queue from the organisation, and with it every membership in it.
+    pub fn remove_queue(&mut self, queue: &str) {
+        self.queues.remove(queue);
+        for group in self.groups.values_mut() {
+            group.queues.remove(queue);
+        }
+        for person in self.people.values_mut().filter(|person| person.queues.contains_key(queue)) {
+            Arc::make_mut(person).queues.remove(queue);
+        }
+    }
+
+    /// Removes a routing skill from the organisation, and with it every assignment of it.
+    pub fn remove_skill(&mut self, skill: &str) {
+        self.skills.remove(skill);
+        for person in self.people.values_mut().filter(|person| person.skills.contains_key(skill)) {
+            Arc::make_mut(person).skills.remove(skill);
+        }
+    }
+
     /// Gives everything true about a person.
     #[must_use]
     pub fn person(&self, id: &str) -> Option<PersonState> {

@@ -62,6 +62,11 @@ impl PutBacks {
     pub fn user(&self) -> &str {
         &self.first().stored.user
     }
+
+    /// The same things with a call each.
+    pub fn each_alone(&self) -> Vec<Self> {
+        each_put_back_alone(self.0.clone())
+    }
 }
 
 /// One call per assignment.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::batch::text;
 use super::choices::{CallbackChoice, Choices, Switch};
 use super::{Batch, Look, PutBacks, Return, Step, id};
-use crate::genesys::{CallFailed, Done, Error, OneCall, OpenCallback, QueueId, UserId};
+use crate::genesys::{CallFailed, Done, Effect, Error, OneCall, OpenCallback, QueueId, UserId};
 use crate::offboarding::{Assignment, Observation, Phase, StepName};
 
 pub(super) struct Callbacks;
@@ -58,20 +58,14 @@ impl Step for Callbacks {
         seen
     }
 
+    /// A callback that can't be found any more has ended or is somebody else's by now, and doesn't show so yet.
     async fn remove(&self, look: &Look<'_>, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {
-        let callback = batch.first();
-        match &look.choices().callbacks {
-            CallbackChoice::ToUser(user) => {
-                let queue = callback.detail["queueId"].as_str().map(id::<QueueId>).transpose()?;
-                call.reassign_callback(&id(&callback.target)?, user, queue.as_ref()).await
+        match hand_over(look, call, batch.first()).await {
+            Err(failed) if matches!(failed.error(), Error::NotFound { .. }) => {
+                let correlation_id = failed.error().correlation_id().map(str::to_owned);
+                Ok(Done { effect: Effect::AlreadyGone, correlation_id })
             }
-            CallbackChoice::ToQueue(queue) => {
-                let participant = id(text(&callback.detail, "participantId")?)?;
-                call.callback_to_queue(&id(&callback.target)?, &participant, queue).await
-            }
-            CallbackChoice::Report | CallbackChoice::Hold => {
-                Err(CallFailed::not_sent_for("nobody is chosen to take callbacks over"))
-            }
+            other => other,
         }
     }
 
@@ -98,5 +92,21 @@ impl Callbacks {
             }),
         });
         Observation { assignments: assignments.collect(), inherited: Vec::new() }
+    }
+}
+
+async fn hand_over(look: &Look<'_>, call: OneCall, callback: &Assignment) -> Result<Done, CallFailed> {
+    match &look.choices().callbacks {
+        CallbackChoice::ToUser(user) => {
+            let queue = callback.detail["queueId"].as_str().map(id::<QueueId>).transpose()?;
+            call.reassign_callback(&id(&callback.target)?, user, queue.as_ref()).await
+        }
+        CallbackChoice::ToQueue(queue) => {
+            let participant = id(text(&callback.detail, "participantId")?)?;
+            call.callback_to_queue(&id(&callback.target)?, &participant, queue).await
+        }
+        CallbackChoice::Report | CallbackChoice::Hold => {
+            Err(CallFailed::not_sent_for("nobody is chosen to take callbacks over"))
+        }
     }
 }

@@ -170,6 +170,7 @@ pub fn kind_of(name: StepName) -> &'static str {
 /// What an engine carries out: the steps that are on, and how.
 #[derive(Clone)]
 pub struct Plan {
+    every: Vec<&'static dyn Step>,
     steps: Vec<&'static dyn Step>,
     left_out: Vec<&'static dyn Step>,
     choices: Choices,
@@ -183,8 +184,20 @@ impl Plan {
 
     /// Any steps of which those are carried out that are on under these choices.
     pub fn of(steps: &[&'static dyn Step], choices: Choices) -> Self {
+        let every = steps.to_vec();
         let (steps, left_out) = steps.iter().copied().partition(|step| step.is_on(&choices));
-        Self { steps, left_out, choices }
+        Self { every, steps, left_out, choices }
+    }
+
+    /// The plan by which things come back: what was taken away does, whatever has been switched off since.
+    #[must_use]
+    pub fn for_restoring(&self) -> Self {
+        let choices = Choices {
+            removable_groups: vec!["*".to_owned()],
+            ring_numbers: choices::RingNumbers::Stored,
+            ..self.choices.clone()
+        };
+        Self { every: self.every.clone(), steps: self.every.clone(), left_out: Vec::new(), choices }
     }
 
     /// Every step that is carried out, in order.
@@ -256,5 +269,14 @@ mod tests {
         let plan = Plan::new(choices);
         assert!(plan.step("strip.stations").is_none());
         assert!(plan.left_out().iter().any(|step| step.name() == "strip.stations"));
+    }
+
+    #[test]
+    fn what_is_switched_off_comes_back_all_the_same_and_in_the_same_order() {
+        let choices = Choices::default().switched("strip.stations", choices::Switch::Off);
+        let plan = Plan::new(choices).for_restoring();
+        let names = |steps: &[&dyn Step]| steps.iter().map(|step| step.name()).collect::<Vec<_>>();
+        assert_eq!(names(plan.all()), names(PLAN));
+        assert!(plan.left_out().is_empty() && plan.choices().removes_from("any", None));
     }
 }

@@ -39,7 +39,7 @@ pub enum Change {
 /// How far a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepMark {
-    /// Nothing is left: what was there counts as taken away.
+    /// Nothing is left that can be taken away.
     Done,
     /// Everything is there again that can be.
     PutBack,
@@ -412,18 +412,7 @@ async fn mark_step(
     .execute(&mut **tx)
     .await?;
     match mark {
-        StepMark::Failed | StepMark::Skipped => {}
-        // What a read no longer shows was taken away, also by a call whose answer was lost.
-        StepMark::Done => {
-            sqlx::query!(
-                "update assignments set removed_at = now()
-                 where offboarding_id = $1 and step = $2 and removed_at is null",
-                id.0,
-                name,
-            )
-            .execute(&mut **tx)
-            .await?;
-        }
+        StepMark::Done | StepMark::Failed | StepMark::Skipped => {}
         StepMark::PutBack => {
             sqlx::query!(
                 "update assignments set restored_at = coalesce(restored_at, now())

@@ -185,6 +185,18 @@ async fn note_what_went_and_came(
     )
     .execute(&mut **tx)
     .await?;
+    // What a read no longer shows was taken away, also by a call whose answer was lost.
+    sqlx::query!(
+        "update assignments set removed_at = now(), gone_at = now()
+         where offboarding_id = $1 and step = any($2) and removed_at is null
+           and (step, target) not in (select * from unnest($3::text[], $4::text[]))",
+        id.0,
+        &steps,
+        &shown_steps,
+        &shown_targets,
+    )
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use super::judge::Left;
 use super::person::Person;
 use super::runner::{Runner, verified_empty};
 use super::verdict::{Progress, Stop, another_attempt, wait};
-use crate::genesys::Error;
+use crate::genesys::{Error, User};
 use crate::offboarding::choices::Order;
 use crate::offboarding::{Outcome, Phase};
 use crate::plan::{Batch, Look, Proof, Step};
@@ -70,9 +70,13 @@ impl Runner {
         // The strip's last pass was a complete read that found nothing. Whatever is found later makes it worthless.
         let mut empty_reads = 1;
         for _ in 0..ROUNDS_MAX {
-            let reads = self.settings.verify_reads.saturating_sub(empty_reads).max(1);
+            let reads = self.settings.verify_reads.saturating_sub(empty_reads);
             empty_reads = 0;
-            match self.prove_and_deactivate(person, reads, &mut late).await? {
+            let deactivated = match (reads, person.found_empty.take()) {
+                (0, Some((begun, user))) => self.deactivate_as_found(person, begun, user).await?,
+                (reads, _) => self.prove_and_deactivate(person, reads.max(1), &mut late).await?,
+            };
+            match deactivated {
                 Deactivated::Yes => {}
                 Deactivated::NotYet => continue,
             }
@@ -97,6 +101,22 @@ impl Runner {
         let why = "the account kept changing".to_owned();
         let attempt = person.lease.attempt;
         another_attempt(why, Duration::ZERO, &self.settings, attempt, Progress::None).into()
+    }
+
+    /// The deactivation right after the strip's last pass, where one complete read is enough and it is still fresh.
+    async fn deactivate_as_found(
+        &self,
+        person: &mut Person,
+        begun: Instant,
+        user: User,
+    ) -> Result<Deactivated, Stop> {
+        let look = self.look_at(&self.genesys, &[&*person]);
+        look.take_over(user);
+        let not_after = match person.order {
+            Order::StripFirst => Some(begun + FRESH_FOR),
+            Order::AccessFirst => None,
+        };
+        self.deactivate(person, &look, not_after).await
     }
 
     /// Complete reads in a row that find nothing, and the deactivation right after the last of them.
@@ -231,6 +251,10 @@ impl Runner {
                 let sending = Sending { genesys: look.genesys(), not_after };
                 match self.change(step, &batch, alone(person), sending).await {
                     Ok(()) => {}
+                    // It was done before and doesn't show yet, and neither does the version: reading again now is in vain.
+                    Err(Refusal::Call(Error::VersionConflict { .. })) if person.has_lost(&batch) => {
+                        return Err(self.changed_meanwhile(person));
+                    }
                     Err(Refusal::Call(Error::VersionConflict { .. } | Error::Lapsed(_))) => {
                         return Ok(Deactivated::NotYet);
                     }

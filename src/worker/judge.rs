@@ -150,8 +150,8 @@ pub(super) fn key(assignment: &Assignment) -> (String, String) {
 fn standing(known: Option<&Seen>) -> Standing {
     match known {
         None | Some(Seen { removed: None, .. }) => Standing::Removable,
-        Some(seen @ Seen { removed: Some((at, now)), removals, returned, .. }) => {
-            if !*returned && *now - *at < lag_window(seen) {
+        Some(Seen { removed: Some((at, now)), removals, returned, .. }) => {
+            if !*returned && *now - *at < lag_window(*removals) {
                 Standing::Lagging
             } else if *removals > RETURNS_MAX {
                 Standing::KeepsReturning
@@ -162,14 +162,14 @@ fn standing(known: Option<&Seen>) -> Standing {
     }
 }
 
-/// How long it is waited for the last removal to show.
-fn lag_window(seen: &Seen) -> TimeDelta {
-    let growth = LAG_GROWTH.saturating_pow(seen.removals.saturating_sub(1).min(8));
+/// How long it is waited for a change to show that was made so many times.
+pub(super) fn lag_window(changes: u32) -> TimeDelta {
+    let growth = LAG_GROWTH.saturating_pow(changes.saturating_sub(1).min(8));
     (LAG_WINDOW * growth).min(LAG_WINDOW_MAX)
 }
 
 fn lags_as_group((step, _): &(String, String), seen: &Seen) -> bool {
-    step == GROUPS && seen.removed.is_some_and(|(at, now)| now - at < lag_window(seen))
+    step == GROUPS && seen.removed.is_some_and(|(at, now)| now - at < lag_window(seen.removals))
 }
 
 #[cfg(test)]
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn each_further_removal_is_waited_for_longer_up_to_more_than_ten_minutes_in_all() {
-        let windows: Vec<_> = (1..=4).map(|n| lag_window(&removed(0, n, false)).num_seconds()).collect();
+        let windows: Vec<_> = (1..=4).map(|n| lag_window(n).num_seconds()).collect();
         assert_eq!(windows, [15, 60, 240, 600]);
         assert!(windows.iter().sum::<i64>() > 600);
     }

@@ -1,5 +1,8 @@
 //! One person of a cohort and how far they are within an attempt.
 
+use std::time::Instant;
+
+use super::judge::key;
 use super::verdict::{Progress, Stop};
 use crate::genesys::{User, UserId};
 use crate::offboarding::choices::Order;
@@ -20,6 +23,8 @@ pub(super) struct Person {
     pub(super) progress: Progress,
     /// A whole pass found nothing.
     pub(super) clean: bool,
+    /// When that pass began, and the user as it was read first in it.
+    pub(super) found_empty: Option<(Instant, User)>,
     /// What is known of their assignments from earlier passes; read at the first need.
     pub(super) known: Option<Known>,
     pub(super) inherited: Vec<Inherited>,
@@ -41,6 +46,7 @@ impl Person {
             order,
             progress: Progress::None,
             clean: false,
+            found_empty: None,
             known: None,
             inherited: Vec::new(),
             refused: Vec::new(),
@@ -103,6 +109,11 @@ impl Person {
         open
     }
 
+    /// Whether something of a step was refused for good.
+    pub(super) fn was_refused(&self, step: StepName) -> bool {
+        self.refused.iter().any(|(of, _)| *of == step)
+    }
+
     /// Notes that a batch was refused for good.
     pub(super) fn block(&mut self, batch: &Batch, release: impl FnOnce(Option<String>) -> Release) {
         let user = self.user_id();
@@ -112,6 +123,12 @@ impl Person {
             let what = self.refused.last().map(|(step, target)| format!("{step} {target}"));
             self.blocked = Some(release(what));
         }
+    }
+
+    /// Whether something of the batch was taken from them before.
+    pub(super) fn has_lost(&self, batch: &Batch) -> bool {
+        let known = |assignment: &Assignment| self.known.as_ref()?.get(&key(assignment))?.removed;
+        batch.assignments().iter().any(|assignment| known(assignment).is_some())
     }
 
     pub(super) fn end(&mut self, stop: Stop) {

@@ -64,6 +64,9 @@ impl Runner {
     }
 
     async fn find(&self, person: &Person) -> Result<User, Stop> {
+        if let Some(user) = self.by_external_id(person).await? {
+            return Ok(user);
+        }
         let candidates = self.candidates(person).await?;
         let mut living = candidates.into_iter().filter(|user| user.state != UserState::Deleted);
         match (living.next(), living.next()) {
@@ -74,15 +77,25 @@ impl Runner {
         }
     }
 
-    /// The users that match exactly: by external id where that is configured, else by address.
+    /// The living user whom the external id names, where such ids are configured. It is the user itself that is read.
+    async fn by_external_id(&self, person: &Person) -> Result<Option<User>, Stop> {
+        let (Some(authority), Some(key)) =
+            (&self.settings.external_id_authority, &person.lease.person.external_id)
+        else {
+            return Ok(None);
+        };
+        let found = self.genesys.user_by_external_id(authority, key).await;
+        let found = found.map_err(|error| self.stop_for(person, &error))?;
+        match found {
+            Some(user) if user.state == UserState::Deleted => Err(self.nobody(person).await?),
+            found => Ok(found),
+        }
+    }
+
+    /// The users that match exactly, by address.
     async fn candidates(&self, person: &Person) -> Result<Vec<User>, Stop> {
         let stop = |error: Error| self.stop_for(person, &error);
         let who = &person.lease.person;
-        if let (Some(authority), Some(key)) = (&self.settings.external_id_authority, &who.external_id)
-            && let Some(user) = self.genesys.user_by_external_id(authority, key).await.map_err(stop)?
-        {
-            return Ok(vec![user]);
-        }
         let Some(email) = &who.email else {
             return match (&self.settings.external_id_authority, &who.external_id) {
                 (Some(_), Some(_)) => Ok(Vec::new()),

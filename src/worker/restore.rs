@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 
 use super::change::{failure, token_refused};
-use super::judge::LAG_RECHECK;
+use super::judge::{LAG_RECHECK, lag_window};
 use super::person::Person;
 use super::runner::Runner;
 use super::verdict::{Progress, Stop, after_error, another_attempt, wait};
 use crate::genesys::{CallFailed, Done, Error, UserId, UserState};
-use crate::offboarding::{Assignment, Observation, Outcome, Reason};
+use crate::offboarding::{Assignment, Observation, Outcome, Phase, Reason};
 use crate::plan::{Look, PutBack, PutBacks, Return, Step};
 use crate::store::leases::Release;
 use crate::store::progress::{CallResult, Change, Intention, Permission, Proves, StepMark};
@@ -20,15 +20,14 @@ use crate::store::snapshot::Stored;
 /// Passes of one attempt: the account, then what needs it, then how it was, and a last one that sees everything there.
 const PASSES_MAX: usize = 6;
 
-/// How long a read may not yet show what was put back.
-const LAG_WINDOW: TimeDelta = TimeDelta::seconds(15);
-
-/// How often something is put back that doesn't stay.
+/// How often something is put back that doesn't stay. What shows as it was added may have to be changed once more.
 const RESTORES_MAX: u32 = 6;
 
-/// After so many attempts a thing that is said not to exist is not only unknown to a cache. Genesys Cloud's authorization
-/// answers 404 for a moment after an account became active.
+/// After so many attempts a thing that is said not to exist is not only unknown to a cache.
 const MISSING_TRIES: u32 = 3;
+
+/// How long Genesys Cloud's authorization may answer 404 after an account became active.
+const ACCOUNT_SETTLES: TimeDelta = TimeDelta::seconds(60);
 
 /// How often a call whose token was refused is begun again.
 const TOKEN_TRIES: u32 = 2;
@@ -42,8 +41,16 @@ enum Passed {
 }
 
 impl Runner {
+    pub(super) async fn restore_all(&self, people: Vec<Person>) {
+        for mut person in people {
+            let stop = self.restore(&mut person).await;
+            person.end(stop);
+            self.give_back(person).await;
+        }
+    }
+
     /// Puts everything back that can be; returns how the attempt ends.
-    pub(super) async fn restore(&self, person: &mut Person) -> Stop {
+    async fn restore(&self, person: &mut Person) -> Stop {
         match self.restoring(person).await {
             Ok(()) => Release::Done(Outcome::Restored).into(),
             // Nobody has to decide anything: a restore that can't go on has failed, and is retried by whoever asked for it.
@@ -152,8 +159,9 @@ impl Runner {
             if found.is_some_and(|found| step.is_as_before(&stored.detail, &found.detail)) {
                 continue;
             }
-            // A new membership that shows is changed at once; only what doesn't show at all may lag.
-            if found.is_none() && stored.restored.is_some_and(|(at, now)| now - at < LAG_WINDOW) {
+            // What shows after it was added once is changed at once: a membership gets its ring then.
+            let is_new = found.is_some() && stored.restores == 1;
+            if !is_new && stored.restored.is_some_and(|(at, now)| now - at < lag_window(stored.restores)) {
                 lagging = true;
                 continue;
             }
@@ -190,7 +198,7 @@ impl Runner {
         Ok(present)
     }
 
-    /// One call between its intention and its outcome. What no longer exists is noted as lost.
+    /// Puts back with one call, or each thing alone where the whole is refused. What can't come back is noted as lost.
     async fn put_back(
         &self,
         person: &mut Person,
@@ -198,6 +206,28 @@ impl Runner {
         look: &Look<'_>,
         put_backs: &PutBacks,
     ) -> Result<(), Stop> {
+        let Some(error) = self.send_back(person, step, look, put_backs).await? else {
+            return Ok(());
+        };
+        if put_backs.items().len() == 1 || !error.is_about_the_content() {
+            return self.not_put_back(person, step, put_backs, error).await;
+        }
+        for alone in put_backs.each_alone() {
+            if let Some(error) = self.send_back(person, step, look, &alone).await? {
+                self.not_put_back(person, step, &alone, error).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One call between its intention and its outcome; gives why it failed.
+    async fn send_back(
+        &self,
+        person: &mut Person,
+        step: &'static dyn Step,
+        look: &Look<'_>,
+        put_backs: &PutBacks,
+    ) -> Result<Option<Error>, Stop> {
         for attempt in 1..=TOKEN_TRIES {
             self.still_working()?;
             let call = self.genesys.prepare_call().await.map_err(|error| self.stop_for(person, &error))?;
@@ -212,40 +242,62 @@ impl Runner {
             match answer {
                 Ok(_) => {
                     person.progress = Progress::Some;
-                    return Ok(());
+                    return Ok(None);
                 }
                 Err(failed) if token_refused(&failed) && attempt < TOKEN_TRIES => {}
-                Err(failed) => return self.not_put_back(person, step, &intention, failed.into_error()).await,
+                Err(failed) => return Ok(Some(failed.into_error())),
             }
         }
         Err(wait(Duration::ZERO, "the call was not made"))
     }
 
+    /// What a refusal of a single thing means. Only the account itself has to come back; of the rest, what is refused for
+    /// good is said and passed over.
     async fn not_put_back(
         &self,
         person: &Person,
         step: &'static dyn Step,
-        intention: &Intention,
+        put_backs: &PutBacks,
         error: Error,
     ) -> Result<(), Stop> {
         let (attempt, progress) = (person.lease.attempt, person.progress);
-        match &error {
-            Error::NotFound { .. } if attempt + 1 < MISSING_TRIES => {
-                // Without progress, so that the attempts are counted until it is taken for gone.
-                let why = error.code();
-                Err(another_attempt(why, LAG_RECHECK, &self.settings, attempt, Progress::None).into())
-            }
-            Error::NotFound { .. } => {
-                let (id, targets) = (person.lease.id, intention.targets.clone());
-                Ok(self.store.lost(&self.fence, id, step.name(), targets, "it no longer exists").await?)
-            }
-            // Somebody else changed it meanwhile, or it is there already and doesn't show yet.
-            Error::VersionConflict { .. } => {
-                let why = error.code();
-                Err(another_attempt(why, LAG_RECHECK, &self.settings, attempt, Progress::None).into())
-            }
-            error => Err(after_error(error, &self.settings, attempt, progress).into()),
+        let may_pass = match &error {
+            // A cache, somebody else's change meanwhile, or what is there already and doesn't show yet.
+            Error::NotFound { .. } | Error::VersionConflict { .. } => attempt + 1 < MISSING_TRIES,
+            other => other.is_transient(),
+        };
+        if let Error::NotFound { .. } = error
+            && self.account_settles(person).await?
+        {
+            return Err(wait(LAG_RECHECK, "the account is not known everywhere yet"));
         }
+        let about_this = error.is_about_the_content() && step.phase() == Phase::Strip;
+        if about_this && !may_pass {
+            let why = match &error {
+                Error::NotFound { .. } => "it no longer exists".to_owned(),
+                other => format!("Genesys Cloud refuses it: {}", other.code()),
+            };
+            let targets = put_backs.items().iter().map(|item| item.stored.target.clone()).collect();
+            return Ok(self.store.lost(&self.fence, person.lease.id, step.name(), targets, &why).await?);
+        }
+        Err(match &error {
+            // Without progress, so that the attempts are counted until it is taken for gone.
+            Error::NotFound { .. } | Error::VersionConflict { .. } => {
+                another_attempt(error.code(), LAG_RECHECK, &self.settings, attempt, Progress::None).into()
+            }
+            error => after_error(error, &self.settings, attempt, progress).into(),
+        })
+    }
+
+    /// Whether the account was made active so short a time ago that a part of Genesys Cloud may not know it yet.
+    async fn account_settles(&self, person: &Person) -> Result<bool, Stop> {
+        let stored = self.store.taken_away(person.lease.id).await?;
+        let is_account = |one: &&Stored| {
+            let step = self.settings.plan.step(&one.step);
+            step.is_some_and(|step| step.phase() == Phase::Deactivate)
+        };
+        let mut restored = stored.iter().filter(is_account).filter_map(|one| one.restored);
+        Ok(restored.any(|(at, now)| now - at < ACCOUNT_SETTLES))
     }
 }
 

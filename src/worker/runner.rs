@@ -1,5 +1,7 @@
 //! One cohort's way through the plan: look, store what is seen, remove, look again, until nothing is left.
 
+use std::time::Instant;
+
 use tokio_util::sync::CancellationToken;
 
 use super::heartbeat::Heartbeat;
@@ -7,10 +9,10 @@ use super::judge::{LAG_RECHECK, Left};
 use super::person::Person;
 use super::verdict::{Stop, after_error, another_attempt};
 use super::{Engine, Settings};
-use crate::genesys::{Error, Genesys, UserId};
+use crate::genesys::{Error, Genesys, User, UserId};
 use crate::offboarding::choices::Order;
 use crate::offboarding::{Action, Assignment, Goal, Observation, OffboardingId, Phase, StepName};
-use crate::plan::Look;
+use crate::plan::{Look, Step};
 use crate::store::Store;
 use crate::store::leases::{AttemptCount, Fence, Lease, Release};
 use crate::store::progress::{Note, StepMark};
@@ -20,6 +22,7 @@ use crate::store::progress::{Note, StepMark};
 const PASSES_MAX: usize = 4;
 
 /// Works on the leases of one fence.
+#[derive(Clone)]
 pub(super) struct Runner {
     pub(super) store: Store,
     pub(super) genesys: Genesys,
@@ -45,10 +48,11 @@ impl Engine {
         });
         let (restored, leaving): (Vec<_>, Vec<_>) =
             people.partition(|person: &Person| person.lease.goal == Goal::Restored);
-        for mut person in restored {
-            let stop = runner.restore(&mut person).await;
-            person.end(stop);
-            runner.give_back(person).await;
+        if !restored.is_empty() {
+            let plan = self.settings.plan.for_restoring();
+            let settings = Settings { plan, ..Settings::clone(&self.settings) };
+            let runner = Runner { settings: std::sync::Arc::new(settings), ..runner.clone() };
+            runner.restore_all(restored).await;
         }
         runner.offboard(leaving).await;
     }
@@ -126,6 +130,7 @@ impl Runner {
         if self.stop.is_cancelled() {
             people.iter_mut().filter(|person| !person.clean).for_each(|person| person.end(Stop::stopping()));
         }
+        let begun = Instant::now();
         let mut cohort: Vec<&mut Person> = people.iter_mut().filter(|p| p.is_live() && !p.clean).collect();
         let users: Vec<UserId> = cohort.iter().filter_map(|person| person.user.clone()).collect();
         let look = self.look_at(&self.genesys, &cohort.iter().map(|person| &**person).collect::<Vec<_>>());
@@ -153,7 +158,7 @@ impl Runner {
                 }
             };
             if open.is_empty() && person.is_live() {
-                self.found_empty(person).await;
+                self.found_empty(person, &look, begun).await;
             }
             todo.extend(open);
         }
@@ -165,6 +170,12 @@ impl Runner {
         let mut seen: Vec<Result<Observation, Error>> =
             users.iter().map(|_| Ok(Observation::default())).collect();
         look.read_together(users).await;
+        for (user, all) in users.iter().zip(&mut seen) {
+            // First, so that whatever changes the user during this pass makes the version that it gives stale.
+            if let Err(error) = look.user(user).await {
+                *all = Err(error);
+            }
+        }
         for step in self.settings.plan.steps(Phase::Strip) {
             for (observed, all) in step.observe(look, users).await.into_iter().zip(&mut seen) {
                 match (observed, all) {
@@ -180,10 +191,17 @@ impl Runner {
         seen
     }
 
-    async fn found_empty(&self, person: &mut Person) {
+    async fn found_empty(&self, person: &mut Person, look: &Look<'_>, begun: Instant) {
         person.clean = true;
+        if let Some(id) = &person.user
+            && let Ok(user) = look.user(id).await
+        {
+            person.found_empty = Some((begun, User::clone(&user)));
+        }
         let steps = self.settings.plan.steps(Phase::Strip);
-        let steps = steps.map(|step| (step.name(), step.phase(), StepMark::Done)).collect();
+        let mark =
+            |step: &dyn Step| if person.was_refused(step.name()) { StepMark::Failed } else { StepMark::Done };
+        let steps = steps.map(|step| (step.name(), step.phase(), mark(step))).collect();
         let note = verified_empty("a complete read found nothing".to_owned());
         if let Err(error) = self.store.mark(&self.fence, person.lease.id, steps, vec![note]).await {
             return person.end(error.into());
@@ -218,7 +236,7 @@ impl Runner {
         }
     }
 
-    async fn give_back(&self, person: Person) {
+    pub(super) async fn give_back(&self, person: Person) {
         let id = person.lease.id;
         let release = match person.into_stop() {
             Some(Stop::Release(release)) => release,

@@ -10,7 +10,7 @@ use leaver_simulator::{AccountState, Action, Fault, Matcher, presets};
 use crate::support::World;
 
 /// Stores an event; gives the offboarding that it belongs to, if it has one.
-async fn tell(
+pub(crate) async fn tell(
     world: &World,
     source: &str,
     email: Option<&str>,
