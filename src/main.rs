@@ -43,12 +43,15 @@ enum Command {
     },
     /// Brings the database to this version's schema.
     Migrate,
-    /// Checks the configuration, the database and the access to Genesys Cloud.
+    /// Checks the configuration, the database, the access to Genesys Cloud and each permission there.
     Check,
-    /// Shows what an offboarding would remove, without a single changing call.
+    /// Shows what an offboarding would remove, keep and be held by, without a single changing call.
     Plan {
         /// An e-mail address, an external id or a Genesys user id.
         person: String,
+        /// Why they would leave, in the HRIS's word: order and waiting may depend on it.
+        #[arg(long = "type", value_name = "TYPE")]
+        termination_type: Option<String>,
     },
     /// Signs a body as a source would, and posts it.
     Send {
@@ -90,6 +93,11 @@ enum Command {
     /// Ends an offboarding without carrying it out.
     Cancel {
         /// The offboarding's id.
+        id: String,
+    },
+    /// Puts back what an offboarding took away, in the reverse order; says what can't come back.
+    Restore {
+        /// The offboarding's id. It must not be scheduled: cancel that first.
         id: String,
     },
 }
@@ -137,7 +145,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Worker { no_migrate } => commands::worker(&config, migrate(no_migrate)).await,
             Command::Migrate => commands::migrate(&config).await,
             Command::Check => commands::check(&config, output).await,
-            Command::Plan { person } => commands::plan(&config, &person, output).await,
+            Command::Plan { person, termination_type } => {
+                commands::plan(&config, &person, termination_type.as_deref(), output).await
+            }
             Command::Send { source, file, url } => {
                 commands::send(&config, &source, &file, url.as_deref()).await
             }
@@ -148,6 +158,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Show { id } => commands::show(&config, &id, output).await,
             Command::Retry { id } => commands::decide(&config, &id, Decision::Retry, output).await,
             Command::Cancel { id } => commands::decide(&config, &id, Decision::Cancel, output).await,
+            Command::Restore { id } => commands::decide(&config, &id, Decision::Restore, output).await,
         }
     })
 }

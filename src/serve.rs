@@ -18,6 +18,7 @@ use crate::http::auth::Operators;
 use crate::http::health::Health;
 use crate::http::webhooks::Webhooks;
 use crate::offboarding::policy::BusyPolicy;
+use crate::operate;
 use crate::pacing::SharedPacer;
 use crate::plan::Plan;
 use crate::store::progress::BrakeLimits;
@@ -126,6 +127,20 @@ impl Parts {
     /// The engine over these parts.
     pub fn engine(&self, config: &Config) -> Engine {
         Engine::new(self.store.clone(), self.genesys.clone(), engine_settings(config))
+    }
+}
+
+/// What a dry run needs of the configuration.
+pub fn preview_rules(config: &Config) -> operate::Rules {
+    let policy = &config.policy;
+    operate::Rules {
+        plan: Plan::new(config.plan.clone()),
+        order: policy.order,
+        order_by_type: policy.order_by_type.clone(),
+        protected: policy.protected.clone(),
+        busy: busy_policy(config),
+        immediate_types: policy.immediate_types.clone(),
+        external_id_authority: config.genesys.external_id_authority.clone(),
     }
 }
 
@@ -251,7 +266,7 @@ fn api(config: &Config, parts: &Parts, metrics: PrometheusHandle) -> Api {
     Api {
         store: parts.store.clone(),
         genesys: parts.genesys.clone(),
-        external_id_authority: config.genesys.external_id_authority.clone(),
+        preview_rules: preview_rules(config),
         operators: Operators::new(&config.operators),
         metrics,
     }
@@ -278,6 +293,11 @@ async fn stop_signal() {
     });
 }
 
+fn busy_policy(config: &Config) -> BusyPolicy {
+    let policy = &config.policy;
+    BusyPolicy { when_busy: policy.when_busy, recheck: policy.busy_recheck, wait_max: policy.busy_wait_max }
+}
+
 fn engine_settings(config: &Config) -> Settings {
     let (policy, worker) = (&config.policy, &config.worker);
     Settings {
@@ -291,11 +311,7 @@ fn engine_settings(config: &Config) -> Settings {
         order: policy.order,
         order_by_type: policy.order_by_type.clone(),
         plan: Plan::new(config.plan.clone()),
-        busy: BusyPolicy {
-            when_busy: policy.when_busy,
-            recheck: policy.busy_recheck,
-            wait_max: policy.busy_wait_max,
-        },
+        busy: busy_policy(config),
         immediate_types: policy.immediate_types.clone(),
         not_found: policy.person_not_found,
         not_found_recheck: policy.not_found_recheck,

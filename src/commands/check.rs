@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Failure, Output, print};
+use super::{Failure, Output, permissions, print};
 use crate::config::Config;
 use crate::genesys::Error;
 use crate::serve::{Parts, sources};
@@ -11,21 +11,51 @@ use crate::store::StoreError;
 /// The oldest Postgres that the service is tried with.
 const SERVER_VERSION_MIN: u32 = 150_000;
 
+/// How good or bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) enum Level {
+    /// As it should be.
+    #[serde(rename = "ok")]
+    Ok,
+    /// Worth a look; nothing fails by it.
+    #[serde(rename = "warn")]
+    Warn,
+    /// The service could not do its work.
+    #[serde(rename = "FAIL")]
+    Fail,
+}
+
+impl Level {
+    /// The word that is shown.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "FAIL",
+        }
+    }
+}
+
 /// One thing that was checked.
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
     pub(super) what: String,
     pub(super) ok: bool,
+    pub(super) level: Level,
     pub(super) detail: String,
 }
 
 impl Finding {
-    fn good(what: &str, detail: impl Into<String>) -> Self {
-        Self { what: what.to_owned(), ok: true, detail: detail.into() }
+    pub(super) fn good(what: &str, detail: impl Into<String>) -> Self {
+        Self { what: what.to_owned(), ok: true, level: Level::Ok, detail: detail.into() }
     }
 
-    fn bad(what: &str, detail: impl Into<String>) -> Self {
-        Self { what: what.to_owned(), ok: false, detail: detail.into() }
+    pub(super) fn doubtful(what: &str, detail: impl Into<String>) -> Self {
+        Self { what: what.to_owned(), ok: true, level: Level::Warn, detail: detail.into() }
+    }
+
+    pub(super) fn bad(what: &str, detail: impl Into<String>) -> Self {
+        Self { what: what.to_owned(), ok: false, level: Level::Fail, detail: detail.into() }
     }
 }
 
@@ -47,7 +77,12 @@ pub async fn check(config: &Config, output: Output) -> Result<(), Failure> {
         findings.push(Finding::bad("callbacks", "this version does not send them: take [[callbacks]] out"));
     }
     findings.extend(database(&parts).await);
-    findings.push(genesys(&parts).await);
+    let login = genesys(&parts).await;
+    let logged_in = login.ok;
+    findings.push(login);
+    if logged_in {
+        findings.extend(permissions::findings(config, parts.genesys.own_permissions().await));
+    }
     match output {
         Output::Json => print::json(&findings),
         Output::Text => print::findings(&findings),

@@ -1,6 +1,7 @@
 //! What the commands do and print. They use the same `operate` as the API; how they are called is said in `main`.
 
 mod check;
+mod permissions;
 mod print;
 mod send;
 
@@ -10,7 +11,7 @@ use uuid::Uuid;
 
 use crate::config::{Config, ConfigError};
 use crate::offboarding::{Actor, OffboardingId};
-use crate::operate::{self, OperateError};
+use crate::operate::{self, Asked, OperateError, Unread};
 use crate::serve::{self, Migrate, Parts, ServeError, Work};
 use crate::store::decisions::{Decided, Decision};
 use crate::store::views::{Filter, PAGE_MAX};
@@ -111,16 +112,25 @@ pub async fn migrate(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `leaver plan`.
-pub async fn plan(config: &Config, person: &str, output: Output) -> Result<(), Failure> {
+/// `leaver plan`. Fails where something that has a say could not be read; everything else is shown all the same.
+pub async fn plan(
+    config: &Config,
+    person: &str,
+    termination_type: Option<&str>,
+    output: Output,
+) -> Result<(), Failure> {
     let parts = Parts::new(config)?;
-    let authority = config.genesys.external_id_authority.as_deref();
-    let preview = operate::preview(&parts.genesys, authority, person).await?;
+    let asked = Asked { person, termination_type };
+    let preview = operate::preview(&parts.genesys, &serve::preview_rules(config), asked).await?;
     match output {
         Output::Json => print::json(&preview),
         Output::Text => print::preview(&preview),
     }
-    Ok(())
+    let unread: Vec<_> = preview.verdict.unread.iter().map(Unread::words).collect();
+    if unread.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Failed(format!("could not read {}", unread.join("; "))))
 }
 
 /// What `leaver list` is asked for.

@@ -8,6 +8,11 @@ use toml::Value;
 
 use super::*;
 use crate::offboarding::choices::{UnknownEffectiveAt, UnknownProtected};
+use crate::plan::choices::{
+    CallbackChoice, InheritedAccess, Reporting, RingNumbers, StateChangeReason, Switch,
+};
+use crate::plan::reports::REPORTS;
+use crate::plan::{PLAN, Plan, kind_of};
 
 mod overriding;
 mod refusals;
@@ -98,6 +103,17 @@ fn the_example_loads_as_it_stands_and_shows_the_defaults() {
     assert_eq!(example.server, minimal.server);
     assert_eq!(example.policy, minimal.policy);
     assert_eq!(example.worker, minimal.worker);
+    let carried_out = |config: &Config| {
+        let plan = Plan::new(config.plan.clone());
+        plan.all().iter().map(|step| step.name()).collect::<Vec<_>>()
+    };
+    assert_eq!(carried_out(&example), carried_out(&minimal));
+    for report in REPORTS {
+        assert_eq!(report.reporting(&example.plan), report.reporting(&minimal.plan), "{}", report.name());
+    }
+    let rest = |plan: &Choices| Choices { steps: BTreeMap::new(), reports: BTreeMap::new(), ..plan.clone() };
+    assert_eq!(rest(&example.plan), Choices::default());
+    assert_eq!(minimal.plan, Choices::default());
     assert_eq!(example.genesys.requests_per_minute, minimal.genesys.requests_per_minute);
     assert_eq!(example.genesys.timeout, minimal.genesys.timeout);
     assert_eq!(example.genesys.external_id_authority.as_deref(), Some("hris"));
@@ -121,12 +137,21 @@ fn the_example_names_every_key_and_every_variable_that_it_needs() {
         WORKER_KEYS,
         genesys::KEYS,
         policy::KEYS,
+        plan::KEYS,
         operators::KEYS,
         callbacks::KEYS,
     ];
     for key in sections.concat() {
-        let shown = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
-        assert!(EXAMPLE.lines().any(shown), "{key} is not in the example");
+        let value = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
+        let table = |line: &str| line.starts_with('[') && line.ends_with(&format!(".{key}]"));
+        assert!(EXAMPLE.lines().any(|line| value(line) || table(line)), "{key} is not in the example");
+    }
+    let table = |name: &str| EXAMPLE.split_once(name).unwrap().1.split("\n[").next().unwrap();
+    let steps = PLAN.iter().map(|step| (step.name(), table("[plan.steps]")));
+    let reports = REPORTS.iter().map(|report| (report.name(), table("[plan.reports]")));
+    for (name, table) in steps.chain(reports) {
+        let shown = format!("\n{} = ", kind_of(name));
+        assert!(table.contains(&shown), "{name} is not in the example");
     }
     let (introduction, settings) = EXAMPLE.split_once("[server]").unwrap();
     for (_, rest) in settings.match_indices("\"env:").map(|(at, found)| settings.split_at(at + found.len())) {
@@ -186,6 +211,33 @@ fn references_are_followed_at_every_depth_and_for_numbers_too() {
     assert_eq!(config.policy.protected, [Protected::Email("chief@example.com".to_owned())]);
     assert_eq!(config.sources["acme"]["nested"][0][0]["deep"].as_str(), Some("chief@example.com"));
     assert_eq!(config.sources["acme"]["number"].as_integer(), Some(7));
+}
+
+#[test]
+fn everything_about_the_plan_can_be_chosen() {
+    let queue = "2f9a1c3e-5a0b-4c1d-8e2f-0123456789ab";
+    let text = format!(
+        "{MINIMAL}[policy.order_by_type]\ninvoluntary = \"access_first\"\n\
+         [plan]\nring_numbers = \"left_out\"\nremovable_groups = [\"Agents\", \"*\"]\n\
+         inherited_access = \"pass\"\ncallbacks = \"queue:{queue}\"\n\
+         [plan.steps]\nlicences = \"on\"\nteam = \"off\"\n\
+         [plan.state_reasons]\nvoluntary = \"Voluntary\"\n\"*\" = \"Unknown\"\n\
+         [plan.reports]\nvoicemail = \"hold\"\n"
+    );
+    let config = load(&text, &[]);
+    assert_eq!(config.policy.order_by_type, BTreeMap::from([("involuntary".to_owned(), Order::AccessFirst)]));
+    let switches = [("strip.licences", Switch::On), ("strip.team", Switch::Off)];
+    let reasons = [("*", StateChangeReason::Unknown), ("voluntary", StateChangeReason::Voluntary)];
+    let expected = Choices {
+        ring_numbers: RingNumbers::LeftOut,
+        removable_groups: vec!["Agents".to_owned(), "*".to_owned()],
+        inherited_access: InheritedAccess::Pass,
+        callbacks: CallbackChoice::ToQueue(queue.parse().unwrap()),
+        steps: switches.map(|(step, switch)| (step.to_owned(), switch)).into(),
+        state_reasons: reasons.map(|(kind, reason)| (kind.to_owned(), reason)).into(),
+        reports: BTreeMap::from([("report.voicemail".to_owned(), Reporting::Hold)]),
+    };
+    assert_eq!(config.plan, expected);
 }
 
 #[test]

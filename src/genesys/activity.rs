@@ -8,6 +8,7 @@ use super::{
     error::{Error, Fault, Trace},
     ids::{UserId, segment},
     send::Request,
+    users::User,
 };
 
 /// What the user is doing for their queues.
@@ -115,6 +116,22 @@ pub(super) fn active_conversations(
 }
 
 impl Genesys {
+    /// Tells whether the user may be in a conversation. Expanded fields are given with best effort only: where the
+    /// status is absent, it is read alone.
+    pub async fn is_in_interaction(&self, user: &User) -> Result<bool, Error> {
+        if user.active_conversations.is_some_and(|count| count > 0) {
+            return Ok(true);
+        }
+        match &user.routing_status {
+            Some(status) => Ok(status.is_in_interaction()),
+            None => match self.routing_status_of(&user.id).await {
+                Ok(status) => Ok(status.is_in_interaction()),
+                Err(Error::NotFound { .. }) => Ok(false),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
     /// Reads the routing status alone, for when expanding it with the user gave nothing. Genesys answers `OFF_QUEUE`
     /// for a user whom it doesn't know.
     pub async fn routing_status_of(&self, user: &UserId) -> Result<RoutingStatus, Error> {

@@ -14,7 +14,7 @@ use super::problem::Problem;
 use crate::config::Role;
 use crate::genesys::Genesys;
 use crate::offboarding::OffboardingId;
-use crate::operate::{self, OperateError};
+use crate::operate::{self, Asked, OperateError};
 use crate::store::Store;
 use crate::store::decisions::{Decided, Decision};
 use crate::store::views::{Filter, PAGE_MAX};
@@ -29,8 +29,8 @@ pub struct Api {
     pub store: Store,
     /// For previews.
     pub genesys: Genesys,
-    /// The authority of external ids, where one is configured.
-    pub external_id_authority: Option<String>,
+    /// What a preview goes by.
+    pub preview_rules: operate::Rules,
     /// Who may call.
     pub operators: Operators,
     /// Renders the metrics.
@@ -47,6 +47,7 @@ impl Api {
             .route("/api/v1/offboardings/{id}/retry", post(retry).fallback(here))
             .route("/api/v1/offboardings/{id}/cancel", post(cancel).fallback(here))
             .route("/api/v1/offboardings/{id}/approve", post(approve).fallback(here))
+            .route("/api/v1/offboardings/{id}/restore", post(restore).fallback(here))
             .route("/api/v1/plan", get(plan).fallback(here))
             .route("/metrics", get(metrics).fallback(here))
             .fallback(super::nothing_here)
@@ -126,6 +127,14 @@ async fn approve(
     decide(api, headers, path, Decision::Approve, Role::Approver).await
 }
 
+async fn restore(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(path): Path<String>,
+) -> Result<Response, Problem> {
+    decide(api, headers, path, Decision::Restore, Role::Operator).await
+}
+
 async fn decide(
     api: Api,
     headers: HeaderMap,
@@ -159,6 +168,8 @@ async fn decide(
 #[derive(Deserialize)]
 struct PlanQuery {
     person: Option<String>,
+    #[serde(rename = "type")]
+    termination_type: Option<String>,
 }
 
 async fn plan(
@@ -168,7 +179,8 @@ async fn plan(
 ) -> Result<Response, Problem> {
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
     let person = query.person.ok_or(Problem::BadParameter("person"))?;
-    let preview = operate::preview(&api.genesys, api.external_id_authority.as_deref(), &person).await;
+    let asked = Asked { person: &person, termination_type: query.termination_type.as_deref() };
+    let preview = operate::preview(&api.genesys, &api.preview_rules, asked).await;
     Ok(json(&preview.map_err(|error| trouble(&error))?))
 }
 

@@ -1,12 +1,13 @@
 //! When to start, wait or ask: pure functions of event, observation, settings and time.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
-use super::choices::{EffectiveAt, WhenBusy};
-use super::event::{Directive, Effective, TerminationEvent};
+use super::choices::{EffectiveAt, Order, Protected, WhenBusy};
+use super::event::{Directive, Effective, TerminationEvent, email_key};
 use super::status::Reason;
 
 /// How far back an effective date may lie before a person has to look: older events are replays, imports and mistakes
@@ -123,6 +124,35 @@ pub fn start(work: Work, policy: BusyPolicy, waited: Duration) -> Start {
     }
 }
 
+/// What a protected list can name somebody by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The address in Genesys Cloud.
+    pub email: Option<String>,
+    /// The Genesys user's id.
+    pub id: String,
+    /// The ids and names of the roles that apply to the person, through groups too.
+    pub roles: Vec<String>,
+    /// The id and the name of the division.
+    pub divisions: Vec<String>,
+}
+
+/// Whether the list names this person.
+pub fn is_protected(list: &[Protected], who: &Standing) -> bool {
+    let address = who.email.as_deref().and_then(email_key);
+    list.iter().any(|protected| match protected {
+        Protected::Email(email) => address.is_some() && email_key(email) == address,
+        Protected::Id(id) => *id == who.id,
+        Protected::Role(role) => who.roles.contains(role),
+        Protected::Division(division) => who.divisions.contains(division),
+    })
+}
+
+/// What goes first for a kind of termination.
+pub fn order_for(order: Order, by_type: &BTreeMap<String, Order>, termination_type: Option<&str>) -> Order {
+    termination_type.and_then(|kind| by_type.get(kind)).copied().unwrap_or(order)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,6 +215,35 @@ mod tests {
             intake(&event(Directive::Lookup, Effective::Missing)),
             Intake::Hold(Reason::LookupRequired, now)
         );
+    }
+
+    #[test]
+    fn somebody_is_protected_by_address_id_role_or_division() {
+        let who = Standing {
+            email: Some("Jane@Example.com".to_owned()),
+            id: "7".to_owned(),
+            roles: vec!["r1".to_owned(), "Master Admin".to_owned()],
+            divisions: vec!["d1".to_owned(), "Board".to_owned()],
+        };
+        let named = |text: &str| is_protected(&[text.parse().unwrap()], &who);
+        for text in
+            ["jane@example.com", "id:7", "role:r1", "role:Master Admin", "division:d1", "division:Board"]
+        {
+            assert!(named(text), "{text}");
+        }
+        for text in ["john@example.com", "id:8", "role:Admin", "division:d2"] {
+            assert!(!named(text), "{text}");
+        }
+        let nobody = Standing { id: "8".to_owned(), ..Standing::default() };
+        assert!(!is_protected(&["jane@example.com".parse().unwrap()], &nobody) && !is_protected(&[], &who));
+    }
+
+    #[test]
+    fn the_order_of_the_type_comes_before_the_order_of_all() {
+        let by_type = BTreeMap::from([("involuntary".to_owned(), Order::AccessFirst)]);
+        let order = |kind| order_for(Order::StripFirst, &by_type, kind);
+        assert_eq!(order(Some("involuntary")), Order::AccessFirst);
+        assert_eq!((order(Some("voluntary")), order(None)), (Order::StripFirst, Order::StripFirst));
     }
 
     #[test]

@@ -34,6 +34,10 @@ impl Step for DirectRoutingBackup {
         &[&["routing:directRoutingBackup:view"], &["routing:directRoutingBackup:delete"]]
     }
 
+    fn restore_permissions(&self) -> &'static [&'static [&'static str]] {
+        &[&["routing:directRoutingBackup:edit"]]
+    }
+
     fn own_reads(&self) -> u32 {
         1
     }

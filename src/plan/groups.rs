@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Batch, Look, PutBacks, Step, id};
+use super::{Batch, Kept, Look, PutBacks, Step, id};
 use crate::genesys::{CallFailed, Done, Error, GroupId, OneCall, UserId};
 use crate::offboarding::{Assignment, Observation, Phase, StepName};
 
@@ -42,6 +42,17 @@ impl Step for Groups {
             seen.push(self.listed(look, user).await);
         }
         seen
+    }
+
+    async fn keeps(&self, look: &Look<'_>, user: &UserId) -> Result<Vec<Kept>, Error> {
+        let mut groups = look.groups(user).await?;
+        groups.retain(|group| !look.choices().removes_from(group.id.as_str(), group.name.as_deref()));
+        let kept = groups.into_iter().map(|group| Kept {
+            target: group.id.to_string(),
+            name: group.name,
+            why: "not listed in plan.removable_groups",
+        });
+        Ok(kept.collect())
     }
 
     async fn remove(&self, _look: &Look<'_>, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {

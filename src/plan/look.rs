@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Choices;
 use crate::genesys::users::USERS_PER_READ;
 use crate::genesys::{Error, Genesys, Grant, User, UserGroup, UserId, UserState};
+use crate::offboarding::policy::Standing;
 
 /// The reads that a look shares between the steps: the user with everything that can be expanded, and the grants.
 pub(super) const SHARED_READS: u32 = 2;
@@ -93,6 +94,11 @@ impl<'a> Look<'a> {
         shared(&self.grants, id, self.genesys.grants_of(id)).await
     }
 
+    /// The grants that were read before.
+    pub fn known_grants(&self, id: &UserId) -> Option<Arc<Vec<Grant>>> {
+        self.grants.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
     /// What the user's expansion gave, or the kind's own read where it gave nothing.
     pub async fn expanded<T: Clone>(
         &self,
@@ -115,6 +121,18 @@ impl<'a> Look<'a> {
     /// The reads that were needed because expansions were missing.
     pub fn more_reads(&self) -> u32 {
         self.more_reads.load(Ordering::Relaxed)
+    }
+}
+
+/// What a protected list can name this user by; the roles are those of the grants given.
+pub fn standing_of(user: &User, grants: &[Grant]) -> Standing {
+    let roles = grants.iter().flat_map(|grant| [Some(grant.role_id.to_string()), grant.role_name.clone()]);
+    let divisions = [user.division_id.as_ref().map(ToString::to_string), user.division_name.clone()];
+    Standing {
+        email: user.email.clone(),
+        id: user.id.to_string(),
+        roles: roles.flatten().collect(),
+        divisions: divisions.into_iter().flatten().collect(),
     }
 }
 

@@ -28,7 +28,7 @@ use serde_json::Value;
 pub use batch::{Batch, PutBack, PutBacks, each_alone, each_person, id};
 pub use choices::Choices;
 pub use groups::NAME as GROUPS;
-pub use look::Look;
+pub use look::{Look, standing_of};
 
 use crate::genesys::{CallFailed, Done, Error, OneCall, UserId};
 use crate::offboarding::{Assignment, Observation, Phase, StepName};
@@ -82,6 +82,17 @@ pub enum Return {
     Never(&'static str),
 }
 
+/// Something that a step sees and leaves alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What it is, as a target of the step.
+    pub target: String,
+    /// Its name, where it has one.
+    pub name: Option<String>,
+    /// Why it stays.
+    pub why: &'static str,
+}
+
 /// One kind of thing that a person can hold. It has no verb `run`: looking first, recording, partial progress,
 /// repetition and undo belong to the engine, or each author would invent them again.
 #[async_trait]
@@ -118,6 +129,11 @@ pub trait Step: Send + Sync {
     /// What the OAuth client has to be permitted, by Genesys Cloud's names: of each entry one permission is enough.
     fn permissions(&self) -> &'static [&'static [&'static str]];
 
+    /// What it has to be permitted besides that to put back what was taken away.
+    fn restore_permissions(&self) -> &'static [&'static [&'static str]] {
+        &[]
+    }
+
     /// The reads of its own that it takes for one person besides those that a [`Look`] shares, without further pages.
     fn own_reads(&self) -> u32;
 
@@ -128,6 +144,11 @@ pub trait Step: Send + Sync {
     /// Completes what is seen for the first time with what a restore needs and a complete read doesn't give.
     async fn inspect(&self, _look: &Look<'_>, _seen: &mut [Assignment]) -> Result<(), Error> {
         Ok(())
+    }
+
+    /// What of one person it leaves alone although it is of its kind, for whoever wants to see before. May read.
+    async fn keeps(&self, _look: &Look<'_>, _user: &UserId) -> Result<Vec<Kept>, Error> {
+        Ok(Vec::new())
     }
 
     /// Through what it is held, where the stored details say that it can't be taken from the person alone.

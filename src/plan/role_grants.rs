@@ -36,6 +36,10 @@ impl Step for RoleGrants {
         &[&["authorization:grant:view"], &["authorization:grant:delete"]]
     }
 
+    fn restore_permissions(&self) -> &'static [&'static [&'static str]] {
+        &[&["authorization:grant:add"]]
+    }
+
     fn own_reads(&self) -> u32 {
         0
     }

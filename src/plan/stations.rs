@@ -34,6 +34,10 @@ impl Step for Stations {
         ]
     }
 
+    fn restore_permissions(&self) -> &'static [&'static [&'static str]] {
+        &[&["telephony:otherStationAssociation:edit"]]
+    }
+
     fn own_reads(&self) -> u32 {
         0
     }

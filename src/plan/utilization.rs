@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::{Batch, Look, PutBacks, Step, id};
+use super::{Batch, Kept, Look, PutBacks, Step, id};
 use crate::genesys::{CallFailed, Done, Error, Level, OneCall, UserId};
 use crate::offboarding::{Observation, Phase, StepName};
 
@@ -42,6 +42,18 @@ impl Step for Utilization {
             }));
         }
         seen
+    }
+
+    async fn keeps(&self, look: &Look<'_>, user: &UserId) -> Result<Vec<Kept>, Error> {
+        let kept = match look.genesys().utilization_of(user).await?.level {
+            Level::Agent => None,
+            Level::Organization => Some(Kept {
+                target: "default".to_owned(),
+                name: None,
+                why: "the organisation's default is nobody's own",
+            }),
+        };
+        Ok(kept.into_iter().collect())
     }
 
     async fn remove(&self, _look: &Look<'_>, call: OneCall, batch: &Batch) -> Result<Done, CallFailed> {

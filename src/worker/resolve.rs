@@ -10,6 +10,7 @@ use crate::offboarding::choices::{PersonNotFound, Protected, WhenBusy};
 use crate::offboarding::event::email_key;
 use crate::offboarding::policy::{self, BusyPolicy, Start, Work};
 use crate::offboarding::{Outcome, Reason};
+use crate::plan::standing_of;
 use crate::store::leases::Release;
 use crate::store::progress::Claim;
 
@@ -156,23 +157,12 @@ impl Runner {
         if self.settings.protected.is_empty() || person.lease.approved.contains(&Reason::Protected) {
             return Ok(());
         }
-        let address = user.email.as_deref().and_then(email_key);
         let by_role = self.settings.protected.iter().any(|p| matches!(p, Protected::Role(_)));
         let roles = match by_role {
             true => self.genesys.grants_of(&user.id).await.map_err(|e| self.stop_for(person, &e))?,
             false => Vec::new(),
         };
-        let protected = self.settings.protected.iter().any(|protected| match protected {
-            Protected::Email(email) => email_key(email) == address && address.is_some(),
-            Protected::Id(id) => *id == user.id.as_str(),
-            Protected::Role(role) => {
-                roles.iter().any(|g| g.role_id.as_str() == role || g.role_name.as_deref() == Some(role))
-            }
-            Protected::Division(division) => {
-                user.division_name.as_ref() == Some(division)
-                    || user.division_id.as_ref().is_some_and(|id| id.as_str() == division)
-            }
-        });
+        let protected = policy::is_protected(&self.settings.protected, &standing_of(user, &roles));
         if protected { Err(held(Reason::Protected, "on the protected list")) } else { Ok(()) }
     }
 
@@ -206,19 +196,11 @@ impl Runner {
     }
 
     async fn work_of(&self, person: &Person, user: &User) -> Result<Work, Stop> {
-        if user.active_conversations.is_some_and(|count| count > 0) {
-            return Ok(Work::InInteraction);
+        match self.genesys.is_in_interaction(user).await {
+            Ok(true) => Ok(Work::InInteraction),
+            Ok(false) => Ok(Work::Free),
+            Err(error) => Err(self.stop_for(person, &error)),
         }
-        // Expanded fields are given with best effort only: where it is absent, the status has a call of its own.
-        let status = match &user.routing_status {
-            Some(status) => status.clone(),
-            None => match self.genesys.routing_status_of(&user.id).await {
-                Ok(status) => status,
-                Err(Error::NotFound { .. }) => return Ok(Work::Free),
-                Err(error) => return Err(self.stop_for(person, &error)),
-            },
-        };
-        Ok(if status.is_in_interaction() { Work::InInteraction } else { Work::Free })
     }
 }
 

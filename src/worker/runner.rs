@@ -11,6 +11,7 @@ use super::verdict::{Stop, after_error, another_attempt};
 use super::{Engine, Settings};
 use crate::genesys::{Error, Genesys, User, UserId};
 use crate::offboarding::choices::Order;
+use crate::offboarding::policy;
 use crate::offboarding::{Action, Assignment, Goal, Observation, OffboardingId, Phase, StepName};
 use crate::plan::{Look, Step};
 use crate::store::Store;
@@ -262,7 +263,7 @@ impl Runner {
 impl Settings {
     /// What goes first for this kind of termination.
     fn order_for(&self, termination_type: Option<&str>) -> Order {
-        termination_type.and_then(|kind| self.order_by_type.get(kind)).copied().unwrap_or(self.order)
+        policy::order_for(self.order, &self.order_by_type, termination_type)
     }
 }
 

@@ -6,6 +6,7 @@ use leaver_simulator::presets;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::commands::run;
 use crate::edge::{Answer, put};
 use crate::support::{ALICE, BOB, Service, World, client, termination};
 
@@ -54,6 +55,7 @@ async fn each_route_wants_its_role_and_no_route_works_without_a_token() {
         (Method::GET, "/api/v1/plan?person=nobody@example.com".to_owned(), "viewer"),
         (Method::POST, format!("/api/v1/offboardings/{nobody}/retry"), "operator"),
         (Method::POST, format!("/api/v1/offboardings/{nobody}/cancel"), "operator"),
+        (Method::POST, format!("/api/v1/offboardings/{nobody}/restore"), "operator"),
         (Method::POST, format!("/api/v1/offboardings/{nobody}/approve"), "approver"),
     ];
     let rank = |role: &str| ["viewer", "operator", "approver"].iter().position(|known| *known == role);
@@ -255,6 +257,9 @@ const DECISIONS: &[(&str, &str, &str, Result<&str, u16>)] = &[
     ("cancelled", "rescinded", "retry", Err(409)),
     ("cancelled", "rescinded", "approve", Err(409)),
     ("cancelled", "rescinded", "cancel", Err(409)),
+    ("scheduled", "", "restore", Err(409)),
+    ("held", "brake", "restore", Err(409)),
+    ("done", "", "restore", Err(409)),
 ];
 
 #[tokio::test]
@@ -317,10 +322,45 @@ async fn a_dry_run_shows_what_would_go_and_changes_nothing() {
     assert_eq!(plan["steps"][0]["remove"].as_array().unwrap().len(), 5, "{plan}");
     assert_eq!(get(&service, &format!("/api/v1/plan?person={jane}")).await, plan);
     let inherited = get(&service, &format!("/api/v1/plan?person={priya}")).await;
-    assert!(inherited["steps"].as_array().unwrap().iter().any(|step| step["inherited"] != json!([])));
+    assert!(inherited["steps"].as_array().unwrap().iter().any(|step| step["hold"] != json!([])));
+    assert_eq!(inherited["verdict"]["held_for"][0]["reason"], "inherited_access");
     assert!(world.simulator.changing().is_empty());
     assert_eq!(world.simulator.everybody(), before);
     assert_eq!(world.number("select count(*) from offboardings").await, 0);
+    assert_eq!(world.simulator.violations(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_operator_has_everything_put_back_and_is_told_what_did_not_come_back() {
+    let world = World::new().await;
+    let jane = world.simulator.organisation(|org| {
+        presets::fully_assigned_agent(org, "Jane Doe", "jane@example.com", "W1").to_string()
+    });
+    let before = world.simulator.person(&jane).unwrap();
+    let service = serve(&world);
+    let id = open(&service, "e1", "jane@example.com").await;
+    let path = format!("/api/v1/offboardings/{id}");
+    let restore = format!("{path}/restore");
+    let (engine, key) = (world.engine(), id.parse().map(OffboardingId).unwrap());
+    world.work_to_the_end(&engine, key).await;
+    assert!(world.simulator.person(&jane).unwrap().queues.is_empty());
+    call(&service, Method::POST, &restore, Some(VERA)).await.is_problem(403, "role-needed");
+    let (status, view) = service.api(Method::POST, &restore, ALICE).await;
+    assert_eq!((status, &view["goal"], &view["status"]), (200, &json!("restored"), &json!("scheduled")));
+    let asked = view["journal"].as_array().unwrap().last().unwrap();
+    assert_eq!((&asked["action"], &asked["actor"]), (&json!("restore_requested"), &json!("operator:alice")));
+    call(&service, Method::POST, &restore, Some(ALICE)).await.is_problem(409, "not-possible");
+    world.work_to_the_end(&engine, key).await;
+    let restored = get(&service, &path).await;
+    assert_eq!((&restored["status"], &restored["outcome"]), (&json!("done"), &json!("restored")));
+    let after = world.simulator.person(&jane).unwrap();
+    assert_eq!((after.queues, after.grants, after.state), (before.queues, before.grants, before.state));
+    let shown = run(&world.config(""), &["show", &id]).await;
+    for words in ["goal       restored", "never: the person logs in again", "DID NOT COME BACK"] {
+        assert!(shown.done().out.contains(words), "{words}: {}", shown.out);
+    }
+    let (_, lost) = shown.out.split_once("DID NOT COME BACK").unwrap();
+    assert!(lost.lines().nth(1).unwrap().starts_with("deactivate.tokens "), "{lost}");
     assert_eq!(world.simulator.violations(), Vec::<String>::new());
 }
 

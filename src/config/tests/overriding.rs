@@ -35,6 +35,27 @@ fn a_variable_overrides_a_value_of_every_type() {
 }
 
 #[test]
+fn a_variable_switches_a_step_whether_the_file_names_it_or_not() {
+    let variables = [
+        ("LEAVER__PLAN__STEPS__STATIONS", "off"),
+        ("LEAVER__PLAN__REPORTS__VOICEMAIL", "note"),
+        ("LEAVER__PLAN__INHERITED_ACCESS", "pass"),
+        ("LEAVER__PLAN__REMOVABLE_GROUPS__0", "Agents"),
+    ];
+    for config in [load(MINIMAL, &variables), load(&whole_example(), &variables)] {
+        assert!(Plan::new(config.plan.clone()).step("strip.stations").is_none());
+        assert_eq!(config.plan.reports["report.voicemail"], Reporting::Note);
+        assert_eq!(config.plan.inherited_access, InheritedAccess::Pass);
+        assert_eq!(config.plan.removable_groups, ["Agents"]);
+    }
+    let wrong = refusal(MINIMAL, &[("LEAVER__PLAN__STEPS__STATIONS", "maybe")]);
+    assert!(
+        wrong.contains("expected on or off") && wrong.contains("LEAVER__PLAN__STEPS__STATIONS"),
+        "{wrong}"
+    );
+}
+
+#[test]
 fn a_variable_sets_what_the_file_leaves_out_whatever_it_looks_like() {
     let text = MINIMAL.replace("client_secret = \"env:GENESYS_CLIENT_SECRET\"", "");
     let config = load(

@@ -66,6 +66,42 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
         "[policy]\nnot_found_recheck = \"0s\"",
         "policy.not_found_recheck: expected a duration from 100ms to 1d, found \"0s\"",
     ),
+    (
+        "[policy.order_by_type]\ninvoluntary = \"first\"",
+        "policy.order_by_type.involuntary: expected strip_first or access_first, found \"first\"",
+    ),
+    (
+        "[policy]\norder_by_type = \"access_first\"",
+        "policy.order_by_type: expected a section [policy.order_by_type], found a string",
+    ),
+    ("[plan]\nstep = 1", "plan.step: unknown key (did you mean steps?)"),
+    ("[plan.steps]\nstation = \"off\"", "plan.steps.station: unknown key (did you mean stations?)"),
+    ("[plan.steps]\nstations = \"no\"", "plan.steps.stations: expected on or off, found \"no\""),
+    ("[plan.steps]\nstations = false", "plan.steps.stations: expected on or off, found true or false"),
+    ("[plan]\nsteps = [\"stations\"]", "plan.steps: expected a section [steps], found a list"),
+    (
+        "[plan.reports]\nvoicemails = \"note\"",
+        "plan.reports.voicemails: unknown key (did you mean voicemail?)",
+    ),
+    (
+        "[plan.reports]\nvoicemail = \"on\"",
+        "plan.reports.voicemail: expected off, note or hold, found \"on\"",
+    ),
+    (
+        "[plan.state_reasons]\nvoluntary = \"voluntary\"",
+        "plan.state_reasons.voluntary: expected Voluntary, Seasonal, Leave, Performance, Conduct or Unknown, found \"voluntary\"",
+    ),
+    (
+        "[plan.state_reasons]\nvoluntary = 1",
+        "plan.state_reasons.voluntary: expected a string, found a whole number",
+    ),
+    ("[plan]\nring_numbers = \"kept\"", "plan.ring_numbers: expected stored or left_out, found \"kept\""),
+    ("[plan]\ninherited_access = true", "plan.inherited_access: expected hold or pass, found true or false"),
+    (
+        "[plan]\ncallbacks = \"queue:\"",
+        "plan.callbacks: expected report, hold, queue:ID or user:ID, found \"queue:\"",
+    ),
+    ("[plan]\nremovable_groups = \"*\"", "plan.removable_groups: expected a list of strings, found a string"),
     ("[worker]\nlease = \"100ms\"", "worker.lease: expected a duration from 250ms to 10m, found \"100ms\""),
     (
         "[worker]\nlease = 30",

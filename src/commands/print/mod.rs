@@ -1,11 +1,13 @@
-//! What people and programs see of the commands.
+//! What people and programs see of the commands. The dry run has a file of its own.
 
 use std::io::Write as _;
 
 use serde::Serialize;
 
 use super::check::Finding;
-use crate::operate::{Page, Preview};
+use crate::offboarding::Action;
+use crate::operate::Page;
+use crate::plan::{PLAN, Return};
 use crate::store::views::View;
 
 /// Prints a line. A reader that has seen enough and closed the pipe is no reason to panic.
@@ -15,6 +17,13 @@ macro_rules! say {
     }};
 }
 
+mod preview;
+
+pub(super) use preview::preview;
+
+/// The widest line, in characters.
+const WIDTH: usize = 110;
+
 pub(super) fn json(value: &impl Serialize) {
     // Only maps with keys that are no strings can't be written, and there are none.
     say!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
@@ -22,7 +31,10 @@ pub(super) fn json(value: &impl Serialize) {
 
 pub(super) fn findings(findings: &[Finding]) {
     for finding in findings {
-        say!("{}  {:<28} {}", if finding.ok { "ok  " } else { "FAIL" }, finding.what, finding.detail);
+        let head = format!("{:<4}  {:<28} ", finding.level.as_str(), finding.what);
+        for line in wrapped(&head, &finding.detail) {
+            say!("{line}");
+        }
     }
 }
 
@@ -58,6 +70,7 @@ pub(super) fn list(page: &Page) {
 pub(super) fn offboarding(view: &View) {
     say!("{}  {}  {}", view.id, view.status, ending(view));
     say!("person     {}", person(view));
+    say!("goal       {}", view.goal);
     say!("source     {} ({})", view.source, view.event_ids.join(", "));
     say!("effective  {}", view.effective_at.to_rfc3339());
     if let Some(next) = view.next_attempt_at {
@@ -66,10 +79,12 @@ pub(super) fn offboarding(view: &View) {
     if let Some(until) = view.lease_until {
         say!("at work    until {} at least", until.to_rfc3339());
     }
-    say!("\nSTEP                           STATUS    REMOVED");
+    say!("\nSTEP                           STATUS    REMOVED  COMES BACK");
     for step in view.steps.iter().flatten() {
-        say!("{:<30} {:<9} {:>7}", step.name, step.status, step.removed);
+        let back = comes_back(&step.name);
+        say!("{:<30} {:<9} {:>7}  {back}", step.name, step.status, step.removed);
     }
+    lost(view);
     say!("\nJOURNAL");
     for entry in view.journal.iter().flatten() {
         let call = entry.request_id.map(|id| format!("  [{id}]")).unwrap_or_default();
@@ -88,26 +103,48 @@ pub(super) fn offboarding(view: &View) {
     }
 }
 
-pub(super) fn preview(preview: &Preview) {
-    say!("Genesys user {} is {}\n", preview.genesys_user_id, preview.state);
-    let mut total = 0;
-    for step in &preview.steps {
-        total += step.remove.len();
-        say!("  {:<28} {}", step.name, count(step.remove.len(), step.title));
-        for item in &step.remove {
-            let name =
-                item.detail.get("name").or_else(|| item.detail.get("role")).and_then(|name| name.as_str());
-            say!("    - {}{}", item.target, name.map(|name| format!("  {name}")).unwrap_or_default());
-        }
-        for inherited in &step.inherited {
-            say!("    ! {inherited}: comes from a group and would hold the offboarding");
+/// What was given up on the way back, and why.
+fn lost(view: &View) {
+    let lost = view.journal.iter().flatten().filter(|entry| entry.action == Action::NotRestorable.as_str());
+    let lost: Vec<_> = lost.collect();
+    if lost.is_empty() {
+        return;
+    }
+    say!("\nDID NOT COME BACK");
+    for entry in lost {
+        let [step, target, why] =
+            [&entry.step, &entry.target, &entry.result].map(|text| text.as_deref().unwrap_or("-"));
+        for line in wrapped(&format!("{step:<30} "), &format!("{target}: {why}")) {
+            say!("{line}");
         }
     }
-    say!("\n{total} to remove. Nothing was changed.");
 }
 
-fn count(number: usize, title: &str) -> String {
-    if number == 0 { format!("no {title}") } else { format!("{number} {title}") }
+fn comes_back(step: &str) -> String {
+    match PLAN.iter().find(|known| known.name() == step).map(|known| known.comes_back()) {
+        Some(Return::Whole) => "whole".to_owned(),
+        Some(Return::Except(what)) => format!("except {what}"),
+        Some(Return::Never(why)) => format!("never: {why}"),
+        None => "-".to_owned(),
+    }
+}
+
+/// A text behind a head, in lines of at most [`WIDTH`] where its words allow it; each further one is indented like the
+/// first.
+fn wrapped(head: &str, text: &str) -> Vec<String> {
+    let indent = head.chars().count();
+    let mut lines = vec![head.to_owned()];
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { break };
+        let length = line.chars().count();
+        if length > indent && length + 1 + word.chars().count() > WIDTH {
+            lines.push(format!("{:indent$}{word}", ""));
+        } else {
+            line.push_str(if length > indent { " " } else { "" });
+            line.push_str(word);
+        }
+    }
+    lines
 }
 
 fn ending(view: &View) -> String {
@@ -123,4 +160,21 @@ fn person(view: &View) -> String {
     let named = [&who.email, &who.external_id, &who.genesys_user_id].into_iter().flatten().cloned();
     let named: Vec<_> = named.collect();
     if named.is_empty() { "nobody named".to_owned() } else { named.join(" · ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_wrapped_behind_its_head_and_a_long_word_stays_whole() {
+        let words = ["word"; 40].join(" ");
+        let lines = wrapped("ok    what ", &words);
+        assert!(lines.len() == 3 && lines.iter().all(|line| line.chars().count() <= WIDTH), "{lines:?}");
+        assert!(
+            lines[1].starts_with("           word") && lines[0].starts_with("ok    what word"),
+            "{lines:?}"
+        );
+        assert_eq!(wrapped("- ", &"x".repeat(200)), [format!("- {}", "x".repeat(200))]);
+    }
 }

@@ -1,0 +1,206 @@
+//! What a dry run comes to: whether the engine would carry the offboarding out, what it would hold it for, and what could
+//! not be read, so that nobody takes silence for an answer.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::preview::{Effect, ReportPreview, Rules, StepPreview};
+use crate::genesys::{Error, User, UserState};
+use crate::offboarding::Reason;
+use crate::offboarding::choices::{Protected, WhenBusy};
+use crate::offboarding::policy::{self, BusyPolicy, Start, Work};
+use crate::plan::choices::Reporting;
+use crate::plan::{Look, standing_of};
+
+/// What would become of an offboarding.
+#[derive(Debug, Serialize)]
+pub struct Verdict {
+    /// In one sentence.
+    pub text: String,
+    /// In one word.
+    pub expected: Expected,
+    /// What it would be held for.
+    pub held_for: Vec<HeldFor>,
+    /// What could not be read and has a say in it.
+    pub unread: Vec<Unread>,
+    /// What is worth knowing besides.
+    pub notes: Vec<String>,
+}
+
+/// The verdict in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expected {
+    /// Everything was read, and nothing holds it.
+    CarriedOut,
+    /// Everything was read, and something holds it.
+    Held,
+    /// Something could not be read.
+    Unknown,
+}
+
+/// One reason for which it would be held.
+#[derive(Debug, Serialize)]
+pub struct HeldFor {
+    /// The reason's stable word.
+    pub reason: Reason,
+    /// What there is.
+    pub detail: String,
+}
+
+/// Something that could not be read.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unread {
+    /// The step, the report or the check.
+    pub what: String,
+    /// What Genesys Cloud answered.
+    pub why: String,
+    /// The permission that is missing, by Genesys Cloud's name, where it is for lack of one.
+    pub permission: Option<String>,
+}
+
+impl Unread {
+    /// Names the permission of a refusal: as the answer does, else as published for what was to be read.
+    pub(super) fn new(what: &str, error: &Error, published: &[&[&str]]) -> Self {
+        let published = || published.first().map(|any_of| any_of.join(" or "));
+        let refused = matches!(error, Error::Forbidden { .. });
+        let permission = error.missing_permission().map(str::to_owned);
+        let permission = if refused { permission.or_else(published) } else { None };
+        Self { what: what.to_owned(), why: error.code(), permission }
+    }
+
+    /// The same in words.
+    pub fn words(&self) -> String {
+        match &self.permission {
+            Some(permission) => format!("{} ({}: {permission} is missing)", self.what, self.why),
+            None => format!("{} ({})", self.what, self.why),
+        }
+    }
+}
+
+/// Puts together what would hold the offboarding, in the order in which the engine meets it.
+pub(super) async fn reach(
+    look: &Look<'_>,
+    rules: &Rules,
+    user: &User,
+    termination_type: Option<&str>,
+    steps: &[StepPreview],
+    reports: &[ReportPreview],
+) -> Verdict {
+    let mut verdict = Verdict {
+        text: String::new(),
+        expected: Expected::CarriedOut,
+        held_for: Vec::new(),
+        unread: steps.iter().filter_map(|step| step.unread.clone()).collect(),
+        notes: Vec::new(),
+    };
+    verdict.protected(look, rules, user).await;
+    verdict.work(look, rules, user, termination_type).await;
+    verdict.reports(reports);
+    verdict.inherited(steps);
+    verdict.conclude();
+    verdict
+}
+
+impl Verdict {
+    async fn protected(&mut self, look: &Look<'_>, rules: &Rules, user: &User) {
+        let by_role = rules.protected.iter().any(|protected| matches!(protected, Protected::Role(_)));
+        let roles = match by_role {
+            true => look.grants(&user.id).await,
+            false => Ok(std::sync::Arc::default()),
+        };
+        let roles = roles.unwrap_or_else(|error| {
+            let needed: &[&[&str]] = &[&["authorization:grant:view"]];
+            self.unread.push(Unread::new("policy.protected", &error, needed));
+            std::sync::Arc::default()
+        });
+        if policy::is_protected(&rules.protected, &standing_of(user, &roles)) {
+            self.hold(Reason::Protected, "on the list policy.protected".to_owned());
+        }
+    }
+
+    async fn work(&mut self, look: &Look<'_>, rules: &Rules, user: &User, termination_type: Option<&str>) {
+        if user.state == UserState::Inactive {
+            let ends =
+                "the account is inactive already: what is left on it goes, and it ends as already_inactive";
+            return self.notes.push(ends.to_owned());
+        }
+        let immediate = rules.immediate_types.iter().any(|kind| Some(kind.as_str()) == termination_type);
+        let busy = match immediate {
+            true => BusyPolicy { when_busy: WhenBusy::Now, ..rules.busy },
+            false => rules.busy,
+        };
+        match look.genesys().is_in_interaction(user).await {
+            Ok(false) => {}
+            Ok(true) => self.busy(busy),
+            Err(error) if busy.when_busy != WhenBusy::Now => {
+                self.unread.push(Unread::new("the routing status", &error, &[]));
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn busy(&mut self, busy: BusyPolicy) {
+        match policy::start(Work::InInteraction, busy, Duration::ZERO) {
+            Start::Proceed => self.notes.push("in an interaction, which would be cut off".to_owned()),
+            Start::RecheckIn(_) => self.notes.push(format!(
+                "in an interaction: its end would be waited for, {} at the most",
+                for_people(busy.wait_max)
+            )),
+            Start::Hold(reason) => self.hold(reason, "in an interaction".to_owned()),
+        }
+    }
+
+    fn reports(&mut self, reports: &[ReportPreview]) {
+        let holds = |report: &&ReportPreview| report.reporting == Reporting::Hold.as_str();
+        let found = |report: &&ReportPreview| report.findings.as_ref().is_none_or(|found| !found.is_empty());
+        let names: Vec<_> = reports.iter().filter(holds).filter(found).map(|report| report.name).collect();
+        if !names.is_empty() {
+            self.hold(Reason::ReportFound, names.join(", "));
+        }
+    }
+
+    fn inherited(&mut self, steps: &[StepPreview]) {
+        let counted = steps
+            .iter()
+            .map(|step| (step.hold.iter().filter(|held| held.effect == Effect::Held).count(), step.title));
+        let counted: Vec<_> = counted
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, title)| format!("{count} {title}"))
+            .collect();
+        if !counted.is_empty() {
+            self.hold(Reason::InheritedAccess, format!("{} through groups", counted.join(", ")));
+        }
+    }
+
+    fn hold(&mut self, reason: Reason, detail: String) {
+        self.held_for.push(HeldFor { reason, detail });
+    }
+
+    fn conclude(&mut self) {
+        let reasons: Vec<_> =
+            self.held_for.iter().map(|held| format!("{} ({})", held.reason, held.detail)).collect();
+        let held = format!("would be held: {}", reasons.join("; "));
+        let unread: Vec<_> = self.unread.iter().map(Unread::words).collect();
+        (self.expected, self.text) = match (unread.is_empty(), reasons.is_empty()) {
+            (true, true) => (Expected::CarriedOut, "would be carried out".to_owned()),
+            (true, false) => (Expected::Held, held),
+            (false, true) => {
+                (Expected::Unknown, format!("can't be told: could not read {}", unread.join("; ")))
+            }
+            (false, false) => {
+                (Expected::Unknown, format!("{held}; and could not read {}", unread.join("; ")))
+            }
+        };
+    }
+}
+
+/// A duration in its largest whole unit.
+fn for_people(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds if seconds > 0 && seconds % 3600 == 0 => format!("{} h", seconds / 3600),
+        seconds if seconds > 0 && seconds % 60 == 0 => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    }
+}
