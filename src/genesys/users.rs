@@ -1,6 +1,6 @@
 //! Users: finding them, reading their state, ending their account and their sessions.
 
-use std::{collections::HashSet, str::FromStr};
+use std::str::FromStr;
 
 use reqwest::Method;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned, de::Error as _};
@@ -12,7 +12,7 @@ use super::{
     call::{Done, Effect, Missing, OneCall},
     error::{CallFailed, Error, Fault, Trace},
     ids::{DivisionId, GroupId, TeamId, UserId, segment},
-    page::{Entry, LONG_ENTRIES_PAGE_SIZE, Page},
+    page::Entry,
     routing::{UserLanguage, UserSkill},
     send::Request,
     telephony::Stations,
@@ -20,9 +20,6 @@ use super::{
 
 /// What a user is read with. Genesys expands as well as it can: each of them may be missing in the answer.
 const EXPAND: &str = "expand=routingStatus,presence,conversationSummary,groups,skills,languages,station,team";
-
-/// The users that one read can name (400 `max.user.ids` above it).
-pub const USERS_PER_READ: usize = 100;
 
 /// The results asked for at once in a search: the default, and far above the one or two that an address has.
 const SEARCH_PAGE_SIZE: u32 = 25;
@@ -257,28 +254,6 @@ impl Genesys {
             return Err(Error::Malformed { subject, fault: Fault::Foreign, trace });
         }
         user.groups.ok_or(Error::Malformed { subject, fault: Fault::WrongShape, trace })
-    }
-
-    /// Reads up to [`USERS_PER_READ`] users of any state at once, in no order; those whom Genesys doesn't know are left
-    /// out. Fails with [`Error::Unsendable`] for none and for more: without an id Genesys would list everybody.
-    pub async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, Error> {
-        if !(1..=USERS_PER_READ).contains(&ids.len()) {
-            return Err(Error::Unsendable("a read of users takes 1 to 100 ids"));
-        }
-        let (asked, named): (HashSet<_>, Vec<_>) =
-            ids.iter().map(|id| (id, format!("id={}", segment(id.as_str())))).unzip();
-        let query = format!("{}&state=any&{EXPAND}", named.join("&"));
-        let page = |number| {
-            Request::get(format!(
-                "/api/v2/users?{query}&pageSize={LONG_ENTRIES_PAGE_SIZE}&pageNumber={number}"
-            ))
-        };
-        let subject = "several users";
-        let found = self.walk_pages::<Page<User>, User>(subject, page, |_| false).await?;
-        if found.entries.iter().any(|user| !asked.contains(&user.id)) {
-            return Err(Error::Malformed { subject, fault: Fault::Foreign, trace: found.trace });
-        }
-        Ok(found.entries)
     }
 
     /// Finds the users with exactly this address, as Genesys's index sees it: it may lag, and whether it finds users

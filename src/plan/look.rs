@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Choices;
-use crate::genesys::users::USERS_PER_READ;
-use crate::genesys::{Error, Genesys, Grant, User, UserGroup, UserId, UserState};
+use crate::genesys::{Error, Genesys, Grant, User, UserGroup, UserId};
 use crate::offboarding::policy::Standing;
 
 /// The reads that a look shares between the steps: the user with everything that can be expanded, and the grants.
@@ -50,23 +49,6 @@ impl<'a> Look<'a> {
     pub fn take_over(&self, user: User) {
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         users.insert(user.id.clone(), Arc::new(user));
-    }
-
-    /// Reads all these people with one call, where they are several. Whoever is not in the answer, and everybody where it
-    /// can't be read, is read alone when a step asks for them: one person's trouble is not the others'.
-    pub async fn read_together(&self, cohort: &[UserId]) {
-        let known = self.users.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect::<Vec<_>>();
-        let unread: Vec<UserId> = cohort.iter().filter(|id| !known.contains(id)).cloned().collect();
-        for part in unread.chunks(USERS_PER_READ).filter(|part| part.len() > 1) {
-            match self.genesys.users(part).await {
-                // Whoever is in the bin is no longer there for anybody else.
-                Ok(found) => found
-                    .into_iter()
-                    .filter(|user| user.state != UserState::Deleted)
-                    .for_each(|user| self.take_over(user)),
-                Err(error) => tracing::debug!(code = error.code(), "people are read one by one"),
-            }
-        }
     }
 
     /// The client, for a step's own reads.

@@ -170,7 +170,6 @@ impl Runner {
     async fn observe_all(&self, look: &Look<'_>, users: &[UserId]) -> Vec<Result<Observation, Error>> {
         let mut seen: Vec<Result<Observation, Error>> =
             users.iter().map(|_| Ok(Observation::default())).collect();
-        look.read_together(users).await;
         for (user, all) in users.iter().zip(&mut seen) {
             // First, so that whatever changes the user during this pass makes the version that it gives stale.
             if let Err(error) = look.user(user).await {

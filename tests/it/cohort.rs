@@ -163,16 +163,3 @@ async fn two_offboardings_of_the_same_user_end_one_after_the_other() {
         assert_eq!(world.simulator.violations(), Vec::<String>::new());
     }
 }
-
-#[tokio::test]
-async fn the_people_of_a_cohort_are_read_with_one_call_a_pass() {
-    let world = World::new().await;
-    let people = layoff(&world).await;
-    assert_eq!(step(&world, &world.engine_with(one_worker())).await, PEOPLE);
-    assert_done(&world, &people).await;
-    // Each once to know who it is, and three times for themselves when the account is closed: the second complete read,
-    // the read after the deactivation, and nothing for the passes over all.
-    let journal = world.simulator.journal();
-    let reads = |operation: &str| journal.iter().filter(|e| e.request.operation == Some(operation)).count();
-    assert_eq!((reads("getUsers"), reads("getUser")), (1, 3 * PEOPLE));
-}

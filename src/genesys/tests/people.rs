@@ -1,53 +1,9 @@
-//! Users read together, and their accounts opened again or changed with a reason.
+//! Accounts that are opened again or changed with a reason.
 
-use wiremock::matchers::{body_json, query_param};
+use wiremock::matchers::body_json;
 
 use super::{changing::expect_call, *};
-use crate::genesys::{CallOutcome, Effect, Fault, StateChangeReason, UserState};
-
-fn ids(count: usize) -> Vec<UserId> {
-    (0..count).map(|number| UserId::new(format!("u-{number}")).unwrap()).collect()
-}
-
-#[tokio::test]
-async fn several_users_of_any_state_are_read_together() {
-    let bench = Bench::new().await;
-    let page = |number: u32, id: &str| ok(json!({"entities": [user(id)], "total": 2, "pageNumber": number}));
-    for (number, id) in [(1, "u-0"), (2, "u-1")] {
-        Mock::given(method("GET"))
-            .and(path("/api/v2/users"))
-            .and(query_param("state", "any"))
-            .and(query_param("pageSize", "50"))
-            .and(query_param("pageNumber", number.to_string()))
-            .respond_with(page(number, id))
-            .expect(1)
-            .mount(&bench.server)
-            .await;
-    }
-    let found = bench.genesys.users(&ids(3)).await.unwrap();
-    assert_eq!(found.iter().map(|user| user.id.as_str()).collect::<Vec<_>>(), ["u-0", "u-1"]);
-    let query = bench.requests("/api").await[0].url.query().unwrap().to_owned();
-    assert!(query.starts_with("id=u-0&id=u-1&id=u-2&state=any&expand=routingStatus,presence,"), "{query}");
-}
-
-#[tokio::test]
-async fn strangers_among_the_users_asked_for_are_no_answer() {
-    let bench = Bench::new().await;
-    let page = ok(json!({"entities": [user("u-0"), user("u-stranger")], "total": 2}));
-    bench.answer("GET", "/api/v2/users", page).await;
-    let error = bench.genesys.users(&ids(2)).await.unwrap_err();
-    assert!(matches!(error, Error::Malformed { fault: Fault::Foreign, .. }), "{error:?}");
-}
-
-#[tokio::test]
-async fn a_read_of_no_users_or_too_many_is_not_sent() {
-    let bench = Bench::new().await;
-    for count in [0, 101] {
-        let error = bench.genesys.users(&ids(count)).await.unwrap_err();
-        assert!(matches!(error, Error::Unsendable(_)), "{error:?}");
-    }
-    assert!(bench.requests("/api").await.is_empty());
-}
+use crate::genesys::{CallOutcome, Effect, StateChangeReason, UserState};
 
 #[tokio::test]
 async fn an_account_is_changed_by_state_version_and_reason_alone() {

@@ -161,12 +161,8 @@ pub(crate) fn assignments(person: &PersonState) -> [(&'static str, usize); 8] {
 /// Whether somebody is as they were, but for what nobody can give back: tokens, and the number of changes.
 pub(crate) fn is_as_before(now: &PersonState, before: &PersonState) -> bool {
     let tokens = (before.tokens, before.tokens_revoked);
-    let but_for_these = PersonState {
-        version: before.version,
-        tokens: tokens.0,
-        tokens_revoked: tokens.1,
-        ..now.clone()
-    };
+    let but_for_these =
+        PersonState { version: before.version, tokens: tokens.0, tokens_revoked: tokens.1, ..now.clone() };
     but_for_these == *before
 }
 

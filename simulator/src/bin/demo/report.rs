@@ -78,9 +78,8 @@ pub(crate) fn requests(screen: &mut Screen, verdict: &mut Verdict, genesys: &Con
     let too_many = |entry: &&Entry| entry.answered.is_some_and(|answer| answer.status == 429);
     let refused = changing.iter().filter(too_many).count();
     // Tokens are revoked once more at the end, and mostly there are none by then.
-    let revoked_again = |entry: &&Entry| {
-        entry.effect != Effect::Changed && entry.request.operation == Some("deleteToken")
-    };
+    let revoked_again =
+        |entry: &&Entry| entry.effect != Effect::Changed && entry.request.operation == Some("deleteToken");
     let again = changing.iter().filter(revoked_again).count();
     screen.line("")?;
     screen.line(format!(
@@ -92,7 +91,11 @@ pub(crate) fn requests(screen: &mut Screen, verdict: &mut Verdict, genesys: &Con
         "  {} were to change something, {effective} did, {refused} was refused with a 429, {again} made sure of tokens",
         changing.len()
     ))?;
-    verdict.expect("changes that did nothing and were not refused", changing.len() - effective - refused - again, 0);
+    verdict.expect(
+        "changes that did nothing and were not refused",
+        changing.len() - effective - refused - again,
+        0,
+    );
     verdict.expect("violations of Genesys's definition", violations.join("; ").as_str(), "");
     Ok(())
 }
