@@ -1,5 +1,6 @@
 //! What an operator may do: see, preview, retry, approve, cancel, restore. The commands and the API say the same verbs.
 
+mod person;
 mod preview;
 mod verdict;
 

@@ -63,6 +63,14 @@ async fn world_with_jane() -> (World, String) {
     (world, jane)
 }
 
+/// The finding that begins so, on one line however it was wrapped.
+fn told(out: &str, start: &str) -> String {
+    let mut lines = out.lines().skip_while(|line| !line.starts_with(start));
+    let first = lines.next().unwrap_or_else(|| panic!("{start} in {out}"));
+    let more = lines.take_while(|line| line.starts_with("  ")).map(str::trim);
+    [first].into_iter().chain(more).collect::<Vec<_>>().join(" ")
+}
+
 pub(crate) fn found(findings: &Value, what: &str) -> Value {
     let findings = findings.as_array().expect("findings");
     let found = findings.iter().find(|finding| finding["what"] == what);
@@ -116,8 +124,8 @@ async fn check_names_a_wrong_secret_and_a_database_that_is_away_and_never_shows_
     let config = world.edited_config("", |text| text.replace(world.simulator.client_secret(), wrong));
     let checked = run(&config, &["check"]).await;
     checked.failed(1, &["checks failed"]);
-    let line = checked.out.lines().find(|line| line.contains("Genesys Cloud")).unwrap();
-    assert!(line.starts_with("FAIL") && line.contains("OAuth client or its secret is wrong"), "{line}");
+    let line = told(&checked.out, "FAIL  Genesys Cloud");
+    assert!(line.contains("OAuth client or its secret is wrong"), "{line}");
     assert!(!checked.out.contains(wrong) && !checked.err.contains(wrong), "{checked:?}");
 
     let proxy = Proxy::start(world.database.url()).unwrap();
@@ -128,7 +136,7 @@ async fn check_names_a_wrong_secret_and_a_database_that_is_away_and_never_shows_
     });
     let checked = run(&config, &["check"]).await;
     checked.failed(1, &["checks failed"]);
-    let line = checked.out.lines().find(|line| line.starts_with("FAIL  database")).unwrap();
+    let line = told(&checked.out, "FAIL  database");
     assert!(line.contains("is it running, and is database.url right?"), "{line}");
 }
 
@@ -143,8 +151,7 @@ async fn check_says_what_to_do_about_an_empty_database_and_no_sources() {
     });
     let checked = run(&config, &["check"]).await;
     checked.failed(1, &["checks failed"]);
-    let line =
-        |what: &str| checked.out.lines().find(|line| line.starts_with(&format!("FAIL  {what}"))).unwrap();
+    let line = |what: &str| told(&checked.out, &format!("FAIL  {what}"));
     assert!(line("schema").contains("run `leaver migrate`"), "{}", line("schema"));
     assert!(line("sources").contains("add [sources.NAME]"), "{}", line("sources"));
 }

@@ -14,8 +14,8 @@ const INDENT: usize = 6;
 /// Ids are UUIDs mostly.
 const ID_CHARS: usize = 36;
 
-/// Longer names push the rest of their own line only.
-const NAME_CHARS_MAX: usize = 40;
+/// Longer facts, which are whole settings, push the rest of their own line only.
+const FACTS_CHARS_MAX: usize = 24;
 
 pub(in crate::commands) fn preview(preview: &Preview) {
     let lines = lines(preview);
@@ -63,29 +63,11 @@ fn of_step(lines: &mut Vec<String>, step: &StepPreview) {
     };
     let back = match step.remove.is_empty() {
         true => String::new(),
-        false => format!("  comes back: {}", step.comes_back.replace("never: ", "never, ")),
+        false => format!("comes back: {}", step.comes_back.replace("never: ", "never, ")),
     };
-    lines.extend(wrapped(&format!("  {:<30} ", step.name), &format!("{counts}{back}")));
-    let names = step.remove.iter().map(|one| label(one).chars().count());
-    let width = names.max().unwrap_or_default().min(NAME_CHARS_MAX);
-    let facts: Vec<_> = step.remove.iter().map(|one| facts(&one.detail)).collect();
-    let facts_width = facts.iter().map(|facts| facts.chars().count()).max().unwrap_or_default();
-    let facts_width = facts_width.min(WIDTH.saturating_sub(INDENT + width + ID_CHARS + 4));
-    for (one, facts) in step.remove.iter().zip(facts) {
-        let (name, id) = (label(one), id_of(one));
-        let line = format!("    - {name:<width$}  {facts:<facts_width$}  {id}");
-        lines.extend(wrapped("    - ", line.trim_start_matches("    - ").trim_end()));
-    }
-    for held in &step.hold {
-        let sign = match held.effect {
-            Effect::Held => '!',
-            Effect::Passed => '=',
-            Effect::Leaves => '-',
-        };
-        let name = held.name.as_deref().unwrap_or(&held.target);
-        let text = format!("{name}  through {}: {}", held.via, held.why);
-        lines.extend(wrapped(&format!("    {sign} "), &text));
-    }
+    lines.extend(wrapped(&format!("  {:<30} ", step.name), format!("{counts:<24} {back}").trim_end()));
+    removed(lines, step);
+    held(lines, step);
     for kept in &step.keep {
         let id = kept.name.as_ref().map(|_| format!("  {}", kept.target)).unwrap_or_default();
         let name = kept.name.as_deref().unwrap_or(&kept.target);
@@ -93,6 +75,45 @@ fn of_step(lines: &mut Vec<String>, step: &StepPreview) {
     }
     if let Some(unread) = &step.unread {
         lines.extend(wrapped("    ! ", &format!("could not be read: {}", unread.words())));
+    }
+}
+
+/// In columns, by name.
+fn removed(lines: &mut Vec<String>, step: &StepPreview) {
+    let mut rows: Vec<_> = step.remove.iter().map(|one| (label(one), facts(one), id_of(one))).collect();
+    rows.sort();
+    let longest =
+        |width: fn(&(&str, String, &str)) -> usize| rows.iter().map(width).max().unwrap_or_default();
+    let facts_width = longest(|(_, facts, _)| facts.chars().count()).min(FACTS_CHARS_MAX);
+    let room = WIDTH.saturating_sub(INDENT + facts_width + ID_CHARS + 4);
+    let name_width = longest(|(name, ..)| name.chars().count()).min(room);
+    for (name, facts, id) in rows {
+        let mut line = format!("{name:<name_width$}");
+        if facts_width > 0 {
+            line.push_str(&format!("  {facts:<facts_width$}"));
+        }
+        lines.extend(wrapped("    - ", format!("{line}  {id}").trim_end()));
+    }
+}
+
+fn held(lines: &mut Vec<String>, step: &StepPreview) {
+    let mut rows: Vec<_> = step
+        .hold
+        .iter()
+        .map(|held| {
+            let (sign, what) = match held.effect {
+                Effect::Held => ('!', "holds it, through"),
+                Effect::Passed => ('=', "stays, through"),
+                Effect::Leaves => ('-', "goes with"),
+            };
+            (held.name.as_deref().unwrap_or(&held.target), sign, format!("{what} {}", held.via))
+        })
+        .collect();
+    rows.sort();
+    let longest = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or_default();
+    let width = longest.min(WIDTH * 2 / 3);
+    for (name, sign, what) in rows {
+        lines.extend(wrapped(&format!("    {sign} "), &format!("{name:<width$}  {what}")));
     }
 }
 
@@ -142,10 +163,21 @@ fn id_of(one: &Removed) -> &str {
     }
 }
 
-/// What the details say besides names and ids.
-fn facts(detail: &Value) -> String {
-    let fields = detail.as_object().into_iter().flatten();
-    let known = fields.filter_map(|(field, value)| match (field.as_str(), value) {
+/// What the details say besides name and id; the whole of a setting, which has neither.
+fn facts(one: &Removed) -> String {
+    let fields = one.detail.as_object().into_iter().flatten();
+    let fields = fields.filter(|(_, value)| !value.is_null() && value.as_str() != Some(one.target.as_str()));
+    let said: Vec<_> = fields.clone().filter_map(|(field, value)| fact(field, value)).collect();
+    if !said.is_empty() || one.name.is_some() {
+        return said.join(", ");
+    }
+    let rest: serde_json::Map<_, _> = fields.map(|(field, value)| (field.clone(), value.clone())).collect();
+    // With room after each comma, so that a long one can be wrapped.
+    if rest.is_empty() { String::new() } else { Value::Object(rest).to_string().replace(",\"", ", \"") }
+}
+
+fn fact(field: &str, value: &Value) -> Option<String> {
+    match (field, value) {
         ("joined", Value::Bool(true)) => Some("joined".to_owned()),
         ("joined", Value::Bool(false)) => Some("not joined".to_owned()),
         ("ringNumber", Value::Number(ring)) => Some(format!("ring {ring}")),
@@ -154,6 +186,5 @@ fn facts(detail: &Value) -> String {
         ("version", Value::Number(version)) => Some(format!("version {version}")),
         ("reason", Value::String(reason)) => Some(format!("reason {reason}")),
         _ => None,
-    });
-    known.collect::<Vec<_>>().join(", ")
+    }
 }

@@ -40,13 +40,11 @@ fn a_variable_switches_a_step_whether_the_file_names_it_or_not() {
         ("LEAVER__PLAN__STEPS__STATIONS", "off"),
         ("LEAVER__PLAN__REPORTS__VOICEMAIL", "note"),
         ("LEAVER__PLAN__INHERITED_ACCESS", "pass"),
-        ("LEAVER__PLAN__REMOVABLE_GROUPS__0", "Agents"),
     ];
     for config in [load(MINIMAL, &variables), load(&whole_example(), &variables)] {
         assert!(Plan::new(config.plan.clone()).step("strip.stations").is_none());
         assert_eq!(config.plan.reports["report.voicemail"], Reporting::Note);
         assert_eq!(config.plan.inherited_access, InheritedAccess::Pass);
-        assert_eq!(config.plan.removable_groups, ["Agents"]);
     }
     let wrong = refusal(MINIMAL, &[("LEAVER__PLAN__STEPS__STATIONS", "maybe")]);
     assert!(
