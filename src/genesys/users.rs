@@ -259,6 +259,21 @@ impl Genesys {
         user.groups.ok_or(Error::Malformed { subject, fault: Fault::WrongShape, trace })
     }
 
+    /// Reads the work team of a user, for when expanding them gave nothing at all. A user without a team has none in it, so
+    /// the groups are the proof that the answer was expanded; without them it is malformed.
+    pub async fn team_of(&self, id: &UserId) -> Result<Option<NamedTeam>, Error> {
+        let subject = "the team of a user";
+        let path = format!("/api/v2/users/{}?expand=groups,team", segment(id.as_str()));
+        let (user, trace): (User, Trace) = self.read(subject, &Request::get(path)).await?;
+        if user.id != *id {
+            return Err(Error::Malformed { subject, fault: Fault::Foreign, trace });
+        }
+        if user.groups.is_none() && user.team.is_none() {
+            return Err(Error::Malformed { subject, fault: Fault::WrongShape, trace });
+        }
+        Ok(user.team)
+    }
+
     /// Reads up to [`USERS_PER_READ`] users of any state at once, in no order; those whom Genesys doesn't know are left
     /// out. Fails with [`Error::Unsendable`] for none and for more: without an id Genesys would list everybody.
     pub async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, Error> {
