@@ -256,6 +256,21 @@ impl Genesys {
         user.groups.ok_or(Error::Malformed { subject, fault: Fault::WrongShape, trace })
     }
 
+    /// Reads the work team of a user, for when expanding them gave nothing at all. A user without a team has none in it, so
+    /// the groups are the proof that the answer was expanded; without them it is malformed.
+    pub async fn team_of(&self, id: &UserId) -> Result<Option<NamedTeam>, Error> {
+        let subject = "the team of a user";
+        let path = format!("/api/v2/users/{}?expand=groups,team", segment(id.as_str()));
+        let (user, trace): (User, Trace) = self.read(subject, &Request::get(path)).await?;
+        if user.id != *id {
+            return Err(Error::Malformed { subject, fault: Fault::Foreign, trace });
+        }
+        if user.groups.is_none() && user.team.is_none() {
+            return Err(Error::Malformed { subject, fault: Fault::WrongShape, trace });
+        }
+        Ok(user.team)
+    }
+
     /// Finds the users with exactly this address, as Genesys's index sees it: it may lag, and whether it finds users
     /// who are not active is not documented. The caller compares the addresses.
     pub async fn users_by_email(&self, email: &str) -> Result<Vec<User>, Error> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Choices;
-use crate::genesys::{Error, Genesys, Grant, User, UserGroup, UserId};
+use crate::genesys::{Error, Genesys, Grant, NamedTeam, User, UserGroup, UserId};
 use crate::offboarding::policy::Standing;
 
 /// The reads that a look shares between the steps: the user with everything that can be expanded, and the grants.
@@ -98,6 +98,16 @@ impl<'a> Look<'a> {
     /// The groups that the user is in.
     pub async fn groups(&self, id: &UserId) -> Result<Vec<UserGroup>, Error> {
         self.expanded(id, |user| user.groups.as_ref(), self.genesys.groups_of(id)).await
+    }
+
+    /// The work team that the user is in. That there is none is believed only where something else was expanded.
+    pub async fn team(&self, id: &UserId) -> Result<Option<NamedTeam>, Error> {
+        let user = self.user(id).await?;
+        if user.team.is_some() || user.groups.is_some() {
+            return Ok(user.team.clone());
+        }
+        self.more_reads.fetch_add(1, Ordering::Relaxed);
+        self.genesys.team_of(id).await
     }
 
     /// The reads that were needed because expansions were missing.

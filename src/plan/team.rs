@@ -34,7 +34,7 @@ impl Step for Team {
     async fn observe(&self, look: &Look<'_>, cohort: &[UserId]) -> Vec<Result<Observation, Error>> {
         let mut seen = Vec::with_capacity(cohort.len());
         for user in cohort {
-            seen.push(look.user(user).await.map(|found| match &found.team {
+            seen.push(look.team(user).await.map(|found| match &found {
                 None => Observation::default(),
                 Some(team) => {
                     let detail = json!({ "teamId": team.id.to_string(), "name": team.name });

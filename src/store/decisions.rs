@@ -113,8 +113,9 @@ async fn decide(
     )
     .execute(&mut **tx)
     .await?;
-    // Somebody has looked at what kept returning: it is counted from the beginning. The journal keeps the history.
-    sqlx::query!("update assignments set removals = 0 where offboarding_id = $1", id.0)
+    // Somebody has looked at what kept returning, or didn't stay: it is counted from the beginning. The journal keeps the
+    // history.
+    sqlx::query!("update assignments set removals = 0, restores = 0 where offboarding_id = $1", id.0)
         .execute(&mut **tx)
         .await?;
     journal::append(tx, NewEntry::note(id, actor, action, released)).await?;

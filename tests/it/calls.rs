@@ -44,7 +44,7 @@ fn agent(organisation: &mut Organisation) {
     organisation.add_person(person);
 }
 
-/// Every request for one person, the one for the token included, and how many there were of each kind.
+/// Every request for one person but the one for the token, which holds for a day; and how many there were of each kind.
 async fn requests(settings: Settings) -> (usize, BTreeMap<&'static str, usize>) {
     let world = World::new().await;
     world.simulator.organisation(agent);
@@ -58,6 +58,7 @@ async fn requests(settings: Settings) -> (usize, BTreeMap<&'static str, usize>) 
     for entry in world.simulator.journal() {
         *counted.entry(entry.request.operation.unwrap_or("unknown")).or_default() += 1;
     }
+    counted.remove("oauthToken");
     (counted.values().sum(), counted)
 }
 
@@ -84,7 +85,7 @@ async fn one_person_costs_no_more_calls_than_the_formula_allows() {
          the formula says {FORMULA} and {AFTER_THE_DEACTIVATION} after the deactivation: {each:?}"
     );
     assert!(fewest <= FORMULA + AFTER_THE_DEACTIVATION, "{fewest}: {each:#?}");
-    assert_eq!(fewest, 40, "{each:#?}");
+    assert_eq!(fewest, 39, "{each:#?}");
     assert_eq!(utilization, fewest + 3, "one more for each complete read");
-    assert_eq!(default, 77);
+    assert_eq!(default, 76);
 }

@@ -78,7 +78,7 @@ fn patient(choices: Choices) -> Settings {
 }
 
 async fn there_and_back_with(kinds: &[Kind], choose: impl FnOnce(&Scene) -> Choices) {
-    let scene = Scene::new().await;
+    let scene = Scene::small().await;
     for kind in kinds {
         scene.world.simulator.set_lag(*kind, Lag::For(LAG));
     }

@@ -11,11 +11,13 @@ use leaver::plan::choices::{CallbackChoice, RingNumbers};
 use leaver::store::decisions::{Decided, Decision};
 use leaver::store::views::View;
 use leaver::worker::{Engine, Settings};
-use leaver_simulator::{AccountState, Action, Fault, Matcher, Moment, PersonState, presets};
+use leaver_simulator::{
+    AcceptedGroupWrites, AccountState, Action, Fault, Matcher, Moment, PersonState, presets,
+};
 
 use crate::corrections::tell;
 use crate::evidence::{Outcomes, assert_intended};
-use crate::stepped::{ended, impatient_engine, last_note, step, to_the_end};
+use crate::stepped::{decide, ended, impatient_engine, last_note, step, to_the_end};
 use crate::support::World;
 use crate::whole_plan::{JANE, Scene, assert_recorded, journal, targets, with};
 
@@ -65,7 +67,13 @@ pub(crate) fn assert_restored(scene: &Scene, view: &View) {
 
 /// Jane, offboarded with these choices, and the settings.
 async fn offboarded(choices: impl FnOnce(&Scene) -> Choices) -> (Scene, Settings, OffboardingId) {
-    let scene = Scene::new().await;
+    offboarded_of(Scene::small().await, choices).await
+}
+
+async fn offboarded_of(
+    scene: Scene,
+    choices: impl FnOnce(&Scene) -> Choices,
+) -> (Scene, Settings, OffboardingId) {
     let settings = with(choices(&scene));
     let view = scene.offboard(settings.clone()).await;
     assert_eq!(view.outcome, Some(Outcome::Offboarded), "{:#?}", journal(&view));
@@ -75,7 +83,7 @@ async fn offboarded(choices: impl FnOnce(&Scene) -> Choices) -> (Scene, Settings
 #[tokio::test]
 async fn everything_comes_back_bit_for_bit() {
     for groups in ["stay", "are left"] {
-        let (scene, settings, id) = offboarded(|scene| {
+        let (scene, settings, id) = offboarded_of(Scene::new().await, |scene| {
             let queue = CallbackChoice::ToQueue(scene.elsewhere.parse().unwrap());
             match groups {
                 "stay" => scene.choices(),
@@ -132,7 +140,7 @@ async fn interrupted_at_each_call(moment: Moment) {
         }
         assert!(number < 400, "no end: {:#?}", scene.world.view(id).await.journal);
     }
-    assert!(interrupted > 30, "{interrupted}");
+    assert!(interrupted > 20, "{interrupted}");
     let view = scene.world.view(id).await;
     assert_restored(&scene, &view);
     assert_intended(&scene.world.simulator.journal(), &[journal(&view).to_vec()], Outcomes::OneOrMore);
@@ -245,9 +253,24 @@ async fn somebody_who_was_deleted_meanwhile_is_not_restored() {
 }
 
 #[tokio::test]
+async fn what_does_not_stay_is_named_and_a_retry_begins_anew() {
+    let (scene, settings, id) = offboarded(Scene::choices_with_groups).await;
+    let engine = scene.world.engine_with(settings);
+    let fate = |fate| scene.world.simulator.rules(|rules| rules.accepted_group_writes = fate);
+    fate(AcceptedGroupWrites::FailLater);
+    let view = restored(&scene.world, &engine, id).await;
+    assert_eq!(ended(&view), (Status::Failed, Some(Reason::AttemptsExhausted)), "{:#?}", journal(&view));
+    assert!(last_note(&view).contains("does not stay"), "{}", last_note(&view));
+    fate(AcceptedGroupWrites::CarriedOut);
+    decide(&scene.world, id, Decision::Retry).await;
+    let view = restore_on(&scene.world, &engine, id).await;
+    assert_restored(&scene, &view);
+}
+
+#[tokio::test]
 async fn what_was_half_taken_away_when_the_termination_was_taken_back_comes_back() {
     for order in [Order::StripFirst, Order::AccessFirst] {
-        let scene = Scene::new().await;
+        let scene = Scene::small().await;
         let settings = Settings { order, ..with(scene.choices_with_groups()) };
         let engine = scene.world.engine_with(settings);
         let id = scene.world.terminate(JANE).await;

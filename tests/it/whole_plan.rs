@@ -37,8 +37,21 @@ pub(crate) struct Scene {
     pub(crate) elsewhere: Id,
 }
 
+/// Of how many queues and skills of her own Jane is left a member in a small scene: as many kinds, and fewer of each.
+const FEW: usize = 8;
+
 impl Scene {
+    /// With pages of queues and skills.
     pub(crate) async fn new() -> Self {
+        Self::with_at_most(usize::MAX).await
+    }
+
+    /// With a few of each kind, where the number is not what matters.
+    pub(crate) async fn small() -> Self {
+        Self::with_at_most(FEW).await
+    }
+
+    async fn with_at_most(own: usize) -> Self {
         let world = World::new().await;
         world.simulator.rules(|rules| rules.licence_assignment = LicenceAssignment::ByHand);
         let (jane, colleague, elsewhere) = world.simulator.organisation(|org| {
@@ -53,6 +66,14 @@ impl Scene {
             let unit = org.add_management_unit("Billing");
             let shared: Vec<Id> = org.person(&jane).unwrap().groups.into_iter().collect();
             org.edit(&jane, |person| {
+                let mut kept = 0;
+                person.queues.retain(|_, member| {
+                    kept += usize::from(member.by == MemberBy::User);
+                    member.by == MemberBy::Group || kept <= own
+                });
+                while person.skills.len() > own {
+                    person.skills.pop_first();
+                }
                 person.management_unit = Some(unit.clone());
                 person.licences = ["engage1", "wem"].map(str::to_owned).into();
             });
