@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use chrono::{TimeDelta, Utc};
 use leaver::offboarding::{OffboardingId, Status};
 use leaver::plan::choices::{CallbackChoice, InheritedAccess, StateChangeReason, Switch};
 use leaver::plan::{Choices, Plan};
 use leaver::store::views::View;
 use leaver::worker::{Engine, Settings};
-use leaver_simulator::{AccountState, Control, Id, LicenceAssignment, Organisation, Person, PersonState};
-use serde_json::json;
+use leaver_simulator::{
+    AccountState, Action, Control, Fault, Id, LicenceAssignment, Matcher, Organisation, Person,
+};
+use serde_json::{Value, json};
 
 use crate::stepped::{holdings, slim_agent, step};
 use crate::support::World;
@@ -28,9 +31,8 @@ const LICENCE: &str = "engage1";
 pub(crate) async fn whole_world() -> (World, Id) {
     let world = World::new().await;
     world.simulator.rules(|rules| rules.licence_assignment = LicenceAssignment::ByHand);
-    let heir = world
-        .simulator
-        .organisation(|org| org.add_person(Person::new("Heir", "heir.of.callbacks@example.com")));
+    let heir = Person::new("Heir", "heir.of.callbacks@example.com").licence(LICENCE);
+    let heir = world.simulator.organisation(|org| org.add_person(heir));
     (world, heir)
 }
 
@@ -95,11 +97,15 @@ pub(crate) fn left_with(control: &Control, user: &str) -> Vec<&'static str> {
     holdings(&person).into_iter().chain(more).collect()
 }
 
-/// The state without what every change raises.
-pub(crate) fn as_it_was(mut person: PersonState) -> PersonState {
-    person.version = 0;
-    person.state_reason = None;
-    person
+/// Genesys leaves expansions out as it likes; then each kind has a read of its own.
+pub(crate) fn leave_expansions_out(world: &World) {
+    let rewrite = |mut user: Value| {
+        for field in ["routingStatus", "conversationSummary", "skills", "languages", "station"] {
+            user.as_object_mut().map(|fields| fields.remove(field));
+        }
+        user
+    };
+    world.simulator.inject(Fault::after(Matcher::operation("getUser").always(), Action::mutate(rewrite)));
 }
 
 /// Notes everybody who still holds anything at the moment in which a change of state to inactive arrives.
@@ -134,7 +140,10 @@ impl Watch {
     }
 }
 
-/// Steps until none of these is scheduled any more; removals and restores count as long past.
+/// A wait that is no retry.
+const LONG: TimeDelta = TimeDelta::minutes(5);
+
+/// Steps until none of these is scheduled any more, or soon; removals and restores count as long past.
 pub(crate) async fn all_to_the_end(world: &World, engine: &Engine, ids: &[OffboardingId]) -> Vec<View> {
     for _ in 0..STEPS_MAX {
         step(world, engine).await;
@@ -142,7 +151,8 @@ pub(crate) async fn all_to_the_end(world: &World, engine: &Engine, ids: &[Offboa
         for id in ids {
             views.push(world.view(*id).await);
         }
-        if views.iter().all(|view| view.status != Status::Scheduled) {
+        let waits_long = |view: &View| view.next_attempt_at.is_some_and(|at| at > Utc::now() + LONG);
+        if views.iter().all(|view| view.status != Status::Scheduled || waits_long(view)) {
             return views;
         }
         world.forget_lag().await;
