@@ -127,7 +127,7 @@ impl Runner {
                 Ok(Passed::Changed) => passed = Passed::Changed,
                 Ok(Passed::Lagging) if passed == Passed::Whole => passed = Passed::Lagging,
                 Ok(Passed::Lagging) => {}
-                Err(Stop::Release(release @ Release::Failed(..))) => {
+                Err(Stop::Release(release)) if is_for_good(&release) => {
                     self.mark(person, *step, StepMark::Failed).await?;
                     refused.get_or_insert(release.into());
                 }
@@ -153,7 +153,7 @@ impl Runner {
         let mut present = self.present(person, step, look, user).await?;
         present.retain(|one| wanted.iter().any(|stored| stored.target == one.target));
         step.inspect(look, &mut present).await.map_err(|error| self.stop_for(person, &error))?;
-        let (mut missing, mut lagging) = (Vec::new(), false);
+        let (mut missing, mut lagging, mut refused) = (Vec::new(), false, None);
         for stored in wanted {
             let found = present.iter().find(|one| one.target == stored.target);
             if found.is_some_and(|found| step.is_as_before(&stored.detail, &found.detail)) {
@@ -167,20 +167,29 @@ impl Runner {
             }
             if stored.restores > RESTORES_MAX {
                 let what = format!("{} {} does not stay", stored.step, stored.target);
-                return Err(Release::Failed(Reason::AttemptsExhausted, Some(what)).into());
+                refused.get_or_insert(Release::Failed(Reason::AttemptsExhausted, Some(what)));
+                continue;
             }
             let (step, target) = (step.name(), stored.target.clone());
             let assignment =
                 Assignment { user: user.to_string(), step, target, detail: stored.detail.clone() };
             missing.push(PutBack { stored: assignment, present: found.map(|found| found.detail.clone()) });
         }
-        if missing.is_empty() {
-            return Ok(if lagging { Passed::Lagging } else { Passed::Whole });
-        }
+        let changed = !missing.is_empty();
         for put_backs in step.put_backs(missing) {
-            self.put_back(person, step, look, &put_backs).await?;
+            match self.put_back(person, step, look, &put_backs).await {
+                Err(Stop::Release(release)) if is_for_good(&release) => {
+                    refused.get_or_insert(release);
+                }
+                put_back => put_back?,
+            }
         }
-        Ok(Passed::Changed)
+        match (refused, changed, lagging) {
+            (Some(refused), ..) => Err(refused.into()),
+            (None, true, _) => Ok(Passed::Changed),
+            (None, false, true) => Ok(Passed::Lagging),
+            (None, false, false) => Ok(Passed::Whole),
+        }
     }
 
     async fn present(
@@ -293,6 +302,14 @@ impl Runner {
         };
         let mut restored = stored.iter().filter(is_account).filter_map(|one| one.restored);
         Ok(restored.any(|(at, now)| now - at < ACCOUNT_SETTLES))
+    }
+}
+
+/// Whether nothing but a person's decision changes it: what else there is to be put back does not wait for that.
+fn is_for_good(release: &Release) -> bool {
+    match release {
+        Release::Failed(..) | Release::Held(..) => true,
+        Release::Postponed { .. } | Release::Done(_) => false,
     }
 }
 
