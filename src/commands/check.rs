@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Failure, Output, permissions, print};
+use super::{Failure, Output, permissions, print, probe};
 use crate::config::Config;
 use crate::genesys::Error;
 use crate::serve::{Parts, sources};
@@ -81,7 +81,11 @@ pub async fn check(config: &Config, output: Output) -> Result<(), Failure> {
     let logged_in = login.ok;
     findings.push(login);
     if logged_in {
-        findings.extend(permissions::findings(config, parts.genesys.own_permissions().await));
+        let granted = parts.genesys.own_permissions().await;
+        if granted.as_ref().map_or(true, Vec::is_empty) {
+            findings.extend(probe::refused_reads(config, &parts.genesys).await);
+        }
+        findings.extend(permissions::findings(config, granted));
     }
     match output {
         Output::Json => print::json(&findings),

@@ -3,6 +3,7 @@
 mod check;
 mod permissions;
 mod print;
+mod probe;
 mod send;
 
 use std::error::Error;

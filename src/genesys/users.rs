@@ -212,6 +212,16 @@ impl TryFrom<RawUser> for User {
     }
 }
 
+impl User {
+    /// Whether the answer was expanded: Genesys gives several of the expansions for everybody, if it gives them.
+    pub fn is_expanded(&self) -> bool {
+        let routing = self.skills.is_some() || self.languages.is_some() || self.routing_status.is_some();
+        let presence = self.presence.is_some() || self.active_conversations.is_some();
+        let belongings = self.groups.is_some() || self.team.is_some() || self.stations.is_some();
+        routing || presence || belongings
+    }
+}
+
 impl Entry for User {
     fn key(&self) -> &str {
         self.id.as_str()
@@ -256,16 +266,16 @@ impl Genesys {
         user.groups.ok_or(Error::Malformed { subject, fault: Fault::WrongShape, trace })
     }
 
-    /// Reads the work team of a user, for when expanding them gave nothing at all. A user without a team has none in it, so
-    /// the groups are the proof that the answer was expanded; without them it is malformed.
+    /// Reads the work team of a user, for when expanding them gave nothing at all. A user without a team has none in the
+    /// answer, so the other expansions are the proof that it was expanded; without any of them it is malformed.
     pub async fn team_of(&self, id: &UserId) -> Result<Option<NamedTeam>, Error> {
         let subject = "the team of a user";
-        let path = format!("/api/v2/users/{}?expand=groups,team", segment(id.as_str()));
+        let path = format!("/api/v2/users/{}?{EXPAND}", segment(id.as_str()));
         let (user, trace): (User, Trace) = self.read(subject, &Request::get(path)).await?;
         if user.id != *id {
             return Err(Error::Malformed { subject, fault: Fault::Foreign, trace });
         }
-        if user.groups.is_none() && user.team.is_none() {
+        if !user.is_expanded() {
             return Err(Error::Malformed { subject, fault: Fault::WrongShape, trace });
         }
         Ok(user.team)

@@ -100,10 +100,10 @@ impl<'a> Look<'a> {
         self.expanded(id, |user| user.groups.as_ref(), self.genesys.groups_of(id)).await
     }
 
-    /// The work team that the user is in. That there is none is believed only where something else was expanded.
+    /// The work team that the user is in. That there is none is believed only where something was expanded at all.
     pub async fn team(&self, id: &UserId) -> Result<Option<NamedTeam>, Error> {
         let user = self.user(id).await?;
-        if user.team.is_some() || user.groups.is_some() {
+        if user.is_expanded() {
             return Ok(user.team.clone());
         }
         self.more_reads.fetch_add(1, Ordering::Relaxed);

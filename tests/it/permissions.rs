@@ -125,13 +125,25 @@ async fn where_the_client_can_not_be_asked_the_whole_list_is_given() {
             rules.client_permissions = Some(BTreeSet::new());
         },
     ];
-    for change in unreadable {
+    let refused: [&[&str]; 3] = [
+        &[],
+        &["authorization:grant:view"],
+        &["authorization:grant:view", "routing:queue:view", "conversation:callForwarding:view"],
+    ];
+    for (change, refused) in unreadable.into_iter().zip(refused) {
         world.simulator.rules(change);
         let found = findings(&world, "").await;
-        let [(what, level, detail)] = found.as_slice() else { panic!("{found:#?}") };
-        assert_eq!((what.as_str(), level.as_str()), ("permissions", "warn"));
+        let (_, level, detail) = found.iter().find(|(what, ..)| what == "permissions").unwrap();
+        assert_eq!(level, "warn");
         for permission in least(&Choices::default()).iter().filter(|one| *one != "audits:audit:view") {
             assert!(detail.contains(permission.as_str()), "{permission}: {detail}");
         }
+        // What a read needs shows by reading.
+        let failed: Vec<_> = found.iter().filter(|(_, level, _)| level == "FAIL").collect();
+        assert_eq!(failed.is_empty(), refused.is_empty(), "{failed:#?}");
+        for permission in refused {
+            assert!(failed.iter().any(|(what, ..)| what.contains(permission)), "{permission}: {failed:#?}");
+        }
+        assert!(world.simulator.changing().is_empty());
     }
 }
