@@ -261,31 +261,27 @@ impl Runner {
         error: Error,
     ) -> Result<(), Stop> {
         let (attempt, progress) = (person.lease.attempt, person.progress);
-        let may_pass = match &error {
-            // A cache, somebody else's change meanwhile, or what is there already and doesn't show yet.
-            Error::NotFound { .. } | Error::VersionConflict { .. } => attempt + 1 < MISSING_TRIES,
-            other => other.is_transient(),
-        };
-        if let Error::NotFound { .. } = error
-            && self.account_settles(person).await?
-        {
+        let missing = matches!(error, Error::NotFound { .. });
+        // A cache, somebody else's change meanwhile, or what is there already and doesn't show yet.
+        let counted = missing || matches!(error, Error::VersionConflict { .. });
+        let may_pass = if counted { attempt + 1 < MISSING_TRIES } else { error.is_transient() };
+        if missing && self.account_settles(person).await? {
             return Err(wait(LAG_RECHECK, "the account is not known everywhere yet"));
         }
-        let about_this = error.is_about_the_content() && step.phase() == Phase::Strip;
-        if about_this && !may_pass {
-            let why = match &error {
-                Error::NotFound { .. } => "it no longer exists".to_owned(),
-                other => format!("Genesys Cloud refuses it: {}", other.code()),
+        if error.is_about_the_content() && step.phase() == Phase::Strip && !may_pass {
+            let why = match missing {
+                true => "it no longer exists".to_owned(),
+                false => format!("Genesys Cloud refuses it: {}", error.code()),
             };
             let targets = put_backs.items().iter().map(|item| item.stored.target.clone()).collect();
             return Ok(self.store.lost(&self.fence, person.lease.id, step.name(), targets, &why).await?);
         }
-        Err(match &error {
+        Err(match counted {
             // Without progress, so that the attempts are counted until it is taken for gone.
-            Error::NotFound { .. } | Error::VersionConflict { .. } => {
+            true => {
                 another_attempt(error.code(), LAG_RECHECK, &self.settings, attempt, Progress::None).into()
             }
-            error => after_error(error, &self.settings, attempt, progress).into(),
+            false => after_error(&error, &self.settings, attempt, progress).into(),
         })
     }
 
