@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use leaver::offboarding::{OffboardingId, Outcome, Status};
 use leaver::plan::Choices;
 use leaver::plan::choices::CallbackChoice;
@@ -20,6 +21,9 @@ const LAG: Duration = Duration::from_secs(90);
 
 /// Simulated time within which everything has to be over: the growing waits add up to a little more than the lag.
 const END_MAX: u64 = 1_800;
+
+/// Kinds tried at the same time.
+const AT_ONCE: usize = 4;
 
 const KINDS: [Kind; 16] = [
     Kind::Search,
@@ -101,9 +105,8 @@ async fn there_and_back_with(kinds: &[Kind], choose: impl FnOnce(&Scene) -> Choi
 
 #[tokio::test]
 async fn any_one_kind_may_lag() {
-    for kind in KINDS {
-        there_and_back_with(&[kind], Scene::choices_with_groups).await;
-    }
+    let alone = |kind| async move { there_and_back_with(&[kind], Scene::choices_with_groups).await };
+    stream::iter(KINDS).for_each_concurrent(AT_ONCE, alone).await;
 }
 
 #[tokio::test]
