@@ -214,37 +214,41 @@ pub enum CallOutcome {
 /// Reports a changing call that did not succeed, and what is known about its effect.
 #[derive(Debug, thiserror::Error)]
 #[error("a changing call failed")]
-pub struct CallFailed(#[source] Error);
+pub struct CallFailed {
+    #[source]
+    error: Error,
+    outcome: CallOutcome,
+}
 
 impl CallFailed {
     pub(super) fn new(error: Error) -> Self {
-        Self(error)
+        Self { outcome: error.call_outcome(), error }
     }
 
     /// Reports a call that was given up before it was sent, because its intention can't be put into a request.
     pub fn not_sent_for(why: &'static str) -> Self {
-        Self(Error::Unsendable(why))
+        Self::new(Error::Unsendable(why))
     }
 
-    /// Reports a call that was given up before it was sent, because a read that it needs failed.
+    /// Reports a call that was given up before it was sent, because a read that it needs failed. What the read's error
+    /// means is what the call's failure means, except that nothing was sent.
     pub fn not_sent_after(error: Error) -> Self {
-        tracing::debug!(code = error.code(), "a read that a call needs failed");
-        Self(Error::Unsendable("a read that the call needs failed"))
+        Self { error, outcome: CallOutcome::NotSent }
     }
 
     /// Gives what happened, with its classification.
     pub fn error(&self) -> &Error {
-        &self.0
+        &self.error
     }
 
     /// Gives the error itself.
     pub fn into_error(self) -> Error {
-        self.0
+        self.error
     }
 
     /// Tells what became of the call.
     pub fn outcome(&self) -> CallOutcome {
-        self.0.call_outcome()
+        self.outcome
     }
 
     /// Tells whether the effect is known to be absent, so that no read is needed to know it.

@@ -27,18 +27,15 @@ pub struct Group {
 }
 
 impl Genesys {
-    /// Reads a group; `None` when Genesys knows no such group.
-    pub async fn group(&self, id: &GroupId) -> Result<Option<Group>, Error> {
+    /// Reads a group that has to be there; fails with [`Error::NotFound`] when Genesys knows no such group.
+    pub async fn existing_group(&self, id: &GroupId) -> Result<Group, Error> {
         let subject = "a group";
         let path = format!("/api/v2/groups/{}", segment(id.as_str()));
-        let (group, trace): (Group, Trace) = match self.read(subject, &Request::get(path)).await {
-            Err(Error::NotFound { .. }) => return Ok(None),
-            other => other?,
-        };
+        let (group, trace): (Group, Trace) = self.read(subject, &Request::get(path)).await?;
         if group.id != *id {
             return Err(Error::Malformed { subject, fault: Fault::Foreign, trace });
         }
-        Ok(Some(group))
+        Ok(group)
     }
 }
 

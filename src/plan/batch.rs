@@ -62,6 +62,11 @@ impl PutBacks {
     pub fn user(&self) -> &str {
         &self.first().stored.user
     }
+
+    /// The same things, each for a call of its own.
+    pub fn each_alone(self) -> Vec<Self> {
+        each_put_back_alone(self.0)
+    }
 }
 
 /// One call per assignment.

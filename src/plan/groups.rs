@@ -55,8 +55,7 @@ impl Step for Groups {
 
     async fn restore(&self, look: &Look<'_>, call: OneCall, missing: &PutBacks) -> Result<Done, CallFailed> {
         let (group, user): (GroupId, UserId) = (id(&missing.first().stored.target)?, id(missing.user())?);
-        let present = look.genesys().group(&group).await.map_err(CallFailed::not_sent_after)?;
-        let present = present.ok_or_else(|| CallFailed::not_sent_for("the group no longer exists"))?;
+        let present = look.genesys().existing_group(&group).await.map_err(CallFailed::not_sent_after)?;
         call.add_group_member(&group, &user, present.version).await
     }
 }

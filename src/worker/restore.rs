@@ -1,6 +1,7 @@
 //! Putting back what was taken away, in the reverse order of the plan. Like the way there it is repeated until a read shows
 //! everything, so that a crash or a second attempt is harmless; what can't come back is said and passed over.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
@@ -39,6 +40,28 @@ enum Passed {
     Whole,
     Changed,
     Lagging,
+}
+
+/// What a pass over one step left, and how the attempt ends because of what was refused for good.
+struct OfStep {
+    passed: Passed,
+    refused: Option<Release>,
+}
+
+impl OfStep {
+    fn refused(release: Release) -> Self {
+        Self { passed: Passed::Whole, refused: Some(release) }
+    }
+}
+
+impl Release {
+    /// Whether a person has to look: then what else there is to be put back does not wait for them.
+    fn is_for_good(&self) -> bool {
+        match self {
+            Self::Failed(..) | Self::Held(..) => true,
+            Self::Postponed { .. } | Self::Done(_) => false,
+        }
+    }
 }
 
 impl Runner {
@@ -115,17 +138,21 @@ impl Runner {
                 self.mark(person, *step, StepMark::Skipped).await?;
                 continue;
             }
-            match self.restore_step(person, *step, &look, user, &wanted).await {
-                Ok(Passed::Whole) => self.mark(person, *step, StepMark::PutBack).await?,
-                Ok(Passed::Changed) => passed = Passed::Changed,
-                Ok(Passed::Lagging) if passed == Passed::Whole => passed = Passed::Lagging,
-                Ok(Passed::Lagging) => {}
-                Err(Stop::Release(release @ Release::Failed(..))) => {
-                    self.mark(person, *step, StepMark::Failed).await?;
-                    refused.get_or_insert(release.into());
-                }
-                Err(stop) => return Err(stop),
+            let of_step = match self.restore_step(person, *step, &look, user, &wanted).await {
+                Err(Stop::Release(release)) if release.is_for_good() => OfStep::refused(release),
+                of_step => of_step?,
+            };
+            match (of_step.passed, &of_step.refused) {
+                (_, Some(_)) => self.mark(person, *step, StepMark::Failed).await?,
+                (Passed::Whole, None) => self.mark(person, *step, StepMark::PutBack).await?,
+                (Passed::Changed | Passed::Lagging, None) => {}
             }
+            match of_step.passed {
+                Passed::Whole => {}
+                Passed::Lagging if passed == Passed::Changed => {}
+                Passed::Changed | Passed::Lagging => passed = of_step.passed,
+            }
+            refused = refused.or(of_step.refused.map(Stop::from));
         }
         Ok((passed, refused))
     }
@@ -142,11 +169,11 @@ impl Runner {
         look: &Look<'_>,
         user: &UserId,
         wanted: &[&Stored],
-    ) -> Result<Passed, Stop> {
+    ) -> Result<OfStep, Stop> {
         let mut present = self.present(person, step, look, user).await?;
         present.retain(|one| wanted.iter().any(|stored| stored.target == one.target));
         step.inspect(look, &mut present).await.map_err(|error| self.stop_for(person, &error))?;
-        let (mut missing, mut lagging) = (Vec::new(), false);
+        let (mut missing, mut lagging, mut refused) = (Vec::new(), false, None);
         for stored in wanted {
             let found = present.iter().find(|one| one.target == stored.target);
             if found.is_some_and(|found| step.is_as_before(&stored.detail, &found.detail)) {
@@ -159,7 +186,8 @@ impl Runner {
             }
             if stored.restores > RESTORES_MAX {
                 let what = format!("{} {} does not stay", stored.step, stored.target);
-                return Err(Release::Failed(Reason::AttemptsExhausted, Some(what)).into());
+                refused = Some(Release::Failed(Reason::AttemptsExhausted, Some(what)));
+                continue;
             }
             let (step, target) = (step.name(), stored.target.clone());
             let assignment =
@@ -167,12 +195,41 @@ impl Runner {
             missing.push(PutBack { stored: assignment, present: found.map(|found| found.detail.clone()) });
         }
         if missing.is_empty() {
-            return Ok(if lagging { Passed::Lagging } else { Passed::Whole });
+            return Ok(OfStep { passed: if lagging { Passed::Lagging } else { Passed::Whole }, refused });
         }
-        for put_backs in step.put_backs(missing) {
-            self.put_back(person, step, look, &put_backs).await?;
+        let put_back = self.put_all_back(person, step, look, step.put_backs(missing)).await?;
+        Ok(OfStep { passed: put_back.passed, refused: put_back.refused.or(refused) })
+    }
+
+    /// Puts all of it back. Where a call for several things is refused for what it contains, each is put back alone; what
+    /// is refused for good keeps nothing else from coming back.
+    async fn put_all_back(
+        &self,
+        person: &mut Person,
+        step: &'static dyn Step,
+        look: &Look<'_>,
+        put_backs: Vec<PutBacks>,
+    ) -> Result<OfStep, Stop> {
+        let mut of_step = OfStep { passed: Passed::Whole, refused: None };
+        let mut open = VecDeque::from(put_backs);
+        while let Some(next) = open.pop_front() {
+            let Some((intention, error)) = self.put_back(person, step, look, &next).await? else {
+                of_step.passed = Passed::Changed;
+                continue;
+            };
+            if error.is_about_the_content() && next.items().len() > 1 {
+                open.extend(next.each_alone());
+                continue;
+            }
+            match self.not_put_back(person, step, &intention, error).await {
+                Ok(()) => of_step.passed = Passed::Changed,
+                Err(Stop::Release(release)) if release.is_for_good() => {
+                    of_step.refused.get_or_insert(release);
+                }
+                Err(stop) => return Err(stop),
+            }
         }
-        Ok(Passed::Changed)
+        Ok(of_step)
     }
 
     async fn present(
@@ -190,14 +247,14 @@ impl Runner {
         Ok(present)
     }
 
-    /// One call between its intention and its outcome. What no longer exists is noted as lost.
+    /// One call between its intention and its outcome; gives how it failed.
     async fn put_back(
         &self,
         person: &mut Person,
         step: &'static dyn Step,
         look: &Look<'_>,
         put_backs: &PutBacks,
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<(Intention, Error)>, Stop> {
         for attempt in 1..=TOKEN_TRIES {
             self.still_working()?;
             let call = self.genesys.prepare_call().await.map_err(|error| self.stop_for(person, &error))?;
@@ -212,15 +269,16 @@ impl Runner {
             match answer {
                 Ok(_) => {
                     person.progress = Progress::Some;
-                    return Ok(());
+                    return Ok(None);
                 }
                 Err(failed) if token_refused(&failed) && attempt < TOKEN_TRIES => {}
-                Err(failed) => return self.not_put_back(person, step, &intention, failed.into_error()).await,
+                Err(failed) => return Ok(Some((intention, failed.into_error()))),
             }
         }
         Err(wait(Duration::ZERO, "the call was not made"))
     }
 
+    /// What a failed call means. What no longer exists is noted as lost.
     async fn not_put_back(
         &self,
         person: &Person,

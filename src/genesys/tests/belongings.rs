@@ -26,10 +26,10 @@ async fn a_group_is_read_with_its_version() {
     let good = json!({"id": "g", "name": "Sales", "version": 4, "rolesEnabled": true});
     let bench = Bench::new().await;
     bench.answer("GET", "/api/v2/groups/g", ok(good.clone())).await;
-    let found = bench.genesys.group(&group()).await.unwrap().unwrap();
+    let found = bench.genesys.existing_group(&group()).await.unwrap();
     assert_eq!((found.name.as_deref(), found.version, found.roles_enabled), (Some("Sales"), 4, Some(true)));
     check_fields(good, &["/id", "/version"], &["/name", "/rolesEnabled"], |genesys| async move {
-        genesys.group(&group()).await
+        genesys.existing_group(&group()).await
     })
     .await;
 }
@@ -97,7 +97,6 @@ async fn none_is_what_genesys_itself_does_not_know() {
         Mock::given(path_regex("^/api/")).respond_with(answer).mount(&bench.server).await;
         let (genesys, jane) = (&bench.genesys, jane());
         let found = [
-            genesys.group(&group()).await.map(|found| found.is_none()),
             genesys.call_forwarding_of(&jane).await.map(|found| found.is_none()),
             genesys.direct_routing_backup_of(&jane).await.map(|found| found.is_none()),
             genesys.management_unit_of(&jane).await.map(|found| found.is_none()),
@@ -105,6 +104,8 @@ async fn none_is_what_genesys_itself_does_not_know() {
         for (number, found) in found.into_iter().enumerate() {
             assert_eq!(found.is_ok_and(|is_none| is_none), is_none, "{number}");
         }
+        let group = genesys.existing_group(&group()).await;
+        assert_eq!(matches!(group, Err(Error::NotFound { .. })), is_none);
         // Everybody has a list of licences, of voicemail and of what uses them, be it empty.
         assert!(genesys.licences_of(&jane).await.is_err());
         assert!(genesys.voicemail_of(&jane).await.is_err());
@@ -123,7 +124,7 @@ async fn what_is_somebody_elses_is_no_answer() {
     let (genesys, jane) = (&bench.genesys, jane());
     let now = moment("2026-01-01T00:00:00Z");
     let errors = [
-        genesys.group(&group()).await.err(),
+        genesys.existing_group(&group()).await.err(),
         genesys.call_forwarding_of(&jane).await.err(),
         genesys.management_unit_of(&jane).await.err(),
         genesys.licences_of(&jane).await.err(),
