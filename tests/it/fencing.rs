@@ -114,7 +114,9 @@ async fn a_worker_whose_lease_was_taken_over_makes_no_further_changing_call() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_offboarding_sees_no_further_changing_call() {
     // While it is read, and while its third removal is under way.
-    for (point, changes) in [(Matcher::operation("getUserCallforwarding"), 0), (Matcher::changing().nth(3), 3)] {
+    for (point, changes) in
+        [(Matcher::operation("getUserCallforwarding"), 0), (Matcher::changing().nth(3), 3)]
+    {
         let (world, jane, id) = with_jane().await;
         let (arrival, release) = hold(&world, point);
         let engine = patient_engine(&world);

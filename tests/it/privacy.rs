@@ -108,8 +108,12 @@ async fn tell(world: &World, service: &Spoken) {
     world
         .simulator
         .inject(Fault::before(Matcher::operation("deleteRoutingQueueMember").nth(3), indiscreet(400)));
-    world.simulator.inject(Fault::before(Matcher::operation("getUserCallforwarding").times(2), indiscreet(500)));
-    world.simulator.inject(Fault::before(Matcher::operation("getRoutingUserUtilization").nth(2), indiscreet(409)));
+    world
+        .simulator
+        .inject(Fault::before(Matcher::operation("getUserCallforwarding").times(2), indiscreet(500)));
+    world
+        .simulator
+        .inject(Fault::before(Matcher::operation("getRoutingUserUtilization").nth(2), indiscreet(409)));
     world.simulator.inject(Fault::before(Matcher::operation("deleteUserRoutinglanguage"), Action::html()));
     let people = [
         ("canary-event-1", "CANARY-1", "canaria@canary.example"),
