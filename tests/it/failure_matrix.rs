@@ -286,8 +286,6 @@ async fn reads_that_find_nothing_for_good() {
         "getUser" => vec![WAITING],
         // Genesys Cloud's own word for "none".
         operation if SAYS_NONE.contains(&operation) => vec![DONE],
-        // The membership is gone meanwhile, so that only its ring isn't known.
-        "getRoutingQueueMembers" => vec![DONE],
         _ => vec![EXHAUSTED],
     };
     every_read(404, Action::answer(404, "not.found"), wanted).await;

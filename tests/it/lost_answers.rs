@@ -29,6 +29,9 @@ const LAGGING: [Kind; 10] = [
     Kind::Licences,
 ];
 
+/// So late that a call whose answer was lost is sent again, and not so late that somebody seems to assign it anew.
+const LAG_READS: u32 = 2;
+
 /// What takes several things with calls of their own: 2 roles go with one call, or with one each.
 const EFFECTS_MAX: usize = 2;
 
@@ -88,7 +91,7 @@ async fn lose_answers(times: u32) {
     let watch = Watch::default();
     watch.over(&world);
     for kind in LAGGING {
-        world.simulator.set_lag(kind, Lag::Reads(times));
+        world.simulator.set_lag(kind, Lag::Reads(LAG_READS));
     }
     for (number, operation) in there.iter().chain(&back).enumerate() {
         let action = if number % 2 == 0 { Action::Close } else { Action::answer(504, "gateway.timeout") };

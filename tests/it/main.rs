@@ -24,6 +24,7 @@ mod lagging;
 mod latecomers;
 mod lost_answers;
 mod malformed;
+mod mutations;
 mod other_ends;
 mod own_step;
 mod permissions;
