@@ -226,7 +226,7 @@ async fn calls_that_find_nothing_for_good() {
         // Nothing can be read of tokens: there Genesys's own word has to do.
         BULK | "deleteToken" => DONE,
         // They set something: what they need is not there.
-        SKILLS | UNIT | LICENCES | CALLBACKS | FORWARDING => REFUSED,
+        SKILLS | UNIT | LICENCES | FORWARDING => REFUSED,
         "patchUser" | "putUserState" => EXHAUSTED,
         _ => RETURNING,
     };

@@ -63,8 +63,10 @@ fn leave_expansions_out(world: &World) {
         }
         user
     };
-    let matcher = Matcher::operation("getUser").always();
-    world.simulator.inject(Fault::after(matcher, Action::mutate(rewrite)));
+    for operation in ["getUser", BY_EXTERNAL_ID] {
+        let matcher = Matcher::operation(operation).always();
+        world.simulator.inject(Fault::after(matcher, Action::mutate(rewrite)));
+    }
 }
 
 fn leaver(world: &World, email: &str) -> String {
@@ -120,7 +122,8 @@ async fn strike(world: &World, guard: &Guard, read: &Read, first: u32, fault: &(
     assert!(view.attempt > 0, "{what} is a failed attempt");
     let now = world.simulator.person(&user).unwrap();
     assert_eq!(now.state, AccountState::Active, "{what}");
-    if first == 1 {
+    // Whoever is found by external id is read by the id of Genesys in the second pass only.
+    if first == 1 && read.operation != "getUser" {
         assert_eq!(now, before, "{what}");
     }
     guard.end_faults(world);
@@ -279,7 +282,9 @@ async fn an_answer_that_never_comes_is_no_answer() {
         let view = world.view(*id).await;
         assert_eq!((view.status, view.attempt), (Status::Scheduled, 1), "{}", read.operation);
     }
-    assert_eq!(world.simulator.everybody(), before);
+    for (read, (user, _)) in READS.iter().zip(&people).filter(|(read, _)| read.operation != "getUser") {
+        assert_eq!(world.simulator.person(user).as_ref(), before.get(user), "{}", read.operation);
+    }
     guard.end_faults(&world);
     for (user, id) in people {
         let view = to_the_end(&world, &engine, id).await;
