@@ -83,7 +83,7 @@ impl Row {
 
     fn bars(&self) -> String {
         if let Some(now) = self.now.as_ref().filter(|now| now.goal == "restored") {
-            return format!("{:<38}", format!("{:>2} things put back", now.put_back()));
+            return format!("{:<38}", format!("{:>2} put back", now.put_back()));
         }
         let (total, removed) = self.counts();
         if total == 0 {
