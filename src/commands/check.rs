@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Failure, Output, permissions, print, probe};
+use super::{Failure, Output, permissions, print, probe, progress};
 use crate::config::Config;
 use crate::genesys::Error;
 use crate::serve::{Parts, sources};
@@ -76,8 +76,21 @@ pub async fn check(config: &Config, output: Output) -> Result<(), Failure> {
     if !config.callbacks.is_empty() {
         findings.push(Finding::bad("callbacks", "this version does not send them: take [[callbacks]] out"));
     }
-    findings.extend(database(&parts).await);
-    let login = genesys(&parts).await;
+    findings.extend(progress::shown("checking", asked(config, &parts)).await);
+    match output {
+        Output::Json => print::json(&findings),
+        Output::Text => print::findings(&findings),
+    }
+    match findings.iter().filter(|finding| !finding.ok).count() {
+        0 => Ok(()),
+        bad => Err(Failure::Failed(format!("{bad} of {} checks failed", findings.len()))),
+    }
+}
+
+/// What only the database and Genesys Cloud can answer.
+async fn asked(config: &Config, parts: &Parts) -> Vec<Finding> {
+    let mut findings = database(parts).await;
+    let login = genesys(parts).await;
     let logged_in = login.ok;
     findings.push(login);
     if logged_in {
@@ -87,14 +100,7 @@ pub async fn check(config: &Config, output: Output) -> Result<(), Failure> {
         }
         findings.extend(permissions::findings(config, granted));
     }
-    match output {
-        Output::Json => print::json(&findings),
-        Output::Text => print::findings(&findings),
-    }
-    match findings.iter().filter(|finding| !finding.ok).count() {
-        0 => Ok(()),
-        bad => Err(Failure::Failed(format!("{bad} of {} checks failed", findings.len()))),
-    }
+    findings
 }
 
 async fn database(parts: &Parts) -> Vec<Finding> {

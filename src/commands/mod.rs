@@ -4,6 +4,7 @@ mod check;
 mod permissions;
 mod print;
 mod probe;
+mod progress;
 mod send;
 
 use std::error::Error;
@@ -122,7 +123,9 @@ pub async fn plan(
 ) -> Result<(), Failure> {
     let parts = Parts::new(config)?;
     let asked = Asked { person, termination_type };
-    let preview = operate::preview(&parts.genesys, &serve::preview_rules(config), asked).await?;
+    let rules = serve::preview_rules(config);
+    let reading = operate::preview(&parts.genesys, &rules, asked);
+    let preview = progress::shown("reading what the person holds", reading).await?;
     match output {
         Output::Json => print::json(&preview),
         Output::Text => print::preview(&preview),
