@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Batch, Kept, Look, PutBacks, Step, id};
+use super::{Batch, Kept, Look, PutBacks, Refusal, Step, id};
 use crate::genesys::{CallFailed, Done, Error, GroupId, OneCall, UserId};
 use crate::offboarding::{Assignment, Observation, Phase, StepName};
 
@@ -25,6 +25,11 @@ impl Step for Groups {
 
     fn title(&self) -> &'static str {
         "listed groups"
+    }
+
+    /// Genesys Cloud doesn't say of a group who fills it; that shows when a member is not let go.
+    fn when_refused(&self) -> Refusal {
+        Refusal::SomebodyElses("the group's own rules or a directory")
     }
 
     /// Genesys Cloud names no permission for the members of groups.

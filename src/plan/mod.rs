@@ -71,6 +71,15 @@ pub enum Echo {
     Silent,
 }
 
+/// What it means that Genesys Cloud does not take something away for good, by refusing it or by keeping it silently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A person has to find out why.
+    Fails,
+    /// Somebody else owns it, as the words say: it is inherited access, and held or passed like that.
+    SomebodyElses(&'static str),
+}
+
 /// Whether what was taken away can be put back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Return {
@@ -114,6 +123,11 @@ pub trait Step: Send + Sync {
     /// What the answer says when such a removal is repeated.
     fn echo(&self, _batch: &Batch) -> Echo {
         Echo::Silent
+    }
+
+    /// What it means that it is not taken away for good.
+    fn when_refused(&self) -> Refusal {
+        Refusal::Fails
     }
 
     /// What of it can be put back.

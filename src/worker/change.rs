@@ -59,10 +59,14 @@ impl Runner {
         let Refusal::Call(error) = &refused else {
             return self.end_all(batch, people, refused);
         };
+        let owner = self.owner_of(batch.first());
         for person in people.iter_mut().filter(|person| person.is_live() && batch.is_about(person)) {
             match after_error(error, &self.settings, person.lease.attempt, person.progress) {
                 Release::Held(reason, detail) => {
                     person.block(batch, |what| Release::Held(reason, detail.or(what)))
+                }
+                Release::Failed(Reason::RefusedByGenesys, _) if owner.is_some() => {
+                    person.keep(batch, owner.unwrap_or_default());
                 }
                 Release::Failed(Reason::RefusedByGenesys, code) => {
                     person.block(batch, |what| Release::Failed(Reason::RefusedByGenesys, what.or(code)));

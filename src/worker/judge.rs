@@ -8,7 +8,7 @@ use super::runner::Runner;
 use super::verdict::{Stop, wait};
 use crate::genesys::Error;
 use crate::offboarding::{Assignment, Inherited, Reason, StepName};
-use crate::plan::{GROUPS, Look};
+use crate::plan::{GROUPS, Look, Refusal};
 use crate::store::leases::Release;
 use crate::store::snapshot::{Known, Seen};
 
@@ -72,24 +72,29 @@ impl Runner {
                 .into_iter()
                 .filter_map(|(via, one)| Some(Inherited { step: one.step, target: one.target, via: via? })),
         );
-        let own: Vec<_> = own.into_iter().map(|(_, one)| one).collect();
-        let nothing_own = own.is_empty();
-        let mut removable = Vec::new();
-        for assignment in own {
+        let (mut removable, mut lagging) = (Vec::new(), false);
+        for (_, assignment) in own {
             match standing(known.get(&key(&assignment))) {
                 Standing::Removable => removable.push(assignment),
-                Standing::Lagging => {}
-                Standing::KeepsReturning => return Err(self.keeps_returning(person, &assignment).await),
+                Standing::Lagging => lagging = true,
+                Standing::KeepsReturning => match self.owner_of(&assignment) {
+                    Some(via) => person.inherited.push(Inherited {
+                        step: assignment.step,
+                        target: assignment.target,
+                        via: via.to_owned(),
+                    }),
+                    None => return Err(self.keeps_returning(person, &assignment).await),
+                },
             }
         }
         // A group that was left a moment ago may still hand on what is shown.
         let group_lags =
             !person.inherited.is_empty() && known.iter().any(|(key, seen)| lags_as_group(key, seen));
         person.known = Some(known);
-        match (removable.is_empty(), nothing_own && !group_lags) {
+        match (removable.is_empty(), lagging || group_lags) {
             (false, _) => Ok(Left::Removable(removable)),
-            (true, true) => Ok(Left::Nothing),
-            (true, false) => Err(wait(LAG_RECHECK, "a removal does not show yet")),
+            (true, false) => Ok(Left::Nothing),
+            (true, true) => Err(wait(LAG_RECHECK, "a removal does not show yet")),
         }
     }
 
@@ -120,6 +125,14 @@ impl Runner {
     fn held_through(&self, known: &Known, assignment: &Assignment) -> Option<String> {
         let stored = known.get(&key(assignment))?;
         self.settings.plan.step(assignment.step)?.held_through(&stored.detail)
+    }
+
+    /// Who else owns what Genesys Cloud does not take away, where that is known of its kind.
+    pub(super) fn owner_of(&self, assignment: &Assignment) -> Option<&'static str> {
+        match self.settings.plan.step(assignment.step)?.when_refused() {
+            Refusal::Fails => None,
+            Refusal::SomebodyElses(owner) => Some(owner),
+        }
     }
 
     /// Somebody assigns faster than we remove: says who, where Genesys Cloud tells.

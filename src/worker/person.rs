@@ -30,6 +30,8 @@ pub(super) struct Person {
     pub(super) inherited: Vec<Inherited>,
     /// What Genesys Cloud refused for good in this attempt; the rest is stripped all the same.
     refused: Vec<(StepName, String)>,
+    /// Of these what belongs to somebody else: it is inherited access.
+    kept: Vec<Inherited>,
     /// How the attempt ends because of the first such refusal.
     blocked: Option<Release>,
     /// The reads that the last complete read took beyond the plan's own.
@@ -50,6 +52,7 @@ impl Person {
             known: None,
             inherited: Vec::new(),
             refused: Vec::new(),
+            kept: Vec::new(),
             blocked: None,
             more_reads: 0,
             stop: None,
@@ -69,23 +72,27 @@ impl Person {
     pub(super) fn holds_nothing_inherited(&self, choice: InheritedAccess) -> Result<(), Stop> {
         let accepted =
             choice == InheritedAccess::Pass || self.lease.approved.contains(&Reason::InheritedAccess);
-        if self.inherited.is_empty() || accepted {
+        let names: Vec<_> = self.all_inherited().map(|i| format!("{} through {}", i.target, i.via)).collect();
+        if names.is_empty() || accepted {
             return Ok(());
         }
-        let names: Vec<_> =
-            self.inherited.iter().map(|i| format!("{} through {}", i.target, i.via)).collect();
         Err(Release::Held(Reason::InheritedAccess, Some(names.join(", "))).into())
+    }
+
+    fn all_inherited(&self) -> impl Iterator<Item = &Inherited> {
+        self.inherited.iter().chain(&self.kept)
     }
 
     /// What stays although the offboarding ends well, for the journal.
     pub(super) fn left_in_place(&self) -> Vec<Note> {
-        let inherited = self.inherited.iter().map(|inherited| Note {
+        let inherited = self.all_inherited().map(|inherited| Note {
             action: Action::LeftInPlace,
             step: Some(inherited.step),
             target: Some(inherited.target.clone()),
             text: Some(format!("comes through {}", inherited.via)),
         });
-        let refused = self.refused.iter().map(|(step, target)| Note {
+        let refused = self.refused.iter().filter(|(step, target)| !self.keeps(step, target));
+        let refused = refused.map(|(step, target)| Note {
             action: Action::LeftInPlace,
             step: Some(step),
             target: Some(target.clone()),
@@ -111,7 +118,21 @@ impl Person {
 
     /// Whether something of a step was refused for good.
     pub(super) fn was_refused(&self, step: StepName) -> bool {
-        self.refused.iter().any(|(of, _)| *of == step)
+        self.refused.iter().any(|(of, target)| *of == step && !self.keeps(of, target))
+    }
+
+    fn keeps(&self, step: &str, target: &str) -> bool {
+        self.kept.iter().any(|kept| kept.step == step && kept.target == target)
+    }
+
+    /// Notes that somebody else owns what was refused for good.
+    pub(super) fn keep(&mut self, batch: &Batch, owner: &str) {
+        let user = self.user_id();
+        for assignment in batch.assignments().iter().filter(|assignment| assignment.user == user) {
+            let (step, target, via) = (assignment.step, assignment.target.clone(), owner.to_owned());
+            self.refused.push((step, target.clone()));
+            self.kept.push(Inherited { step, target, via });
+        }
     }
 
     /// Notes that a batch was refused for good.

@@ -4,7 +4,7 @@
 use leaver::offboarding::choices::Order;
 use leaver::offboarding::{Outcome, Reason, Status};
 use leaver::plan::Choices;
-use leaver::plan::choices::{StateChangeReason, Switch};
+use leaver::plan::choices::{InheritedAccess, StateChangeReason, Switch};
 use leaver::store::views::View;
 use leaver::worker::Settings;
 use leaver_simulator::{
@@ -145,28 +145,44 @@ async fn with_other_groups(writes: GroupWrites, wanted: (Status, Reason)) {
             scene.world.simulator.organisation(|org| org.set_group_kind(group, kind));
         }
         let scene = Scene { before: scene.now(), ..scene };
-        let view = looked_at_and_back(&scene, with(scene.choices_with_groups()), wanted).await;
-        assert!(last_note(&view).contains("strip.groups"), "{}", last_note(&view));
+        let choices = Choices { inherited_access: InheritedAccess::Hold, ..scene.choices_with_groups() };
+        let view = looked_at_and_back(&scene, with(choices), wanted).await;
+        for group in &scene.before.people[&scene.jane].groups {
+            assert!(last_note(&view).contains(group), "{}", last_note(&view));
+        }
+        let scene = Scene::small().await;
+        scene.world.simulator.rules(|rules| rules.group_writes = writes);
+        for group in &scene.jane().groups {
+            scene.world.simulator.organisation(|org| org.set_group_kind(group, kind));
+        }
+        let passes = Choices { inherited_access: InheritedAccess::Pass, ..scene.choices_with_groups() };
+        let view = scene.offboard(with(passes)).await;
+        assert_eq!(view.outcome, Some(Outcome::Offboarded), "{:#?}", journal(&view));
+        let named = targets(&view, "left_in_place");
+        assert!(scene.jane().groups.iter().all(|group| named.contains(group)), "{named:?}");
     }
 }
 
 #[tokio::test]
 async fn a_group_that_others_fill_may_refuse() {
-    with_other_groups(GroupWrites::Refused, (Status::Failed, Reason::RefusedByGenesys)).await;
+    with_other_groups(GroupWrites::Refused, (Status::Held, Reason::InheritedAccess)).await;
 }
 
 #[tokio::test]
 async fn a_group_that_others_fill_may_ignore_what_it_accepted() {
-    with_other_groups(GroupWrites::SilentlyIgnored, (Status::Held, Reason::KeepsReturning)).await;
+    with_other_groups(GroupWrites::SilentlyIgnored, (Status::Held, Reason::InheritedAccess)).await;
 }
 
 #[tokio::test]
 async fn what_a_group_accepted_may_fail_later() {
     let scene = Scene::small().await;
     scene.world.simulator.rules(|rules| rules.accepted_group_writes = AcceptedGroupWrites::FailLater);
-    let wanted = (Status::Held, Reason::KeepsReturning);
-    let view = looked_at_and_back(&scene, with(scene.choices_with_groups()), wanted).await;
-    assert!(last_note(&view).contains("strip.groups"), "{}", last_note(&view));
+    let wanted = (Status::Held, Reason::InheritedAccess);
+    let choices = Choices { inherited_access: InheritedAccess::Hold, ..scene.choices_with_groups() };
+    let view = looked_at_and_back(&scene, with(choices), wanted).await;
+    for group in &scene.before.people[&scene.jane].groups {
+        assert!(last_note(&view).contains(group), "{}", last_note(&view));
+    }
 }
 
 #[tokio::test]
