@@ -60,8 +60,22 @@ impl Step for Utilization {
         call.delete_utilization(&id::<UserId>(&batch.first().user)?).await
     }
 
+    /// A label may have been given another name since.
+    fn is_as_before(&self, stored: &Value, present: &Value) -> bool {
+        without_label_names(stored) == without_label_names(present)
+    }
+
     async fn restore(&self, _look: &Look<'_>, call: OneCall, missing: &PutBacks) -> Result<Done, CallFailed> {
         let stored: &Value = &missing.first().stored.detail;
         call.put_utilization(&id::<UserId>(missing.user())?, stored).await
     }
+}
+
+fn without_label_names(settings: &Value) -> Value {
+    let mut settings = settings.clone();
+    let labels = settings.get_mut("labelUtilizations").and_then(Value::as_object_mut);
+    for label in labels.into_iter().flat_map(|labels| labels.values_mut()) {
+        label.as_object_mut().map(|fields| fields.remove("labelName"));
+    }
+    settings
 }

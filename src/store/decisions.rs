@@ -115,9 +115,12 @@ async fn decide(
     .await?;
     // Somebody has looked at what kept returning, or didn't stay: it is counted from the beginning. The journal keeps the
     // history.
-    sqlx::query!("update assignments set removals = 0, restores = 0 where offboarding_id = $1", id.0)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query!(
+        "update assignments set removals = 0, restores = 0, returned = false where offboarding_id = $1",
+        id.0
+    )
+    .execute(&mut **tx)
+    .await?;
     journal::append(tx, NewEntry::note(id, actor, action, released)).await?;
     sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
     Ok(Decided::Yes)
@@ -129,13 +132,25 @@ async fn begin_restore(tx: Tx<'_>, id: OffboardingId, actor: &Actor) -> Result<(
         // begin_restore
         "update offboardings
          set goal = 'restored', status = 'scheduled', reason = null, outcome = null, phase = null, attempt = 0,
-             available_at = now(), updated_at = now(), completed_at = null, lease_token = null, lease_worker = null
+             -- A worker that was cut off in the middle of a call may still be sending it; nobody gives back meanwhile.
+             available_at = now() + case when exists (
+                 select from journal intended
+                 where intended.offboarding_id = $1 and intended.action = 'call_intended'
+                   and intended.at > now() - interval '90 seconds' and not exists (
+                     select from journal finished
+                     where finished.offboarding_id = $1 and finished.action = 'call_finished'
+                       and finished.request_id = intended.request_id))
+                 then interval '90 seconds' else interval '0 seconds' end,
+             updated_at = now(), completed_at = null, lease_token = null, lease_worker = null
          where id = $1",
         id.0,
     )
     .execute(&mut **tx)
     .await?;
     sqlx::query!("delete from steps where offboarding_id = $1", id.0).execute(&mut **tx).await?;
+    sqlx::query!("update assignments set restores = 0 where offboarding_id = $1", id.0)
+        .execute(&mut **tx)
+        .await?;
     journal::append(tx, NewEntry::note(id, actor, Action::RestoreRequested, None)).await?;
     sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
     Ok(())

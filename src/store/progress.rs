@@ -98,6 +98,8 @@ pub struct CallResult {
 pub enum Proves {
     /// They were there at the moment of the call.
     WereThere,
+    /// They were gone at the moment of the call: what a read still shows only lags.
+    WereGone,
     /// They are changed now; whether they were before is not said.
     Changed,
     /// Nothing.
@@ -147,8 +149,8 @@ impl Store {
         .await
     }
 
-    /// Claims the one exact match: only one open offboarding at a time is about a user. At the first look it is stored
-    /// with `found_inactive`, which says whether the account was inactive then.
+    /// Claims the one exact match: only one open offboarding at a time is about a user. It is stored
+    /// with `found_inactive`, which says whether the account was inactive before the first change.
     pub async fn resolved(
         &self,
         fence: &Fence,
@@ -226,20 +228,21 @@ async fn claim(
     found_inactive: Option<bool>,
 ) -> Result<Claim, StoreError> {
     sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 1))", user).execute(&mut **tx).await?;
-    let others = sqlx::query_scalar!(
+    let seen = sqlx::query!(
         // claim
         r#"select exists (select from offboardings
-           where genesys_user_id = $1 and id <> $2 and status in ('scheduled', 'held')) as "others!""#,
+           where genesys_user_id = $1 and id <> $2 and status in ('scheduled', 'held')) as "others!",
+           exists (select from offboardings where id = $2 and genesys_user_id is null) as "first!""#,
         user,
         id.0,
     )
     .fetch_one(&mut **tx)
     .await?;
-    if others {
+    if seen.others {
         return Ok(Claim::Others);
     }
     let updated = sqlx::query!(
-        "update offboardings set genesys_user_id = $3, found_inactive = coalesce(found_inactive, $4), not_found_at = null,
+        "update offboardings set genesys_user_id = $3, found_inactive = coalesce($4, found_inactive), not_found_at = null,
              updated_at = now()
          where id = $1 and lease_token = $2 and (genesys_user_id is null or genesys_user_id = $3)",
         id.0,
@@ -252,7 +255,7 @@ async fn claim(
     if updated.rows_affected() == 0 {
         return Ok(Claim::LeaseLost);
     }
-    if found_inactive.is_some() {
+    if seen.first {
         let note = NewEntry::note(id, &fence.worker, Action::PersonResolved, None);
         journal::append(tx, NewEntry { target: Some(user), ..note }).await?;
     }
@@ -349,24 +352,29 @@ async fn finish(
     journal::append(tx, entry).await?;
     match (call.proves, intention.change) {
         (Proves::Nothing, Change::Remove | Change::PutBack) => Ok(()),
-        (proves @ (Proves::WereThere | Proves::Changed), Change::Remove) => {
-            removed(tx, intention, proves == Proves::WereThere).await
+        (proves @ (Proves::WereThere | Proves::WereGone | Proves::Changed), Change::Remove) => {
+            removed(tx, intention, proves).await
         }
-        (Proves::WereThere | Proves::Changed, Change::PutBack) => put_back(tx, intention).await,
+        (Proves::WereThere | Proves::WereGone | Proves::Changed, Change::PutBack) => {
+            put_back(tx, intention).await
+        }
     }
 }
 
-/// What a second removal finds there has been assigned again meanwhile.
-async fn removed(tx: Tx<'_>, intention: &Intention, were_there: bool) -> Result<(), StoreError> {
+/// What a second removal finds there has been assigned again meanwhile; what it finds gone has not. What is said to be gone
+/// and is shown again for ever is counted as well, so that it ends.
+async fn removed(tx: Tx<'_>, intention: &Intention, proves: Proves) -> Result<(), StoreError> {
     sqlx::query!(
         // removed
         "update assignments
-         set removed_at = now(), gone_at = null, returned = returned or (removals > 0 and $4), removals = removals + 1
+         set removed_at = now(), gone_at = null, returned = not $5 and (returned or (removals > 0 and $4)),
+             removals = removals + 1
          where offboarding_id = $1 and step = $2 and target = any($3)",
         intention.offboarding.0,
         intention.step,
         &intention.targets,
-        were_there,
+        proves == Proves::WereThere,
+        proves == Proves::WereGone,
     )
     .execute(&mut **tx)
     .await?;

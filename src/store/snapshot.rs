@@ -37,12 +37,23 @@ pub struct Stored {
     pub target: String,
     /// As it was at first sight.
     pub detail: Value,
+    /// Whether it is known to have been taken away; a call whose answer was lost may have done so all the same.
+    pub removed: bool,
     /// When it was last put back, and the database's clock now.
     pub restored: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// How often it was put back.
     pub restores: u32,
     /// Why it can't be put back.
     pub lost: Option<String>,
+}
+
+/// Whether what was reported needs nobody's decision any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It doesn't.
+    Yes,
+    /// A person has to look first; until then the reports are read again at each attempt.
+    NotYet,
 }
 
 impl Store {
@@ -68,25 +79,27 @@ impl Store {
         .await
     }
 
-    /// Writes down, once and before the first change, what was reported and which steps are left out.
+    /// Writes down, before the first change, what was reported and which steps are left out. Once settled, it is not asked
+    /// for again.
     pub async fn report(
         &self,
         fence: &Fence,
         id: OffboardingId,
         left_out: Vec<(StepName, Phase)>,
         notes: Vec<Note>,
+        settled: Settled,
     ) -> Result<(), StoreError> {
         let fence = fence.clone();
         in_transaction(&self.worker, move |tx| {
             let (fence, left_out, notes) = (fence.clone(), left_out.clone(), notes.clone());
-            Box::pin(async move { report(tx, &fence, id, &left_out, &notes).await })
+            Box::pin(async move { report(tx, &fence, id, &left_out, &notes, settled).await })
         })
         .await
     }
 
-    /// What was taken away and may have to be put back.
-    pub async fn taken_away(&self, id: OffboardingId) -> Result<Vec<Stored>, StoreError> {
-        in_transaction(&self.worker, move |tx| Box::pin(taken_away(tx, id))).await
+    /// What the person held, and what of it was taken away.
+    pub async fn stored(&self, id: OffboardingId) -> Result<Vec<Stored>, StoreError> {
+        in_transaction(&self.worker, move |tx| Box::pin(stored(tx, id))).await
     }
 
     /// Notes that something can't be put back.
@@ -206,6 +219,7 @@ async fn report(
     id: OffboardingId,
     left_out: &[(StepName, Phase)],
     notes: &[Note],
+    settled: Settled,
 ) -> Result<(), StoreError> {
     still_ours(tx, fence, id).await?;
     for (name, phase) in left_out {
@@ -221,17 +235,19 @@ async fn report(
         .await?;
     }
     write(tx, fence, id, notes).await?;
-    sqlx::query!("update offboardings set reported_at = now() where id = $1", id.0)
-        .execute(&mut **tx)
-        .await?;
+    if settled == Settled::Yes {
+        sqlx::query!("update offboardings set reported_at = now() where id = $1", id.0)
+            .execute(&mut **tx)
+            .await?;
+    }
     Ok(())
 }
 
-async fn taken_away(tx: Tx<'_>, id: OffboardingId) -> Result<Vec<Stored>, StoreError> {
+async fn stored(tx: Tx<'_>, id: OffboardingId) -> Result<Vec<Stored>, StoreError> {
     let rows = sqlx::query!(
-        // taken_away
-        r#"select step, target, detail, restored_at, restores, lost, now() as "now!"
-           from assignments where offboarding_id = $1 and removed_at is not null order by step, target"#,
+        // stored
+        r#"select step, target, detail, removed_at is not null as "removed!", restored_at, restores, lost, now() as "now!"
+           from assignments where offboarding_id = $1 order by step, target"#,
         id.0
     )
     .fetch_all(&mut **tx)
@@ -240,6 +256,7 @@ async fn taken_away(tx: Tx<'_>, id: OffboardingId) -> Result<Vec<Stored>, StoreE
         step: row.step,
         target: row.target,
         detail: row.detail,
+        removed: row.removed,
         restored: row.restored_at.map(|at| (at, row.now)),
         restores: u32::try_from(row.restores).unwrap_or_default(),
         lost: row.lost,

@@ -8,7 +8,7 @@ use super::runner::Runner;
 use super::verdict::{Progress, Stop, after_error, wait};
 use crate::genesys::{CallFailed, CallOutcome, Done, Effect, Error, Genesys, OneCall};
 use crate::offboarding::Reason;
-use crate::plan::{Batch, Echo, Look, Step};
+use crate::plan::{Batch, Echo, Look, Proof, Step};
 use crate::store::leases::Release;
 use crate::store::progress::{CallResult, Change, Intention, Permission, Proves};
 
@@ -104,7 +104,8 @@ impl Runner {
             }
             match answer {
                 Ok(done) => {
-                    if done.effect != Effect::AlreadyGone {
+                    // What no read proves is no progress: it succeeds each time, whatever else fails for ever.
+                    if done.effect != Effect::AlreadyGone && step.proof() == Proof::ReadBack {
                         people
                             .iter_mut()
                             .filter(|p| batch.is_about(p))
@@ -178,6 +179,8 @@ impl Refusal {
     /// Whether the refusal may be about one part of the batch only.
     fn as_a_whole(&self) -> bool {
         match self {
+            // A batch that takes too long to be written down may be written down in parts.
+            Self::Call(Error::Lapsed(_)) => true,
             Self::Call(error) => error.is_about_the_content(),
             Self::NobodyLeft | Self::Stop(_) => false,
         }
@@ -210,8 +213,7 @@ fn removal(answer: &Result<Done, CallFailed>, echo: Echo) -> CallResult {
         },
         Ok(Done { effect: Effect::AlreadyGone, correlation_id }) => CallResult {
             result: "already_gone".to_owned(),
-            // What is said to be gone and is shown again for ever is to end as well.
-            proves: Proves::Changed,
+            proves: Proves::WereGone,
             correlation_id: correlation_id.clone(),
         },
         Err(failed) => failure(failed),

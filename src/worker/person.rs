@@ -102,13 +102,15 @@ impl Person {
     }
 
     /// What may still be tried of what was found. Where nothing is, the work on the person ends with the first refusal;
-    /// only an account that was inactive before goes on, because nobody can use what is left on it.
+    /// only an account that was inactive before goes on, because nobody can use what is left on it. A permission that is
+    /// missing is no refusal of what is left: it ends there too.
     pub(super) fn not_refused(&mut self, found: Vec<Assignment>) -> Vec<Assignment> {
         let refused =
             |a: &Assignment| self.refused.iter().any(|(step, target)| *step == a.step && *target == a.target);
         let open: Vec<_> = found.into_iter().filter(|assignment| !refused(assignment)).collect();
+        let passes = self.was_inactive() && !matches!(self.blocked, Some(Release::Held(..)));
         if open.is_empty()
-            && !self.was_inactive()
+            && !passes
             && let Some(release) = self.blocked.take()
         {
             self.end(release.into());
@@ -140,9 +142,12 @@ impl Person {
         let user = self.user_id();
         let mine = batch.assignments().iter().filter(|assignment| assignment.user == user);
         self.refused.extend(mine.map(|assignment| (assignment.step, assignment.target.clone())));
-        if self.blocked.is_none() {
-            let what = self.refused.last().map(|(step, target)| format!("{step} {target}"));
-            self.blocked = Some(release(what));
+        let what = self.refused.last().map(|(step, target)| format!("{step} {target}"));
+        let release = release(what);
+        // Whom a person has to help comes before what can't be helped.
+        let outweighs = matches!((&self.blocked, &release), (Some(Release::Failed(..)), Release::Held(..)));
+        if self.blocked.is_none() || outweighs {
+            self.blocked = Some(release);
         }
     }
 

@@ -9,6 +9,7 @@ use crate::plan::choices::Reporting;
 use crate::plan::reports::{self, Report};
 use crate::store::leases::Release;
 use crate::store::progress::Note;
+use crate::store::snapshot::Settled;
 
 /// What one report came to.
 struct Read {
@@ -18,7 +19,7 @@ struct Read {
 }
 
 impl Runner {
-    /// Writes the reports, once. Fails where one of them is to hold the offboarding.
+    /// Writes the reports, until they are settled. Fails where one of them is to hold the offboarding.
     pub(super) async fn report(&self, person: &mut Person, user: &UserId) -> Result<(), Stop> {
         if person.lease.reported {
             return Ok(());
@@ -36,9 +37,10 @@ impl Runner {
             }
             notes.extend(read.notes);
         }
-        self.store.report(&self.fence, person.lease.id, left_out, notes).await?;
-        person.lease.reported = true;
-        if holding.is_empty() || person.lease.approved.contains(&Reason::ReportFound) {
+        let approved = person.lease.approved.contains(&Reason::ReportFound);
+        let settled = if holding.is_empty() || approved { Settled::Yes } else { Settled::NotYet };
+        self.store.report(&self.fence, person.lease.id, left_out, notes, settled).await?;
+        if settled == Settled::Yes {
             return Ok(());
         }
         Err(Release::Held(Reason::ReportFound, Some(holding.join(", "))).into())

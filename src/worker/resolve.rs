@@ -31,10 +31,10 @@ impl Runner {
         let untouched = person.lease.changes_began_at.is_none();
         let inactive = user.state == UserState::Inactive;
         self.check_protected(person, &user).await?;
-        // Before the first change the state is somebody else's doing; after it, it may be ours.
-        let first_look = person.lease.found_inactive.is_none().then_some(untouched && inactive);
-        match self.store.resolved(&self.fence, person.lease.id, user.id.as_str(), first_look).await? {
-            Claim::Ours => person.lease.found_inactive = person.lease.found_inactive.or(first_look),
+        // Before the first change the state is somebody else's doing, and may change; after it, it may be ours.
+        let found_inactive = untouched.then_some(inactive).or(person.lease.found_inactive);
+        match self.store.resolved(&self.fence, person.lease.id, user.id.as_str(), found_inactive).await? {
+            Claim::Ours => person.lease.found_inactive = found_inactive,
             Claim::LeaseLost => return Err(Stop::LeaseLost),
             Claim::Others => return Err(wait(TWIN_RECHECK, "another offboarding of the same user is open")),
         }

@@ -60,6 +60,10 @@ impl Runner {
     }
 
     async fn restoring(&self, person: &mut Person) -> Result<(), Stop> {
+        if person.lease.attempt >= self.settings.attempts_max {
+            let why = "its workers ended without an outcome".to_owned();
+            return Err(Release::Failed(Reason::AttemptsExhausted, Some(why)).into());
+        }
         let user = self.living_user(person).await?;
         person.user = Some(user.clone());
         self.say_what_is_lost(person).await?;
@@ -89,7 +93,7 @@ impl Runner {
 
     /// Says once of each step what of it does not come back.
     async fn say_what_is_lost(&self, person: &Person) -> Result<(), Stop> {
-        let stored = self.store.taken_away(person.lease.id).await?;
+        let stored = self.store.stored(person.lease.id).await?;
         for step in self.settings.plan.all() {
             let why = match step.comes_back() {
                 Return::Whole => continue,
@@ -97,7 +101,8 @@ impl Runner {
                 Return::Except(_) => continue,
                 Return::Never(why) => why,
             };
-            let of_step = stored.iter().filter(|one| one.step == step.name() && one.lost.is_none());
+            let of_step =
+                stored.iter().filter(|one| one.step == step.name() && one.removed && one.lost.is_none());
             let targets: Vec<_> = of_step.map(|one| one.target.clone()).collect();
             if !targets.is_empty() {
                 self.store.lost(&self.fence, person.lease.id, step.name(), targets, why).await?;
@@ -108,7 +113,7 @@ impl Runner {
 
     /// One pass over the plan, backwards. What was refused for good is left for the end; the rest is put back all the same.
     async fn restore_pass(&self, person: &mut Person, user: &UserId) -> Result<(Passed, Option<Stop>), Stop> {
-        let stored = self.store.taken_away(person.lease.id).await?;
+        let stored = self.store.stored(person.lease.id).await?;
         let look = self.look_at(&self.genesys, &[&*person]);
         let (mut passed, mut refused) = (Passed::Whole, None);
         for step in self.settings.plan.all().iter().rev() {
@@ -156,7 +161,9 @@ impl Runner {
         let (mut missing, mut lagging, mut refused) = (Vec::new(), false, None);
         for stored in wanted {
             let found = present.iter().find(|one| one.target == stored.target);
-            if found.is_some_and(|found| step.is_as_before(&stored.detail, &found.detail)) {
+            // What was never taken away, as far as is known, is missing only where it doesn't show at all.
+            if found.is_some_and(|found| !stored.removed || step.is_as_before(&stored.detail, &found.detail))
+            {
                 continue;
             }
             // What shows after it was added once is changed at once: a membership gets its ring then.
@@ -295,7 +302,7 @@ impl Runner {
 
     /// Whether the account was made active so short a time ago that a part of Genesys Cloud may not know it yet.
     async fn account_settles(&self, person: &Person) -> Result<bool, Stop> {
-        let stored = self.store.taken_away(person.lease.id).await?;
+        let stored = self.store.stored(person.lease.id).await?;
         let is_account = |one: &&Stored| {
             let step = self.settings.plan.step(&one.step);
             step.is_some_and(|step| step.phase() == Phase::Deactivate)

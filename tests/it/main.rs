@@ -14,6 +14,7 @@ mod configuration;
 mod corrections;
 mod crash;
 mod deadlines;
+mod doubtful;
 mod edge;
 mod engine;
 mod evidence;

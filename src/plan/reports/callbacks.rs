@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use chrono::{TimeDelta, Utc};
 
-use super::super::choices::{CallbackChoice, Choices, Reporting};
+use super::super::choices::{CallbackChoice, Choices, Reporting, Switch};
 use super::{Finding, Report};
 use crate::genesys::{Error, Genesys, OpenCallback, UserId};
 use crate::offboarding::StepName;
@@ -25,11 +25,13 @@ impl Report for Callbacks {
     }
 
     fn reporting(&self, choices: &Choices) -> Reporting {
-        match (choices.reports.get(self.name()), &choices.callbacks) {
-            (_, CallbackChoice::ToQueue(_) | CallbackChoice::ToUser(_)) => Reporting::Off,
+        let chosen = choices.reports.get(self.name());
+        let taken_over = choices.is_on("strip.callbacks", Switch::On);
+        match (chosen, &choices.callbacks) {
+            (_, CallbackChoice::ToQueue(_) | CallbackChoice::ToUser(_)) if taken_over => Reporting::Off,
             (_, CallbackChoice::Hold) => Reporting::Hold,
-            (Some(chosen), CallbackChoice::Report) => *chosen,
-            (None, CallbackChoice::Report) => Reporting::Note,
+            (Some(chosen), _) => *chosen,
+            (None, _) => Reporting::Note,
         }
     }
 
