@@ -11,10 +11,10 @@ use super::person::Person;
 use super::runner::Runner;
 use super::verdict::{Progress, Stop, after_error, another_attempt, wait};
 use crate::genesys::{CallFailed, Done, Error, UserId, UserState};
-use crate::offboarding::{Assignment, Observation, Outcome, Phase, Reason};
+use crate::offboarding::{Action, Assignment, Observation, Outcome, Phase, Reason};
 use crate::plan::{Look, PutBack, PutBacks, Return, Step};
 use crate::store::leases::Release;
-use crate::store::progress::{CallResult, Change, Intention, Permission, Proves, StepMark};
+use crate::store::progress::{CallResult, Change, Intention, Note, Permission, Proves, StepMark};
 use crate::store::snapshot::Stored;
 
 /// Passes of one attempt: the account, then what needs it, then how it was, and a last one that sees everything there.
@@ -74,7 +74,7 @@ impl Runner {
             match (passed, &refused) {
                 (Passed::Changed, _) => {}
                 (Passed::Lagging, _) => return Err(wait(LAG_RECHECK, "what was put back does not show yet")),
-                (Passed::Whole, None) => return Ok(()),
+                (Passed::Whole, None) => return self.say_what_came_back_in_part(person).await,
                 (Passed::Whole, Some(_)) => break,
             }
         }
@@ -97,7 +97,7 @@ impl Runner {
         for step in self.settings.plan.all() {
             let why = match step.comes_back() {
                 Return::Whole => continue,
-                // A part of each thing; the things themselves are put back.
+                // A part of each thing, of which it is said at the end: the things themselves are put back.
                 Return::Except(_) => continue,
                 Return::Never(why) => why,
             };
@@ -109,6 +109,18 @@ impl Runner {
             }
         }
         Ok(())
+    }
+
+    /// Says at the end of each step what is missing although its things are back.
+    async fn say_what_came_back_in_part(&self, person: &Person) -> Result<(), Stop> {
+        let stored = self.store.stored(person.lease.id).await?;
+        let taken = |step: &dyn Step| stored.iter().any(|one| one.step == step.name() && one.removed);
+        let notes = self.settings.plan.all().iter().filter(|step| taken(**step)).filter_map(|step| {
+            let Return::Except(what) = step.comes_back() else { return None };
+            let (step, text) = (Some(step.name()), Some(what.to_owned()));
+            Some(Note { action: Action::NotRestorable, step, target: None, text })
+        });
+        Ok(self.store.mark(&self.fence, person.lease.id, Vec::new(), notes.collect()).await?)
     }
 
     /// One pass over the plan, backwards. What was refused for good is left for the end; the rest is put back all the same.

@@ -55,7 +55,11 @@ async fn every_call(status: u16, code: &str) {
             view.status,
             last_note(&view)
         );
-        let lost = view.journal.iter().flatten().filter(|entry| entry.action == "not_restorable").count();
+        let lost = view.journal.iter().flatten().filter(|entry| {
+            // What comes back in part names no target.
+            entry.action == "not_restorable" && entry.target.is_some()
+        });
+        let lost = lost.count();
         match ended(&view) {
             (Status::Failed, Some(_)) => {}
             // The account has to come back. The tokens are never given back, and say so; one more says what was refused.

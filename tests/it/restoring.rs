@@ -34,21 +34,7 @@ pub(crate) async fn decided(world: &World, id: OffboardingId, decision: Decision
 /// Works on a restore to its end; what was put back counts as long past, so that what doesn't show is put back again.
 pub(crate) async fn restored(world: &World, engine: &Engine, id: OffboardingId) -> View {
     assert_eq!(decided(world, id, Decision::Restore).await, Decided::Yes);
-    restore_on(world, engine, id).await
-}
-
-async fn restore_on(world: &World, engine: &Engine, id: OffboardingId) -> View {
-    const STEPS_MAX: usize = 40;
-    for _ in 0..STEPS_MAX {
-        step(world, engine).await;
-        let view = world.view(id).await;
-        if view.status != Status::Scheduled {
-            return view;
-        }
-        world.forget_lag().await;
-        world.sql("update assignments set restored_at = restored_at - interval '1 hour'").await;
-    }
-    panic!("still scheduled: {:#?}", world.view(id).await.journal);
+    to_the_end(world, engine, id).await
 }
 
 /// Jane has everything back that can come back, and so have her callbacks.
@@ -95,6 +81,10 @@ async fn everything_comes_back_bit_for_bit() {
         assert_restored(&scene, &view);
         assert_recorded(&scene, &view);
         assert_eq!(targets(&view, "not_restorable"), BTreeSet::from(["all".to_owned()]), "the tokens");
+        let in_part =
+            journal(&view).iter().filter(|one| one.action == "not_restorable" && one.target.is_none());
+        let in_part: Vec<_> = in_part.filter_map(|one| one.step.as_deref()).collect();
+        assert_eq!(in_part, ["strip.callbacks", "strip.management_unit"], "once each");
         assert!(view.steps.unwrap().iter().all(|step| step.removed == 0 || step.name == "deactivate.tokens"));
     }
 }
@@ -192,7 +182,7 @@ async fn a_termination_during_a_restore_waits_for_it_and_then_goes_on() {
     assert_eq!(waiting.status, Status::Scheduled);
     assert!(targets(&waiting, "call_intended").is_empty(), "{:#?}", journal(&waiting));
     scene.world.simulator.clear_faults();
-    let view = restore_on(&scene.world, &engine, id).await;
+    let view = to_the_end(&scene.world, &engine, id).await;
     assert_eq!(view.outcome, Some(Outcome::Restored), "{:#?}", journal(&view));
     let view = to_the_end(&scene.world, &engine, again).await;
     let inactive = (scene.jane().state, scene.jane().queues.len());
@@ -267,7 +257,7 @@ async fn what_does_not_stay_is_named_and_a_retry_begins_anew() {
     assert!(last_note(&view).contains("does not stay"), "{}", last_note(&view));
     fate(AcceptedGroupWrites::CarriedOut);
     decide(&scene.world, id, Decision::Retry).await;
-    let view = restore_on(&scene.world, &engine, id).await;
+    let view = to_the_end(&scene.world, &engine, id).await;
     assert_restored(&scene, &view);
 }
 

@@ -177,7 +177,11 @@ impl World {
 
     /// Moves what was removed back in time, out of the window in which a read may lag.
     pub(crate) async fn forget_lag(&self) {
-        self.sql("update assignments set removed_at = removed_at - interval '1 hour'").await;
+        self.sql(
+            "update assignments set removed_at = removed_at - interval '1 hour',
+                restored_at = restored_at - interval '1 hour'",
+        )
+        .await;
     }
 
     /// Changes the database behind the service's back.

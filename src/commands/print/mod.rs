@@ -112,9 +112,10 @@ fn lost(view: &View) {
     }
     say!("\nDID NOT COME BACK");
     for entry in lost {
-        let [step, target, why] =
-            [&entry.step, &entry.target, &entry.result].map(|text| text.as_deref().unwrap_or("-"));
-        for line in wrapped(&format!("{step:<30} "), &format!("{target}: {why}")) {
+        let [step, why] = [&entry.step, &entry.result].map(|text| text.as_deref().unwrap_or("-"));
+        // What is missing of a whole step names no target.
+        let target = entry.target.as_ref().map(|target| format!("{target}: ")).unwrap_or_default();
+        for line in wrapped(&format!("{step:<30} "), &format!("{target}{why}")) {
             say!("{line}");
         }
     }
