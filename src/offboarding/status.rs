@@ -100,6 +100,14 @@ words! {
         Busy = "busy",
         /// Dated more than 30 days back.
         StaleEvent = "stale_event",
+        /// The HRIS said two things of which none is the later one.
+        ContradictoryEvents = "contradictory_events",
+        /// The termination was carried out before, and the person is active again.
+        Reactivated = "reactivated",
+        /// Hired after the termination took effect, as Genesys Cloud has it.
+        Rehired = "rehired",
+        /// The whole service runs dry: what would be done is in the journal.
+        DryRun = "dry_run",
         /// Authentic, but it could not be understood.
         Unreadable = "unreadable",
         /// The event says that something changed, but not what.

@@ -246,6 +246,9 @@ fn wants_approval(reason: Reason) -> bool {
             | Reason::Brake
             | Reason::Busy
             | Reason::StaleEvent
+            | Reason::ContradictoryEvents
+            | Reason::Reactivated
+            | Reason::Rehired
             | Reason::EffectiveDateMissing
             | Reason::Rescinded
             | Reason::Recovery
