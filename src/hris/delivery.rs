@@ -147,6 +147,7 @@ fn nothing(body: &[u8]) -> TerminationEvent {
         directive: Directive::Ignore,
         person: PersonRef::default(),
         effective: Effective::Missing,
+        sequence: None,
         occurred_at: None,
         termination_type: None,
     }

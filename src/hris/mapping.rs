@@ -19,13 +19,14 @@ const EXTERNAL_ID_CHARS_MAX: usize = 256;
 /// Longer than any word for a kind of termination.
 const TYPE_CHARS_MAX: usize = 256;
 
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 11] = [
     "items",
     "event",
     "email",
     "external_id",
     "effective",
     "occurred_at",
+    "sequence",
     "type",
     "event_id",
     "date_zone",
@@ -41,6 +42,7 @@ pub(super) struct Mapping {
     external_id: Vec<Pointer>,
     effective: Vec<Pointer>,
     occurred_at: Vec<Pointer>,
+    sequence: Vec<Pointer>,
     termination_type: Vec<Pointer>,
     event_id: EventId,
 }
@@ -55,6 +57,7 @@ impl Mapping {
             external_id: one(map, "external_id")?,
             effective: if map.has("effective") { some(map, "effective")? } else { Vec::new() },
             occurred_at: one(map, "occurred_at")?,
+            sequence: one(map, "sequence")?,
             termination_type: one(map, "type")?,
             event_id: EventId::default(),
         };
@@ -77,6 +80,7 @@ impl Mapping {
             "external_id" => &self.external_id,
             "effective" => &self.effective,
             "occurred_at" => &self.occurred_at,
+            "sequence" => &self.sequence,
             "type" => &self.termination_type,
             _ => {
                 let pointer = Pointer::parse(text).ok_or_else(|| SourceError::new(path, MALFORMED));
@@ -94,6 +98,7 @@ impl Mapping {
             &self.external_id,
             &self.effective,
             &self.occurred_at,
+            &self.sequence,
             &self.termination_type,
         ];
         fields.into_iter().flatten().chain(self.event_id.pointers())
@@ -119,6 +124,7 @@ impl Mapping {
             directive: rules.directive(scope),
             person,
             effective: dates::effective(find(&self.effective).as_deref(), zone),
+            sequence: find(&self.sequence).and_then(|value| sequence(&value)),
             occurred_at: find(&self.occurred_at).and_then(|value| dates::occurred_at(&value, zone)),
             termination_type: text(&self.termination_type, TYPE_CHARS_MAX),
         }
@@ -149,6 +155,15 @@ fn some(map: &Section<'_>, key: &str) -> Result<Vec<Pointer>, SourceError> {
 /// be somebody else's.
 fn text(value: &Value, chars_max: usize) -> Option<String> {
     value.as_str().filter(|text| text.chars().count() <= chars_max).map(str::to_owned)
+}
+
+/// A whole number, or its digits: what is cut off would put events into a wrong order.
+fn sequence(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| {
+        let text = value.as_str()?;
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if digits { text.parse().ok() } else { None }
+    })
 }
 
 /// Ids are strings or whole numbers; a fraction, or a number too large to be exact, is none.

@@ -172,6 +172,8 @@ fn items(inner: &Inner, source: &Source, headers: &HeaderMap, body: &[u8]) -> Ve
                 content_digest,
                 person: PersonRef::default(),
                 termination_type: None,
+                sequence: None,
+                occurred_at: None,
                 intake: Intake::Hold(Reason::Unreadable, Utc::now()),
             }]
         }
@@ -187,6 +189,8 @@ fn item(inner: &Inner, source: &Source, event: TerminationEvent) -> Item {
         content_digest: event.content_digest,
         person: event.person,
         termination_type: event.termination_type,
+        sequence: event.sequence,
+        occurred_at: event.occurred_at,
         intake,
     }
 }

@@ -75,7 +75,9 @@ pub struct TerminationEvent {
     pub person: PersonRef,
     /// When.
     pub effective: Effective,
-    /// When the sender says that it happened; orders events of one source.
+    /// The sender's own count of its events; orders events of one source.
+    pub sequence: Option<i64>,
+    /// When the sender says that it happened; orders events where there is no count.
     pub occurred_at: Option<DateTime<Utc>>,
     /// The kind of termination, for example `involuntary`.
     pub termination_type: Option<String>,

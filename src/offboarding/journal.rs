@@ -51,6 +51,8 @@ pub enum Action {
     LeftInPlace,
     /// A complete read found nothing left.
     VerifiedEmpty,
+    /// The HRIS took the termination back after it had been carried out; only a person has it put back.
+    RescindedLate,
     /// An operator asked for everything to be put back.
     RestoreRequested,
     /// Something can't be put back; the result says why.
@@ -85,6 +87,7 @@ impl Action {
             Self::Reported => "reported",
             Self::LeftInPlace => "left_in_place",
             Self::VerifiedEmpty => "verified_empty",
+            Self::RescindedLate => "rescinded_late",
             Self::RestoreRequested => "restore_requested",
             Self::NotRestorable => "not_restorable",
             Self::Retried => "retried",

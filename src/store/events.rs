@@ -1,11 +1,14 @@
-//! Accepting a delivery: the event, the offboarding it opens or joins, and the journal, in one transaction.
+//! Accepting a delivery: the event, what it changes about the offboarding of its person, and the journal, in one
+//! transaction. The offboardings themselves are in `cases`, what was said before in `words`.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::cases::{self, Case};
 use super::journal::{self, NewEntry};
+use super::words::{self, Stored};
 use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, word};
-use crate::offboarding::policy::Intake;
+use crate::offboarding::policy::{self, Act, Intake, LastWord, News, Said};
 use crate::offboarding::{Action, Actor, OffboardingId, Outcome, PersonRef, Reason, Status};
 
 /// An authentic delivery, read and judged.
@@ -32,6 +35,10 @@ pub struct Item {
     pub person: PersonRef,
     /// The kind of termination.
     pub termination_type: Option<String>,
+    /// The sender's own count.
+    pub sequence: Option<i64>,
+    /// When it happened at the sender.
+    pub occurred_at: Option<DateTime<Utc>>,
     /// What the policy makes of it.
     pub intake: Intake,
 }
@@ -155,52 +162,138 @@ async fn lock_people(tx: Tx<'_>, delivery: &Delivery) -> Result<(), StoreError> 
 }
 
 async fn accept_item(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<ItemResult, StoreError> {
-    let (event, disposition) = (Uuid::now_v7(), disposition(&item.intake));
-    let inserted = sqlx::query!(
-        // accept_item
-        "insert into events (id, source, event_id, content_digest, body, key_index, disposition)
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
-        event,
-        delivery.source,
-        item.event_id,
-        &item.content_digest,
-        &delivery.body,
-        i32::try_from(delivery.key_index).unwrap_or(i32::MAX),
-        disposition,
-    )
-    .execute(&mut **tx)
-    .await?;
-    if inserted.rows_affected() == 0 {
+    let event = Uuid::now_v7();
+    let Some(stored) = words::store(tx, event, delivery, item).await? else {
         return known_event(tx, delivery, item).await;
-    }
-    let offboarding = match &item.intake {
-        Intake::Ignore => None,
-        Intake::Rescind => rescind(tx, delivery, item).await?,
-        Intake::Schedule(at) => Some(open_or_join(tx, delivery, item, None, *at).await?),
-        Intake::Hold(reason, at) => Some(open_or_join(tx, delivery, item, Some(*reason), *at).await?),
     };
-    if let Some(id) = offboarding {
-        sqlx::query!("update events set offboarding_id = $2 where id = $1", event, id.0)
-            .execute(&mut **tx)
-            .await?;
-        let actor = Actor::Hris(delivery.source.clone());
-        let entry = NewEntry {
-            target: Some(&item.event_id),
-            ..NewEntry::note(id, &actor, Action::EventAccepted, None)
-        };
-        journal::append(tx, entry).await?;
-    }
-    Ok(match (&item.intake, offboarding) {
-        (Intake::Hold(..), Some(id)) => ItemResult::Held(id),
-        (Intake::Hold(..) | Intake::Schedule(_) | Intake::Rescind | Intake::Ignore, id) => {
-            ItemResult::New(id)
-        }
+    let taken = match (&item.intake, item.intake.said()) {
+        (Intake::Ignore, _) => return Ok(ItemResult::New(None)),
+        (_, Some(said)) => take_word(tx, delivery, item, said, stored).await?,
+        (_, None) => take_hint(tx, delivery, item).await?,
+    };
+    let Some(id) = taken.offboarding else {
+        return Ok(ItemResult::New(None));
+    };
+    sqlx::query!("update events set offboarding_id = $2 where id = $1", event, id.0)
+        .execute(&mut **tx)
+        .await?;
+    let actor = Actor::Hris(delivery.source.clone());
+    let note = NewEntry::note(id, &actor, Action::EventAccepted, Some(taken.did));
+    journal::append(tx, NewEntry { target: Some(&item.event_id), ..note }).await?;
+    sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
+    Ok(if taken.held || matches!(item.intake, Intake::Hold(..)) {
+        ItemResult::Held(id)
+    } else {
+        ItemResult::New(Some(id))
     })
 }
 
-fn disposition(intake: &Intake) -> &'static str {
+/// What became of an event.
+struct Taken {
+    /// The offboarding that it belongs to.
+    offboarding: Option<OffboardingId>,
+    /// Whether it put an offboarding into doubt.
+    held: bool,
+    /// What it changed, in words for the journal.
+    did: &'static str,
+}
+
+impl Taken {
+    fn by(offboarding: Option<OffboardingId>, act: Act) -> Self {
+        let held = matches!(act, Act::Doubt(_) | Act::OpenInDoubt(_));
+        Self { offboarding, held, did: in_words(act) }
+    }
+}
+
+fn in_words(act: Act) -> &'static str {
+    match act {
+        Act::Open => "opened it",
+        Act::OpenInDoubt(_) => "opened it, in contradiction to another event",
+        Act::OpenWithdrawn => "opened it, and it had been withdrawn before",
+        Act::Move => "gave it its date and facts",
+        Act::Resume => "later than the withdrawal: it goes on",
+        Act::Doubt(_) => "put it into doubt",
+        Act::Withdraw => "withdrew it",
+        Act::Stop => "withdrew it after its first change",
+        Act::Keep => "changed nothing",
+    }
+}
+
+/// An event that says whether its person leaves: the last word of all that was said decides.
+async fn take_word(
+    tx: Tx<'_>,
+    delivery: &Delivery,
+    item: &Item,
+    said: Said,
+    stored: Stored,
+) -> Result<Taken, StoreError> {
+    let source = &delivery.source;
+    let open = cases::find_open(tx, source, &item.person).await?;
+    let spoken = words::of_person(tx, source, &item.person, &open).await?;
+    let last = policy::last_word(&spoken).ok_or(StoreError::UnknownValue { column: "events.said" })?;
+    let hold = match item.intake {
+        Intake::Hold(reason, _) => Some(reason),
+        Intake::Schedule(_) | Intake::Rescind(_) | Intake::Ignore => None,
+    };
+    let news = News { said, arrival: stored.arrival, hold, now: stored.received_at };
+    let mut taken =
+        match carry_out_all(tx, delivery, item, &open, |case| policy::act(Some(case), last, news)).await? {
+            Some(taken) => taken,
+            None => {
+                let act = policy::act(None, last, news);
+                Taken::by(cases::open(tx, source, item, act).await?, act)
+            }
+        };
+    if matches!(said, Said::Stays(_)) && !matches!(last, LastWord::Leaves(_)) {
+        let failed = cases::withdraw_failed(tx, source, &item.person).await?;
+        let late = cases::note_late_withdrawal(tx, source, &item.person).await?;
+        taken.offboarding = taken.offboarding.or(failed).or(late);
+    }
+    if taken.offboarding.is_none() {
+        taken.offboarding = words::offboarding_of(tx, last).await?;
+    }
+    Ok(taken)
+}
+
+/// An event that only says that something changed, or that can't be understood.
+async fn take_hint(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Taken, StoreError> {
+    let source = &delivery.source;
+    let open = cases::find_open(tx, source, &item.person).await?;
+    let spoken = words::of_person(tx, source, &item.person, &open).await?;
+    let order = policy::hint_order(source, item.occurred_at, &spoken);
+    let taken =
+        carry_out_all(tx, delivery, item, &open, |case| policy::act_on_hint(Some(case), order)).await?;
+    match taken {
+        Some(taken) => Ok(taken),
+        None => {
+            let act = policy::act_on_hint(None, order);
+            Ok(Taken::by(cases::open(tx, source, item, act).await?, act))
+        }
+    }
+}
+
+/// Carries out what the event means for each open offboarding of the person; `None` where there is none.
+async fn carry_out_all(
+    tx: Tx<'_>,
+    delivery: &Delivery,
+    item: &Item,
+    open: &[Case],
+    decide: impl Fn(&policy::Case) -> Act,
+) -> Result<Option<Taken>, StoreError> {
+    // Of two each keeps its own key: no key may be in two open rows.
+    let facts = if open.len() > 1 { PersonRef::default() } else { item.person.clone() };
+    let mut taken = None;
+    for case in open {
+        let act = decide(&case.present);
+        cases::carry_out(tx, &delivery.source, item, &facts, case.id, act).await?;
+        taken.get_or_insert(Taken::by(Some(case.id), act));
+    }
+    Ok(taken)
+}
+
+pub(super) fn disposition(intake: &Intake) -> &'static str {
     match intake {
-        Intake::Schedule(_) | Intake::Rescind => "accepted",
+        Intake::Schedule(_) | Intake::Rescind(_) => "accepted",
         Intake::Hold(..) => "held",
         Intake::Ignore => "ignored",
     }
@@ -219,217 +312,6 @@ async fn known_event(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Ite
         return Err(StoreError::EventIdReused);
     }
     Ok(ItemResult::Known(known.offboarding_id.map(OffboardingId)))
-}
-
-/// Every open offboarding of this person, locked, the oldest first. There are two where one event named the person by
-/// address alone and another by id alone.
-async fn find_open(tx: Tx<'_>, source: &str, person: &PersonRef) -> Result<Vec<Open>, StoreError> {
-    let by_address = PersonRef { external_id: None, ..person.clone() };
-    let by_id = PersonRef { email: None, ..person.clone() };
-    let mut found: Vec<Open> = Vec::new();
-    for key in [by_address, by_id] {
-        if let Some(open) = find_open_by(tx, source, &key).await?
-            && found.iter().all(|known| known.id != open.id)
-        {
-            found.push(open);
-        }
-    }
-    found.sort_by_key(|open| open.id);
-    Ok(found)
-}
-
-/// The open offboarding that has this address or this id, locked.
-async fn find_open_by(tx: Tx<'_>, source: &str, person: &PersonRef) -> Result<Option<Open>, StoreError> {
-    let row = sqlx::query!(
-        // find_open
-        "select id, status, reason, changes_began_at from offboardings
-         where goal = 'offboarded' and status in ('scheduled', 'held')
-           and (email_key = $1 or (source = $2 and external_id = $3))
-         order by created_at limit 1 for update",
-        person.email_key(),
-        source,
-        person.external_id,
-    )
-    .fetch_optional(&mut **tx)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(Open {
-        id: OffboardingId(row.id),
-        status: word(&row.status, "offboardings.status")?,
-        reason: row.reason.map(|r| word(&r, "offboardings.reason")).transpose()?,
-        untouched: row.changes_began_at.is_none(),
-    }))
-}
-
-struct Open {
-    id: OffboardingId,
-    status: Status,
-    reason: Option<Reason>,
-    untouched: bool,
-}
-
-impl Open {
-    /// Whether a complete event answers what the offboarding was held for.
-    fn waits_for_facts(&self) -> bool {
-        matches!(
-            self.reason,
-            Some(
-                Reason::LookupRequired
-                    | Reason::EffectiveDateMissing
-                    | Reason::StaleEvent
-                    | Reason::Unreadable
-                    | Reason::PersonNotFound
-                    | Reason::AmbiguousPerson
-            )
-        )
-    }
-}
-
-async fn open_or_join(
-    tx: Tx<'_>,
-    delivery: &Delivery,
-    item: &Item,
-    hold: Option<Reason>,
-    at: DateTime<Utc>,
-) -> Result<OffboardingId, StoreError> {
-    let open = find_open(tx, &delivery.source, &item.person).await?;
-    // Of two each keeps its own key: no key may be in two open rows.
-    let facts = if open.len() > 1 { PersonRef::default() } else { item.person.clone() };
-    for open in &open {
-        let moves = match open.status {
-            Status::Scheduled => open.untouched && hold.is_none(),
-            Status::Held => hold.is_none() && open.untouched && open.waits_for_facts(),
-            Status::Done | Status::Failed | Status::Cancelled => false,
-        };
-        if moves {
-            move_to(tx, open.id, &delivery.source, item, &facts, at).await?;
-        }
-    }
-    let id = match open.first() {
-        None => insert_offboarding(tx, delivery, item, hold, at).await?,
-        Some(oldest) => oldest.id,
-    };
-    sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
-    Ok(id)
-}
-
-async fn insert_offboarding(
-    tx: Tx<'_>,
-    delivery: &Delivery,
-    item: &Item,
-    hold: Option<Reason>,
-    at: DateTime<Utc>,
-) -> Result<OffboardingId, StoreError> {
-    let id = OffboardingId::new();
-    let status = if hold.is_some() { Status::Held } else { Status::Scheduled };
-    sqlx::query!(
-        // insert_offboarding
-        "insert into offboardings
-             (id, status, reason, source, email, email_key, external_id, termination_type, effective_at, available_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
-        id.0,
-        status.as_str(),
-        hold.map(Reason::as_str),
-        delivery.source,
-        item.person.email,
-        item.person.email_key(),
-        item.person.external_id,
-        item.termination_type,
-        at,
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(id)
-}
-
-/// A later event about an open offboarding that nothing has been done for yet: its date and facts win.
-async fn move_to(
-    tx: Tx<'_>,
-    id: OffboardingId,
-    source: &str,
-    item: &Item,
-    facts: &PersonRef,
-    at: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        // move_to
-        "update offboardings
-         set status = 'scheduled', reason = null, effective_at = $2, available_at = $2, updated_at = now(),
-             lease_token = null, lease_worker = null, termination_type = coalesce($3, termination_type),
-             email = coalesce($4, email), email_key = case when $4::text is null then email_key else $5 end,
-             external_id = case when source = $7 then coalesce(external_id, $6) else external_id end,
-             -- Whoever was matched by the facts before is found anew.
-             genesys_user_id = null, found_inactive = null, not_found_at = null, busy_at = null, attempt = 0,
-             approved_reasons = '{}', reported_at = null
-         where id = $1",
-        id.0,
-        at,
-        item.termination_type,
-        facts.email,
-        facts.email_key(),
-        facts.external_id,
-        source,
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// Before the first change nothing will be done; after it nothing more is, and a person decides.
-async fn rescind(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Option<OffboardingId>, StoreError> {
-    let open = find_open(tx, &delivery.source, &item.person).await?;
-    for open in &open {
-        rescind_one(tx, delivery, open).await?;
-    }
-    let failed = rescind_failed(tx, delivery, item).await?;
-    Ok(open.first().map(|oldest| oldest.id).or(failed))
-}
-
-/// A failed one waits for somebody to retry it, and must not be retried any more.
-async fn rescind_failed(
-    tx: Tx<'_>,
-    delivery: &Delivery,
-    item: &Item,
-) -> Result<Option<OffboardingId>, StoreError> {
-    let failed = sqlx::query_scalar!(
-        // rescind_failed
-        "update offboardings set status = 'cancelled', reason = 'rescinded', updated_at = now(), completed_at = now()
-         where goal = 'offboarded' and status = 'failed'
-           and (email_key = $1 or (source = $2 and external_id = $3))
-         returning id",
-        item.person.email_key(),
-        delivery.source,
-        item.person.external_id,
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    let actor = Actor::Hris(delivery.source.clone());
-    for id in &failed {
-        let note = Some(Reason::Rescinded.as_str());
-        journal::append(tx, NewEntry::note(OffboardingId(*id), &actor, Action::Cancelled, note)).await?;
-    }
-    Ok(failed.into_iter().max().map(OffboardingId))
-}
-
-async fn rescind_one(tx: Tx<'_>, delivery: &Delivery, open: &Open) -> Result<(), StoreError> {
-    let (status, action) = match open.untouched {
-        true => (Status::Cancelled, Action::Cancelled),
-        false => (Status::Held, Action::Held),
-    };
-    sqlx::query!(
-        // rescind
-        "update offboardings
-         set status = $2, reason = 'rescinded', updated_at = now(), lease_token = null, lease_worker = null,
-             completed_at = case when $2 = 'cancelled' then now() end
-         where id = $1",
-        open.id.0,
-        status.as_str(),
-    )
-    .execute(&mut **tx)
-    .await?;
-    let actor = Actor::Hris(delivery.source.clone());
-    journal::append(tx, NewEntry::note(open.id, &actor, action, Some(Reason::Rescinded.as_str()))).await?;
-    Ok(())
 }
 
 async fn briefs(tx: Tx<'_>, ids: &[OffboardingId]) -> Result<Vec<Brief>, StoreError> {

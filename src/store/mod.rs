@@ -2,6 +2,7 @@
 //! What the rows mean is said by `offboarding`; who acts on them is `worker` and `operate`.
 
 pub mod budget;
+mod cases;
 pub mod decisions;
 pub mod events;
 pub mod journal;
@@ -10,6 +11,7 @@ pub mod progress;
 pub mod snapshot;
 pub mod views;
 mod waits;
+mod words;
 
 use std::time::Duration;
 

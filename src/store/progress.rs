@@ -166,6 +166,30 @@ impl Store {
         .await
     }
 
+    /// Whether the same termination of this user, or a later one, has been carried out before by another offboarding.
+    pub async fn carried_out_before(&self, id: OffboardingId, user: &str) -> Result<bool, StoreError> {
+        let user = user.to_owned();
+        in_transaction(&self.worker, move |tx| {
+            let user = user.clone();
+            Box::pin(async move {
+                let before = sqlx::query_scalar!(
+                    // carried_out_before
+                    r#"select exists (select from offboardings earlier
+                           join offboardings this on this.id = $1 and earlier.id <> this.id
+                           where earlier.genesys_user_id = $2 and earlier.status = 'done'
+                             and earlier.outcome <> 'not_in_genesys'
+                             and earlier.effective_at >= this.effective_at) as "before!""#,
+                    id.0,
+                    user,
+                )
+                .fetch_one(&mut **tx)
+                .await?;
+                Ok(before)
+            })
+        })
+        .await
+    }
+
     /// Sets the status of steps and writes entries, in one transaction.
     pub async fn mark(
         &self,

@@ -46,6 +46,8 @@ pub struct View {
     pub updated_at: DateTime<Utc>,
     /// When it ended.
     pub completed_at: Option<DateTime<Utc>>,
+    /// When the HRIS took back what had been carried out by then; null otherwise.
+    pub rescinded_at: Option<DateTime<Utc>>,
     /// How far each step is; empty in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<Vec<StepView>>,
@@ -163,6 +165,7 @@ struct Row {
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     completed_at: Option<DateTime<Utc>>,
+    rescinded_at: Option<DateTime<Utc>>,
     event_ids: Vec<String>,
 }
 
@@ -191,6 +194,7 @@ impl Row {
             created_at: self.created_at,
             updated_at: self.updated_at,
             completed_at: self.completed_at,
+            rescinded_at: self.rescinded_at,
             steps: None,
             journal: None,
         })
@@ -202,7 +206,7 @@ async fn list(tx: Tx<'_>, filter: &Filter) -> Result<Vec<View>, StoreError> {
         Row,
         // list
         r#"select id, status, outcome, reason, phase, goal, source, email, external_id, genesys_user_id, effective_at,
-               available_at, lease_token, attempt, created_at, updated_at, completed_at,
+               available_at, lease_token, attempt, created_at, updated_at, completed_at, rescinded_at,
                array(select event_id from events where events.offboarding_id = o.id order by received_at)
                    as "event_ids!: Vec<String>"
            from offboardings o
@@ -229,7 +233,7 @@ async fn show(tx: Tx<'_>, id: OffboardingId) -> Result<Option<View>, StoreError>
         Row,
         // show
         r#"select id, status, outcome, reason, phase, goal, source, email, external_id, genesys_user_id, effective_at,
-               available_at, lease_token, attempt, created_at, updated_at, completed_at,
+               available_at, lease_token, attempt, created_at, updated_at, completed_at, rescinded_at,
                array(select event_id from events where events.offboarding_id = o.id order by received_at)
                    as "event_ids!: Vec<String>"
            from offboardings o where id = $1"#,

@@ -40,6 +40,7 @@ impl Runner {
         }
         person.user = Some(user.id.clone());
         if untouched && !inactive {
+            self.check_history(person, &user).await?;
             self.check_work(person, &user).await?;
         }
         if untouched {
@@ -164,6 +165,18 @@ impl Runner {
         };
         let protected = policy::is_protected(&self.settings.protected, &standing_of(user, &roles));
         if protected { Err(held(Reason::Protected, "on the protected list")) } else { Ok(()) }
+    }
+
+    /// A termination that comes again after it was carried out finds the person active only where somebody has taken them
+    /// back meanwhile.
+    async fn check_history(&self, person: &Person, user: &User) -> Result<(), Stop> {
+        if person.lease.approved.contains(&Reason::Reactivated) {
+            return Ok(());
+        }
+        match self.store.carried_out_before(person.lease.id, user.id.as_str()).await? {
+            true => Err(held(Reason::Reactivated, "carried out before, and the account is active again")),
+            false => Ok(()),
+        }
     }
 
     /// Somebody in an interaction is not cut off unless the policy says so.

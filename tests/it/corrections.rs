@@ -22,6 +22,8 @@ pub(crate) async fn tell(
         content_digest: [0; 32],
         person: PersonRef { email: email.map(str::to_owned), external_id: id.map(str::to_owned) },
         termination_type: None,
+        sequence: None,
+        occurred_at: None,
         intake,
     };
     let delivery =
@@ -65,7 +67,10 @@ async fn a_rescind_reaches_an_offboarding_that_has_failed() {
     let world = World::new().await;
     let id = tell(&world, "workday", Some("jane@example.com"), None, now()).await.unwrap();
     world.sql("update offboardings set status = 'failed', reason = 'attempts_exhausted'").await;
-    assert_eq!(tell(&world, "workday", Some("jane@example.com"), None, Intake::Rescind).await, Some(id));
+    assert_eq!(
+        tell(&world, "workday", Some("jane@example.com"), None, Intake::Rescind(None)).await,
+        Some(id)
+    );
     let view = world.view(id).await;
     assert_eq!((view.status, view.reason), (Status::Cancelled, Some(Reason::Rescinded)));
     let retried = world.store.decide(id, Decision::Retry, &Actor::Operator("alice".to_owned())).await;
@@ -80,7 +85,7 @@ async fn an_id_of_one_source_is_never_taken_for_an_id_of_another() {
     let joined = tell(&world, "workday", Some("e@example.com"), Some("5"), in_days(4)).await;
     assert_eq!(joined, first);
     assert_eq!(world.view(first.unwrap()).await.person.external_id, None);
-    assert_eq!(tell(&world, "bamboo", None, Some("5"), Intake::Rescind).await, stranger);
+    assert_eq!(tell(&world, "bamboo", None, Some("5"), Intake::Rescind(None)).await, stranger);
     assert_eq!(world.view(first.unwrap()).await.status, Status::Scheduled);
 }
 

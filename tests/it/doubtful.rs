@@ -41,7 +41,7 @@ async fn roles_that_went_with_the_account_are_restored_though_no_call_took_them(
     step(&scene.world, &engine).await;
     assert!(scene.jane().grants.is_empty());
     scene.world.simulator.clear_faults();
-    tell(&scene.world, "workday", Some(JANE), None, Intake::Rescind).await;
+    tell(&scene.world, "workday", Some(JANE), None, Intake::Rescind(None)).await;
     assert_eq!(ended(&scene.world.view(id).await), (Status::Held, Some(Reason::Rescinded)));
     let view = restored(&scene.world, &engine, id).await;
     assert_restored(&scene, &view);

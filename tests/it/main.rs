@@ -26,6 +26,7 @@ mod latecomers;
 mod lost_answers;
 mod malformed;
 mod mutations;
+mod order_of_events;
 mod other_ends;
 mod own_step;
 mod permissions;

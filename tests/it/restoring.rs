@@ -277,7 +277,7 @@ async fn what_was_half_taken_away_when_the_termination_was_taken_back_comes_back
         scene.world.simulator.inject(away);
         step(&scene.world, &engine).await;
         scene.world.simulator.clear_faults();
-        tell(&scene.world, "workday", Some(JANE), None, Intake::Rescind).await;
+        tell(&scene.world, "workday", Some(JANE), None, Intake::Rescind(None)).await;
         let view = scene.world.view(id).await;
         assert_eq!(ended(&view), (Status::Held, Some(Reason::Rescinded)), "{:#?}", journal(&view));
         let view = restored(&scene.world, &engine, id).await;

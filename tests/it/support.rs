@@ -143,6 +143,8 @@ impl World {
             content_digest: [0; 32],
             person,
             termination_type: termination_type.map(str::to_owned),
+            sequence: None,
+            occurred_at: None,
             intake: Intake::Schedule(Utc::now() - chrono::TimeDelta::seconds(1)),
         };
         let delivery =

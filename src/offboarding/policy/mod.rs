@@ -1,6 +1,8 @@
 //! When to start, wait or ask: pure functions of event, observation, settings and time.
 
+mod case;
 mod dates;
+mod order;
 mod protection;
 mod work;
 
@@ -13,7 +15,9 @@ use super::choices::{EffectiveAt, Order};
 use super::event::{Directive, Effective, TerminationEvent};
 use super::status::Reason;
 
+pub use case::{Act, Case, HintOrder, News, Progress, act, act_on_hint};
 pub use dates::effective_moment;
+pub use order::{LastWord, Said, Word, hint_order, last_word};
 pub use protection::{Standing, is_protected};
 pub use work::{BusyPolicy, Start, Work, start};
 
@@ -28,10 +32,22 @@ pub enum Intake {
     Schedule(DateTime<Utc>),
     /// An offboarding that waits for a person.
     Hold(Reason, DateTime<Utc>),
-    /// The open offboarding of this person is taken back.
-    Rescind,
+    /// The open offboarding of this person is taken back: they stay, from this moment on where it was said.
+    Rescind(Option<DateTime<Utc>>),
     /// Nothing.
     Ignore,
+}
+
+impl Intake {
+    /// What the event says about whether the person leaves; `None` where it says neither.
+    pub fn said(&self) -> Option<Said> {
+        match self {
+            Self::Schedule(at) | Self::Hold(Reason::StaleEvent, at) => Some(Said::Leaves(Some(*at))),
+            Self::Hold(Reason::EffectiveDateMissing, _) => Some(Said::Leaves(None)),
+            Self::Rescind(from) => Some(Said::Stays(*from)),
+            Self::Hold(..) | Self::Ignore => None,
+        }
+    }
 }
 
 /// Decides what an event leads to, given the zone and the time of day of its source.
@@ -40,7 +56,7 @@ pub fn intake(event: &TerminationEvent, zone: Tz, time_of_day: EffectiveAt, now:
     match event.directive {
         Directive::Ignore => Intake::Ignore,
         Directive::Rescind if event.person.is_empty() => Intake::Hold(Reason::Unreadable, now),
-        Directive::Rescind => Intake::Rescind,
+        Directive::Rescind => Intake::Rescind(effective),
         Directive::Lookup => Intake::Hold(Reason::LookupRequired, effective.unwrap_or(now)),
         Directive::Hold => Intake::Hold(Reason::LookupRequired, effective.unwrap_or(now)),
         Directive::Terminate => match (&event.effective, effective) {
@@ -72,6 +88,7 @@ mod tests {
             directive,
             person: PersonRef { email: Some("a@b.c".to_owned()), external_id: None },
             effective,
+            sequence: None,
             occurred_at: None,
             termination_type: None,
         }

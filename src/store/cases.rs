@@ -1,0 +1,293 @@
+//! The offboardings of a person, as events open, move, hold and end them. Which of these is done is decided by the policy.
+
+use chrono::{DateTime, Utc};
+
+use super::events::Item;
+use super::journal::{self, NewEntry};
+use super::{StoreError, Tx, word};
+use crate::offboarding::policy::{self, Act, Intake, Progress};
+use crate::offboarding::{Action, Actor, OffboardingId, PersonRef, Reason, Status};
+
+/// An open offboarding and the keys by which it is found.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) id: OffboardingId,
+    pub(super) source: String,
+    pub(super) email_key: Option<String>,
+    pub(super) external_id: Option<String>,
+    pub(super) present: policy::Case,
+}
+
+/// Every open offboarding of this person, locked, the oldest first. There are two where one event named the person by
+/// address alone and another by id alone.
+pub(super) async fn find_open(tx: Tx<'_>, source: &str, person: &PersonRef) -> Result<Vec<Case>, StoreError> {
+    let by_address = PersonRef { external_id: None, ..person.clone() };
+    let by_id = PersonRef { email: None, ..person.clone() };
+    let mut found: Vec<Case> = Vec::new();
+    for key in [by_address, by_id] {
+        if let Some(open) = find_open_by(tx, source, &key).await?
+            && found.iter().all(|known| known.id != open.id)
+        {
+            found.push(open);
+        }
+    }
+    found.sort_by_key(|open| open.id);
+    Ok(found)
+}
+
+/// The open offboarding that has this address or this id, locked.
+async fn find_open_by(tx: Tx<'_>, source: &str, person: &PersonRef) -> Result<Option<Case>, StoreError> {
+    let row = sqlx::query!(
+        // find_open
+        "select id, status, reason, changes_began_at, effective_at, source, email_key, external_id from offboardings
+         where goal = 'offboarded' and status in ('scheduled', 'held')
+           and (email_key = $1 or (source = $2 and external_id = $3))
+         order by created_at limit 1 for update",
+        person.email_key(),
+        source,
+        person.external_id,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let present = policy::Case {
+        status: word(&row.status, "offboardings.status")?,
+        reason: row.reason.map(|r| word(&r, "offboardings.reason")).transpose()?,
+        progress: if row.changes_began_at.is_none() { Progress::Untouched } else { Progress::Begun },
+        effective_at: row.effective_at,
+    };
+    Ok(Some(Case {
+        id: OffboardingId(row.id),
+        source: row.source,
+        email_key: row.email_key,
+        external_id: row.external_id,
+        present,
+    }))
+}
+
+/// Carries out what an event means for an open offboarding. `facts` are what it may learn about the person.
+pub(super) async fn carry_out(
+    tx: Tx<'_>,
+    source: &str,
+    item: &Item,
+    facts: &PersonRef,
+    id: OffboardingId,
+    act: Act,
+) -> Result<(), StoreError> {
+    let actor = Actor::Hris(source.to_owned());
+    match act {
+        Act::Move => move_to(tx, source, item, facts, id).await,
+        Act::Resume => resume(tx, id, start(&item.intake).unwrap_or_else(Utc::now)).await,
+        Act::Doubt(at) => {
+            hold(tx, id, Reason::ContradictoryEvents, at).await?;
+            let word = Some(Reason::ContradictoryEvents.as_str());
+            journal::append(tx, NewEntry::note(id, &actor, Action::Held, word)).await
+        }
+        Act::Stop => {
+            hold(tx, id, Reason::Rescinded, None).await?;
+            journal::append(tx, NewEntry::note(id, &actor, Action::Held, Some(Reason::Rescinded.as_str())))
+                .await
+        }
+        Act::Withdraw => withdraw(tx, id, &actor).await,
+        // These open one, where there is none.
+        Act::Open | Act::OpenInDoubt(_) | Act::OpenWithdrawn | Act::Keep => Ok(()),
+    }
+}
+
+/// Opens an offboarding where an event means that.
+pub(super) async fn open(
+    tx: Tx<'_>,
+    source: &str,
+    item: &Item,
+    act: Act,
+) -> Result<Option<OffboardingId>, StoreError> {
+    let at = start(&item.intake);
+    let (status, reason, at) = match act {
+        Act::Open => match item.intake {
+            Intake::Hold(reason, at) => (Status::Held, Some(reason), at),
+            Intake::Schedule(at) => (Status::Scheduled, None, at),
+            Intake::Rescind(_) | Intake::Ignore => return Ok(None),
+        },
+        Act::OpenInDoubt(latest) => {
+            (Status::Held, Some(Reason::ContradictoryEvents), latest.or(at).unwrap_or_else(Utc::now))
+        }
+        Act::OpenWithdrawn => (Status::Cancelled, Some(Reason::Rescinded), at.unwrap_or_else(Utc::now)),
+        Act::Move | Act::Resume | Act::Doubt(_) | Act::Withdraw | Act::Stop | Act::Keep => return Ok(None),
+    };
+    let id = OffboardingId::new();
+    sqlx::query!(
+        // open_offboarding
+        "insert into offboardings
+             (id, status, reason, source, email, email_key, external_id, termination_type, effective_at, available_at,
+              completed_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, case when $2 = 'cancelled' then now() end)",
+        id.0,
+        status.as_str(),
+        reason.map(Reason::as_str),
+        source,
+        item.person.email,
+        item.person.email_key(),
+        item.person.external_id,
+        item.termination_type,
+        at,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(Some(id))
+}
+
+/// When the event wants the offboarding to start.
+fn start(intake: &Intake) -> Option<DateTime<Utc>> {
+    match intake {
+        Intake::Schedule(at) | Intake::Hold(_, at) => Some(*at),
+        Intake::Rescind(_) | Intake::Ignore => None,
+    }
+}
+
+/// A later event about an open offboarding that nothing has been done for yet: its date and facts win.
+async fn move_to(
+    tx: Tx<'_>,
+    source: &str,
+    item: &Item,
+    facts: &PersonRef,
+    id: OffboardingId,
+) -> Result<(), StoreError> {
+    let (status, reason, at) = match item.intake {
+        Intake::Schedule(at) => (Status::Scheduled, None, at),
+        Intake::Hold(reason, at) => (Status::Held, Some(reason), at),
+        Intake::Rescind(_) | Intake::Ignore => return Ok(()),
+    };
+    sqlx::query!(
+        // move_to
+        "update offboardings
+         set status = $8, reason = $9, effective_at = $2, available_at = $2, updated_at = now(),
+             lease_token = null, lease_worker = null, termination_type = coalesce($3, termination_type),
+             email = coalesce($4, email), email_key = case when $4::text is null then email_key else $5 end,
+             external_id = case when source = $7 then coalesce(external_id, $6) else external_id end,
+             -- Whoever was matched by the facts before is found anew.
+             genesys_user_id = null, found_inactive = null, not_found_at = null, busy_at = null, attempt = 0,
+             approved_reasons = '{}', reported_at = null
+         where id = $1",
+        id.0,
+        at,
+        item.termination_type,
+        facts.email,
+        facts.email_key(),
+        facts.external_id,
+        source,
+        status.as_str(),
+        reason.map(Reason::as_str),
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The later termination of somebody whose withdrawn one has been stopped half way: it goes on at its date.
+async fn resume(tx: Tx<'_>, id: OffboardingId, at: DateTime<Utc>) -> Result<(), StoreError> {
+    sqlx::query!(
+        // resume
+        "update offboardings
+         set status = 'scheduled', reason = null, effective_at = $2, available_at = $2, attempt = 0, updated_at = now()
+         where id = $1",
+        id.0,
+        at,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Stops it until a person has decided; no worker holds it any more.
+async fn hold(
+    tx: Tx<'_>,
+    id: OffboardingId,
+    reason: Reason,
+    not_before: Option<DateTime<Utc>>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        // hold_offboarding
+        "update offboardings
+         set status = 'held', reason = $2, effective_at = coalesce($3, effective_at), updated_at = now(),
+             lease_token = null, lease_worker = null
+         where id = $1",
+        id.0,
+        reason.as_str(),
+        not_before,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Before the first change nothing will be done.
+async fn withdraw(tx: Tx<'_>, id: OffboardingId, actor: &Actor) -> Result<(), StoreError> {
+    sqlx::query!(
+        // withdraw
+        "update offboardings
+         set status = 'cancelled', reason = 'rescinded', updated_at = now(), lease_token = null, lease_worker = null,
+             completed_at = now()
+         where id = $1",
+        id.0,
+    )
+    .execute(&mut **tx)
+    .await?;
+    journal::append(tx, NewEntry::note(id, actor, Action::Cancelled, Some(Reason::Rescinded.as_str()))).await
+}
+
+/// A failed one waits for somebody to retry it, and must not be retried any more.
+pub(super) async fn withdraw_failed(
+    tx: Tx<'_>,
+    source: &str,
+    person: &PersonRef,
+) -> Result<Option<OffboardingId>, StoreError> {
+    let failed = sqlx::query_scalar!(
+        // withdraw_failed
+        "update offboardings set status = 'cancelled', reason = 'rescinded', updated_at = now(), completed_at = now()
+         where goal = 'offboarded' and status = 'failed'
+           and (email_key = $1 or (source = $2 and external_id = $3))
+         returning id",
+        person.email_key(),
+        source,
+        person.external_id,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let actor = Actor::Hris(source.to_owned());
+    for id in &failed {
+        let note = Some(Reason::Rescinded.as_str());
+        journal::append(tx, NewEntry::note(OffboardingId(*id), &actor, Action::Cancelled, note)).await?;
+    }
+    Ok(failed.into_iter().max().map(OffboardingId))
+}
+
+/// The last one was carried out already: it is written down, and nothing is put back without a person's decision.
+pub(super) async fn note_late_withdrawal(
+    tx: Tx<'_>,
+    source: &str,
+    person: &PersonRef,
+) -> Result<Option<OffboardingId>, StoreError> {
+    let id = sqlx::query_scalar!(
+        // note_late_withdrawal
+        "update offboardings set rescinded_at = coalesce(rescinded_at, now()), updated_at = now()
+         where id = (
+             select id from offboardings
+             where goal = 'offboarded' and status = 'done' and changes_began_at is not null
+               and (email_key = $1 or (source = $2 and external_id = $3))
+             order by completed_at desc limit 1)
+         returning id",
+        person.email_key(),
+        source,
+        person.external_id,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(id) = id.map(OffboardingId) else { return Ok(None) };
+    let actor = Actor::Hris(source.to_owned());
+    journal::append(
+        tx,
+        NewEntry::note(id, &actor, Action::RescindedLate, Some("leaver restore puts it back")),
+    )
+    .await?;
+    Ok(Some(id))
+}

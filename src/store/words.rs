@@ -1,0 +1,117 @@
+//! What was said about a person: the events that say whether they leave, as the policy weighs them.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::cases::Case;
+use super::events::{Delivery, Item, disposition};
+use super::{StoreError, Tx};
+use crate::offboarding::policy::{LastWord, Said, Word};
+use crate::offboarding::{OffboardingId, PersonRef};
+
+/// The newest words that are weighed: more have been said about nobody, unless a sender goes wild.
+const WORDS_MAX: i64 = 100;
+
+/// A new event's place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stored {
+    /// In the order of arrival.
+    pub(super) arrival: i64,
+    /// By the database's clock.
+    pub(super) received_at: DateTime<Utc>,
+}
+
+/// Stores an item as an event; `None` where its id is known.
+pub(super) async fn store(
+    tx: Tx<'_>,
+    event: Uuid,
+    delivery: &Delivery,
+    item: &Item,
+) -> Result<Option<Stored>, StoreError> {
+    let said = item.intake.said();
+    let (word, moment) = match said {
+        Some(Said::Leaves(at)) => (Some("leaves"), at),
+        Some(Said::Stays(from)) => (Some("stays"), from),
+        None => (None, None),
+    };
+    let stored = sqlx::query_as!(
+        Stored,
+        // store_event
+        "insert into events (id, source, event_id, content_digest, body, key_index, disposition, said, effective_at,
+             sequence, occurred_at, email_key, external_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         on conflict do nothing returning arrival, received_at",
+        event,
+        delivery.source,
+        item.event_id,
+        &item.content_digest,
+        &delivery.body,
+        i32::try_from(delivery.key_index).unwrap_or(i32::MAX),
+        disposition(&item.intake),
+        word,
+        moment,
+        item.sequence,
+        item.occurred_at,
+        item.person.email_key(),
+        item.person.external_id,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(stored)
+}
+
+/// Everything that was said about a person, by the keys of the event and of the open offboardings.
+pub(super) async fn of_person(
+    tx: Tx<'_>,
+    source: &str,
+    person: &PersonRef,
+    open: &[Case],
+) -> Result<Vec<Word>, StoreError> {
+    let emails: Vec<String> =
+        person.email_key().into_iter().chain(open.iter().filter_map(|case| case.email_key.clone())).collect();
+    let named = person.external_id.iter().map(|id| (source.to_owned(), id.clone()));
+    let known = open.iter().filter_map(|case| Some((case.source.clone(), case.external_id.clone()?)));
+    let (sources, ids): (Vec<String>, Vec<String>) = named.chain(known).unzip();
+    let rows = sqlx::query!(
+        // words_of_person
+        r#"select source, said as "said!", effective_at, sequence, occurred_at, arrival, received_at from events
+           where said is not null and (email_key = any($1)
+               or (source, external_id) in (select * from unnest($2::text[], $3::text[])))
+           order by arrival desc limit $4"#,
+        &emails,
+        &sources,
+        &ids,
+        WORDS_MAX,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let words = rows.into_iter().map(|row| Word {
+        source: row.source,
+        said: if row.said == "leaves" {
+            Said::Leaves(row.effective_at)
+        } else {
+            Said::Stays(row.effective_at)
+        },
+        sequence: row.sequence,
+        occurred_at: row.occurred_at,
+        arrival: row.arrival,
+        received_at: row.received_at,
+    });
+    Ok(words.collect())
+}
+
+/// The offboarding to which the last word led.
+pub(super) async fn offboarding_of(tx: Tx<'_>, last: LastWord) -> Result<Option<OffboardingId>, StoreError> {
+    let arrival = match last {
+        LastWord::Leaves(arrival) | LastWord::Stays(arrival) => arrival,
+        LastWord::Contradiction { .. } => return Ok(None),
+    };
+    let id = sqlx::query_scalar!(
+        // offboarding_of_word
+        "select offboarding_id from events where arrival = $1",
+        arrival
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(id.flatten().map(OffboardingId))
+}
