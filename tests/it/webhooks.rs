@@ -1,6 +1,7 @@
 //! Webhooks against the real service: what is answered, and what is stored before it is answered.
 
 mod held;
+mod order;
 mod outage;
 mod people;
 mod refused;
