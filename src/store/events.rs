@@ -280,6 +280,8 @@ impl Open {
                     | Reason::Unreadable
                     | Reason::PersonNotFound
                     | Reason::AmbiguousPerson
+                    // Nothing was done for it: a corrected date counts as it does before the first look.
+                    | Reason::DryRun
             )
         )
     }

@@ -3,6 +3,7 @@
 
 pub mod budget;
 pub mod decisions;
+mod dry_run;
 pub mod events;
 pub mod journal;
 pub mod leases;

@@ -13,7 +13,7 @@ use super::choices::{EffectiveAt, Order};
 use super::event::{Directive, Effective, TerminationEvent};
 use super::status::Reason;
 
-pub use dates::effective_moment;
+pub use dates::{effective_moment, resolve_local};
 pub use protection::{Standing, is_protected};
 pub use work::{BusyPolicy, Start, Work, start};
 
