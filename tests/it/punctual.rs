@@ -1,7 +1,8 @@
 //! No case starts before it takes effect, by the database's clock: not by a second, whatever way it came to be due.
 
-use leaver::offboarding::{OffboardingId, Reason, Status};
-use leaver::store::decisions::Decision;
+use leaver::offboarding::{Actor, OffboardingId, Reason, Status};
+use leaver::operate;
+use leaver::store::decisions::{Decided, Decision};
 
 use crate::stepped::{decide, ended, slim_agent};
 use crate::support::World;
@@ -99,14 +100,9 @@ async fn what_was_postponed_and_moved_meanwhile_waits_for_its_new_moment() {
         )
         .await;
     assert_not_taken(&world, "postponed").await;
-    let retried = leaver::operate::decide(
-        &world.store,
-        id,
-        Decision::Retry,
-        &leaver::offboarding::Actor::Operator("bob".to_owned()),
-    );
-    let refused = leaver::store::decisions::Decided::NotFrom(Status::Scheduled);
-    assert_eq!(retried.await.unwrap().0, refused, "a retry does not bring it forward");
+    let bob = Actor::Operator("bob".to_owned());
+    let (retried, _) = operate::decide(&world.store, id, Decision::Retry, &bob).await.unwrap();
+    assert_eq!(retried, Decided::NotFrom(Status::Scheduled), "a retry does not bring it forward");
     decide(&world, id, Decision::Cancel).await;
     assert_eq!(ended(&world.view(id).await), (Status::Cancelled, Some(Reason::CancelledByOperator)));
     assert_not_taken(&world, "cancelled").await;
