@@ -17,6 +17,7 @@ use crate::http::api::Api;
 use crate::http::auth::Operators;
 use crate::http::health::Health;
 use crate::http::webhooks::Webhooks;
+use crate::offboarding::choices::Mode;
 use crate::offboarding::policy::BusyPolicy;
 use crate::operate;
 use crate::pacing::SharedPacer;
@@ -121,7 +122,12 @@ impl Parts {
             user_agent: concat!("leaver/", env!("CARGO_PKG_VERSION")).to_owned(),
             waits: genesys::Waits::default(),
         };
-        Ok(Self { store, genesys: Genesys::new(settings, Arc::new(pacer))?, stop })
+        let genesys = Genesys::new(settings, Arc::new(pacer))?;
+        let genesys = match config.policy.mode {
+            Mode::Live => genesys,
+            Mode::DryRun => genesys.reading_only(),
+        };
+        Ok(Self { store, genesys, stop })
     }
 
     /// The engine over these parts.
@@ -166,6 +172,7 @@ pub async fn serve(
         announce(&format!("listening on http://{public} (webhooks), http://{admin} (admin)"));
     }
     warn_of_what_is_not_built(config);
+    say_the_mode(config);
     let stopping = CancellationToken::new();
     let closing = CancellationToken::new();
     let policy = &config.policy;
@@ -175,8 +182,9 @@ pub async fn serve(
         config.server.body_limit,
         policy.time_zone,
         policy.effective_at,
+        policy.mode,
     );
-    let health = Health::new(parts.store.clone(), stopping.clone());
+    let health = Health::new(parts.store.clone(), stopping.clone(), policy.mode);
     let public =
         tokio::spawn(http::serve(public, webhooks.router().merge(health.clone().router()), closing.clone()));
     let admin =
@@ -201,6 +209,7 @@ pub async fn serve(
 /// Works until a signal.
 pub async fn work(config: &Config, migrate: Migrate) -> Result<(), ServeError> {
     let parts = Parts::new(config)?;
+    say_the_mode(config);
     let stopping = CancellationToken::new();
     let background =
         tokio::spawn(background(config.clone(), parts.clone(), Work::Here, migrate, stopping.clone()));
@@ -262,9 +271,22 @@ fn warn_of_what_is_not_built(config: &Config) {
     }
 }
 
+/// Whoever reads the log must not take a dry run for the real thing.
+fn say_the_mode(config: &Config) {
+    match config.policy.mode {
+        Mode::Live => {}
+        Mode::DryRun => {
+            tracing::warn!(
+                "policy.mode is dry_run: what would be done is written down, and nothing is changed"
+            );
+        }
+    }
+}
+
 fn api(config: &Config, parts: &Parts, metrics: PrometheusHandle) -> Api {
     Api {
         store: parts.store.clone(),
+        mode: config.policy.mode,
         genesys: parts.genesys.clone(),
         preview_rules: preview_rules(config),
         operators: Operators::new(&config.operators),
@@ -301,6 +323,7 @@ fn busy_policy(config: &Config) -> BusyPolicy {
 fn engine_settings(config: &Config) -> Settings {
     let (policy, worker) = (&config.policy, &config.worker);
     Settings {
+        mode: policy.mode,
         concurrency: worker.concurrency,
         lease: worker.lease,
         poll: worker.poll,

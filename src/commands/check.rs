@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Failure, Output, permissions, print, probe, progress};
 use crate::config::Config;
 use crate::genesys::Error;
+use crate::offboarding::choices::Mode;
 use crate::serve::{Parts, sources};
 use crate::store::StoreError;
 
@@ -67,6 +68,13 @@ pub async fn check(config: &Config, output: Output) -> Result<(), Failure> {
         built.iter().map(|s| format!("{} ({})", s.name(), s.profile_name().unwrap_or("own"))).collect();
     let mut findings =
         vec![Finding::good("configuration", "every key is understood and every secret is there")];
+    match config.policy.mode {
+        Mode::Live => {}
+        Mode::DryRun => findings.push(Finding::doubtful(
+            "policy.mode",
+            "dry_run: what is accepted is decided and written down, and nothing is changed in Genesys Cloud",
+        )),
+    }
     findings.push(match names.is_empty() {
         false => Finding::good("sources", names.join(", ")),
         true => {
@@ -79,7 +87,10 @@ pub async fn check(config: &Config, output: Output) -> Result<(), Failure> {
     findings.extend(progress::shown("checking", asked(config, &parts)).await);
     match output {
         Output::Json => print::json(&findings),
-        Output::Text => print::findings(&findings),
+        Output::Text => {
+            print::mode(config.policy.mode);
+            print::findings(&findings);
+        }
     }
     match findings.iter().filter(|finding| !finding.ok).count() {
         0 => Ok(()),

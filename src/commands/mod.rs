@@ -13,10 +13,10 @@ use uuid::Uuid;
 
 use crate::config::{Config, ConfigError};
 use crate::offboarding::{Actor, OffboardingId};
-use crate::operate::{self, Asked, OperateError, Unread};
+use crate::operate::{self, Asked, InMode, OperateError, Unread};
 use crate::serve::{self, Migrate, Parts, ServeError, Work};
 use crate::store::decisions::{Decided, Decision};
-use crate::store::views::{Filter, PAGE_MAX};
+use crate::store::views::{Filter, PAGE_MAX, View};
 use crate::telemetry;
 
 pub use check::check;
@@ -77,7 +77,10 @@ impl From<OperateError> for Failure {
     fn from(error: OperateError) -> Self {
         match error {
             OperateError::NoAuthority => Self::Usage(error.to_string()),
-            OperateError::Store(_) | OperateError::Genesys(_) | OperateError::NotOne(_) => Self::other(error),
+            OperateError::Store(_)
+            | OperateError::Genesys(_)
+            | OperateError::NotOne(_)
+            | OperateError::RunsDry => Self::other(error),
         }
     }
 }
@@ -127,8 +130,11 @@ pub async fn plan(
     let reading = operate::preview(&parts.genesys, &rules, asked);
     let preview = progress::shown("reading what the person holds", reading).await?;
     match output {
-        Output::Json => print::json(&preview),
-        Output::Text => print::preview(&preview),
+        Output::Json => print::json(&InMode::new(config.policy.mode, &preview)),
+        Output::Text => {
+            print::mode(config.policy.mode);
+            print::preview(&preview);
+        }
     }
     let unread: Vec<_> = preview.verdict.unread.iter().map(Unread::words).collect();
     if unread.is_empty() {
@@ -168,8 +174,11 @@ pub async fn list(config: &Config, arguments: ListArguments, output: Output) -> 
     };
     let page = operate::list(&Parts::new(config)?.store, &filter).await?;
     match output {
-        Output::Json => print::json(&page),
-        Output::Text => print::list(&page),
+        Output::Json => print::json(&InMode::new(config.policy.mode, &page)),
+        Output::Text => {
+            print::mode(config.policy.mode);
+            print::list(&page);
+        }
     }
     Ok(())
 }
@@ -178,15 +187,23 @@ pub async fn list(config: &Config, arguments: ListArguments, output: Output) -> 
 pub async fn show(config: &Config, id: &str, output: Output) -> Result<(), Failure> {
     let view = operate::show(&Parts::new(config)?.store, parse_id(id)?).await?;
     let view = view.ok_or_else(|| Failure::Failed(format!("no offboarding has the id {id}")))?;
-    match output {
-        Output::Json => print::json(&view),
-        Output::Text => print::offboarding(&view),
-    }
+    print_view(config, &view, output);
     Ok(())
+}
+
+fn print_view(config: &Config, view: &View, output: Output) {
+    match output {
+        Output::Json => print::json(&InMode::new(config.policy.mode, view)),
+        Output::Text => {
+            print::mode(config.policy.mode);
+            print::offboarding(view);
+        }
+    }
 }
 
 /// `leaver retry`, `leaver cancel` and `leaver restore`.
 pub async fn decide(config: &Config, id: &str, decision: Decision, output: Output) -> Result<(), Failure> {
+    operate::may_decide(config.policy.mode, decision)?;
     let parts = Parts::new(config)?;
     let actor = Actor::Operator(format!(
         "{} (command line)",
@@ -212,10 +229,8 @@ pub async fn decide(config: &Config, id: &str, decision: Decision, output: Outpu
     if let Some(refused) = refused {
         return Err(Failure::Failed(refused));
     }
-    match (view, output) {
-        (Some(view), Output::Json) => print::json(&view),
-        (Some(view), Output::Text) => print::offboarding(&view),
-        (None, Output::Json | Output::Text) => {}
+    if let Some(view) = view {
+        print_view(config, &view, output);
     }
     Ok(())
 }

@@ -8,9 +8,10 @@ use chrono_tz::Tz;
 
 use super::error::ConfigError;
 use super::section::Section;
-pub use crate::offboarding::choices::{EffectiveAt, Order, PersonNotFound, Protected, WhenBusy};
+pub use crate::offboarding::choices::{EffectiveAt, Mode, Order, PersonNotFound, Protected, WhenBusy};
 
 pub(super) const KEYS: &[&str] = &[
+    "mode",
     "time_zone",
     "effective_at",
     "order",
@@ -49,6 +50,8 @@ const ATTEMPTS_MAX: RangeInclusive<u32> = 1..=1000;
 /// The rules by which an offboarding goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
+    /// Whether anything is changed in Genesys Cloud. Default live.
+    pub mode: Mode,
     /// The zone of dates and times that name none. Default UTC; a name of the IANA database.
     pub time_zone: Tz,
     /// When on a date without a time a termination takes effect. Default the end of the day.
@@ -84,6 +87,7 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
+            mode: Mode::Live,
             time_zone: Tz::UTC,
             effective_at: EffectiveAt::EndOfDay,
             order: Order::StripFirst,
@@ -108,6 +112,7 @@ impl Policy {
         let default = Self::default();
         let zone = "a time zone such as UTC or Europe/Berlin";
         Ok(Self {
+            mode: section.choice("mode", default.mode, Mode::ALL, Mode::as_str)?,
             time_zone: section.parsed("time_zone", default.time_zone, zone, |text| text.parse().ok())?,
             effective_at: section.parsed(
                 "effective_at",

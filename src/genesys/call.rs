@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    Genesys, PERMIT_TRIES,
+    Genesys, PERMIT_TRIES, Reach,
     error::{CallFailed, Error, Lapse, Trace},
     ids::RequestId,
     login::Bearer,
@@ -57,8 +57,13 @@ pub(super) enum Missing {
 }
 
 impl Genesys {
-    /// Waits for a token and a permit for one changing call. Fails when either is not to be had.
+    /// Waits for a token and a permit for one changing call. Fails when either is not to be had, and at once where the
+    /// handle only reads.
     pub async fn prepare_call(&self) -> Result<OneCall, Error> {
+        match self.reach {
+            Reach::Everything => {}
+            Reach::ReadsOnly => return Err(Error::ReadingOnly),
+        }
         for _ in 0..PERMIT_TRIES {
             self.bearer().await?;
             let permit_until = self.permit().await?;

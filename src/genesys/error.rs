@@ -68,6 +68,9 @@ pub enum Error {
         /// How long the silence still lasts.
         retry_after: Duration,
     },
+    /// The handle only reads, because the service runs dry; nothing was sent.
+    #[error("the call was not sent: the service runs dry")]
+    ReadingOnly,
     /// The request can't be expressed safely; nothing was sent.
     #[error("the call was not sent: {0}")]
     Unsendable(&'static str),

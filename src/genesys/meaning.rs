@@ -26,7 +26,8 @@ impl Error {
                 status.is_server_error()
                     || [StatusCode::REQUEST_TIMEOUT, StatusCode::NOT_FOUND].contains(status)
             }
-            Self::Unsendable(_) | Self::TokenRefused { .. } | Self::Redirected { .. } => false,
+            Self::ReadingOnly | Self::Unsendable(_) => false,
+            Self::TokenRefused { .. } | Self::Redirected { .. } => false,
             Self::Forbidden { .. } | Self::NotFound { .. } | Self::Declined { .. } => false,
         }
     }
@@ -35,7 +36,8 @@ impl Error {
     pub fn is_our_access(&self) -> bool {
         match self {
             Self::TokenRefused { .. } | Self::TokenUnavailable { .. } | Self::Unauthorized { .. } => true,
-            Self::NoPermit(_) | Self::Lapsed(_) | Self::HeldBack { .. } | Self::Unsendable(_) => false,
+            Self::NoPermit(_) | Self::Lapsed(_) | Self::HeldBack { .. } => false,
+            Self::ReadingOnly | Self::Unsendable(_) => false,
             Self::NotConnected { .. } | Self::TimedOut { .. } | Self::ConnectionLost { .. } => false,
             Self::Redirected { .. } | Self::Forbidden { .. } | Self::NotFound { .. } => false,
             Self::VersionConflict { .. } | Self::Throttled { .. } | Self::Status { .. } => false,
@@ -50,7 +52,8 @@ impl Error {
             Self::NoPermit(_) | Self::Lapsed(_) | Self::HeldBack { .. } | Self::Throttled { .. } => false,
             Self::TokenRefused { .. } | Self::TokenUnavailable { .. } | Self::Unauthorized { .. } => false,
             Self::NotConnected { .. } | Self::TimedOut { .. } | Self::ConnectionLost { .. } => true,
-            Self::Unsendable(_) | Self::Redirected { .. } | Self::Forbidden { .. } => true,
+            Self::ReadingOnly | Self::Unsendable(_) => true,
+            Self::Redirected { .. } | Self::Forbidden { .. } => true,
             Self::NotFound { .. } | Self::VersionConflict { .. } | Self::Status { .. } => true,
             Self::Declined { .. } | Self::Malformed { .. } => true,
         }
@@ -61,7 +64,8 @@ impl Error {
         match self {
             Self::NotFound { .. } | Self::VersionConflict { .. } | Self::Declined { .. } => true,
             Self::Status { status, .. } => status.is_client_error() && *status != StatusCode::REQUEST_TIMEOUT,
-            Self::NoPermit(_) | Self::Lapsed(_) | Self::HeldBack { .. } | Self::Unsendable(_) => false,
+            Self::NoPermit(_) | Self::Lapsed(_) | Self::HeldBack { .. } => false,
+            Self::ReadingOnly | Self::Unsendable(_) => false,
             Self::TokenRefused { .. } | Self::TokenUnavailable { .. } | Self::Unauthorized { .. } => false,
             Self::NotConnected { .. } | Self::TimedOut { .. } | Self::ConnectionLost { .. } => false,
             Self::Redirected { .. } | Self::Forbidden { .. } | Self::Throttled { .. } => false,
@@ -76,7 +80,8 @@ impl Error {
             | Self::TokenUnavailable { retry_after, .. }
             | Self::Throttled { retry_after, .. } => Some(*retry_after),
             Self::Status { retry_after, .. } => *retry_after,
-            Self::NoPermit(_) | Self::Lapsed(_) | Self::Unsendable(_) | Self::TokenRefused { .. } => None,
+            Self::NoPermit(_) | Self::Lapsed(_) | Self::TokenRefused { .. } => None,
+            Self::ReadingOnly | Self::Unsendable(_) => None,
             Self::NotConnected { .. } | Self::TimedOut { .. } | Self::ConnectionLost { .. } => None,
             Self::Redirected { .. } | Self::Unauthorized { .. } | Self::Forbidden { .. } => None,
             Self::NotFound { .. } | Self::VersionConflict { .. } | Self::Declined { .. } => None,
@@ -91,6 +96,7 @@ impl Error {
             Self::Lapsed(Lapse::Deadline) => "deadline_lapsed".to_owned(),
             Self::Lapsed(Lapse::Permit) => "permit_lapsed".to_owned(),
             Self::HeldBack { .. } => "held_back".to_owned(),
+            Self::ReadingOnly => "runs_dry".to_owned(),
             Self::Unsendable(_) => "unsendable".to_owned(),
             Self::TokenRefused { status, code, .. } => coded("token_refused", Some(*status), code.as_deref()),
             Self::TokenUnavailable { cause: None, .. } => "token_unavailable".to_owned(),
@@ -130,7 +136,8 @@ impl Error {
 
     fn trace(&self) -> Option<&Trace> {
         match self {
-            Self::NoPermit(_) | Self::Lapsed(_) | Self::HeldBack { .. } | Self::Unsendable(_) => None,
+            Self::NoPermit(_) | Self::Lapsed(_) | Self::HeldBack { .. } => None,
+            Self::ReadingOnly | Self::Unsendable(_) => None,
             Self::TokenUnavailable { cause, .. } => cause.as_deref().and_then(Self::trace),
             Self::TokenRefused { trace, .. }
             | Self::NotConnected { trace, .. }
@@ -150,9 +157,8 @@ impl Error {
 
     pub(super) fn call_outcome(&self) -> CallOutcome {
         match self {
-            Self::NoPermit(_) | Self::Lapsed(_) | Self::HeldBack { .. } | Self::Unsendable(_) => {
-                CallOutcome::NotSent
-            }
+            Self::NoPermit(_) | Self::Lapsed(_) | Self::HeldBack { .. } => CallOutcome::NotSent,
+            Self::ReadingOnly | Self::Unsendable(_) => CallOutcome::NotSent,
             Self::TokenRefused { .. } | Self::TokenUnavailable { .. } => CallOutcome::NotSent,
             Self::NotConnected { .. } => CallOutcome::NotSent,
             Self::Unauthorized { .. } | Self::Forbidden { .. } | Self::NotFound { .. } => {

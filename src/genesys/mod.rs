@@ -96,6 +96,16 @@ const INNER_WAIT_MAX: Duration = Duration::from_secs(20);
 pub struct Genesys {
     inner: Arc<Inner>,
     stash: Option<Arc<Stash>>,
+    reach: Reach,
+}
+
+/// What a handle can be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Reads and changing calls.
+    Everything,
+    /// Reads alone: no changing call can be prepared.
+    ReadsOnly,
 }
 
 struct Inner {
@@ -130,7 +140,14 @@ impl Genesys {
             outage: read::Outage::default(),
             token: token::TokenSource::default(),
         };
-        Ok(Self { inner: Arc::new(inner), stash: None })
+        Ok(Self { inner: Arc::new(inner), stash: None, reach: Reach::Everything })
+    }
+
+    /// Gives up changing anything: with this handle, and those made of it, [`Genesys::prepare_call`] fails with
+    /// [`Error::ReadingOnly`]. There is no way back. The request for a token changes nothing and is made as ever.
+    #[must_use]
+    pub fn reading_only(self) -> Self {
+        Self { reach: Reach::ReadsOnly, ..self }
     }
 
     /// Waits for a token and for permits for `calls` requests together, and gives a handle whose calls use these
@@ -139,7 +156,8 @@ impl Genesys {
         // The token first: its request needs a permit too, and might take long enough for the others to lapse.
         self.bearer().await?;
         let permits = self.inner.pacer.reserve(calls).await.map_err(Error::NoPermit)?;
-        Ok(Self { inner: Arc::clone(&self.inner), stash: Some(Arc::new(Stash::new(permits))) })
+        let stash = Some(Arc::new(Stash::new(permits)));
+        Ok(Self { inner: Arc::clone(&self.inner), stash, reach: self.reach })
     }
 
     /// Gets a token if there is none, and nothing else: tells whether the credentials are right.

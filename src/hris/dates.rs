@@ -1,23 +1,19 @@
 //! Dates and times as senders write them: calendar dates, moments, and local times without a zone.
 //! Which moment a date means is left to the policy; nothing that can be read in two ways is read.
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Utc};
 use chrono_tz::Tz;
 use serde_json::Value;
 
 use crate::offboarding::Effective;
+use crate::offboarding::policy::resolve_local;
 
-/// Years outside are slips of the hand or placeholders such as 0001 and 9999.
-const YEARS: std::ops::RangeInclusive<i32> = 1990..=2200;
+/// Years outside are slips of the hand or placeholders such as 0001 and 9999. The database of zones ends with 2099: beyond it
+/// the last offset would count in summer and winter, and half of the earth would be an hour early.
+pub(super) const YEARS: std::ops::RangeInclusive<i32> = 1990..=2099;
 
 /// Longer than any form of a date and time, with room for digits of the second.
 const LENGTH_MAX: usize = 64;
-
-/// Every zone's change of clocks is a multiple of this.
-const GAP_STEP_MINUTES: i64 = 15;
-
-/// The longest gap of any zone, a whole skipped day, in steps, and one more.
-const GAP_STEPS_MAX: usize = 97;
 
 /// Reads an effective date. Whatever is there and isn't one of the three forms is unreadable, never missing.
 pub(super) fn effective(value: Option<&Value>, zone: Option<Tz>) -> Effective {
@@ -30,7 +26,7 @@ pub(super) fn effective(value: Option<&Value>, zone: Option<Tz>) -> Effective {
         Some(Written::Moment(moment)) => Effective::At(moment),
         Some(Written::Local(local)) => match zone {
             None => Effective::Local(local),
-            Some(zone) => in_zone(local, zone).map_or(Effective::Unreadable, Effective::At),
+            Some(zone) => resolve_local(local, zone).map_or(Effective::Unreadable, Effective::At),
         },
     }
 }
@@ -44,7 +40,7 @@ pub(super) fn occurred_at(value: &Value, zone: Option<Tz>) -> Option<DateTime<Ut
     }
     match read(value.as_str()?)? {
         Written::Moment(moment) => Some(moment),
-        Written::Local(local) => in_zone(local, zone.unwrap_or(Tz::UTC)),
+        Written::Local(local) => resolve_local(local, zone.unwrap_or(Tz::UTC)),
         Written::Date(_) => None,
     }
 }
@@ -132,16 +128,6 @@ fn number(text: &str, digits: usize) -> Option<u32> {
     (text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
-/// A local time that comes twice means the later one, and one that is skipped the end of the gap:
-/// somebody who works until then is not cut off before.
-fn in_zone(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
-    (0..GAP_STEPS_MAX).find_map(|step| {
-        let later = i64::try_from(step).ok()? * GAP_STEP_MINUTES;
-        let shifted = local.checked_add_signed(TimeDelta::minutes(later))?;
-        zone.from_local_datetime(&shifted).latest().map(|moment| moment.with_timezone(&Utc))
-    })
-}
-
 fn plausible(moment: &DateTime<Utc>) -> bool {
     use chrono::Datelike as _;
     YEARS.contains(&moment.year())
@@ -190,7 +176,7 @@ mod tests {
             " 2025-06-30",
             "2025-06-30 ",
             "1989-12-31",
-            "2201-01-01",
+            "2100-01-01",
             "0001-01-01",
             "9999-12-31",
             "+2025-06-3",

@@ -14,6 +14,8 @@ mod identity;
 mod json;
 mod keys;
 mod mapping;
+#[cfg(test)]
+mod moments;
 mod pointer;
 mod profile;
 #[cfg(test)]

@@ -14,7 +14,8 @@ use super::problem::Problem;
 use crate::config::Role;
 use crate::genesys::Genesys;
 use crate::offboarding::OffboardingId;
-use crate::operate::{self, Asked, OperateError};
+use crate::offboarding::choices::Mode;
+use crate::operate::{self, Asked, InMode, OperateError};
 use crate::store::Store;
 use crate::store::decisions::{Decided, Decision};
 use crate::store::views::{Filter, PAGE_MAX};
@@ -27,6 +28,8 @@ const PAGE_DEFAULT: u32 = 50;
 pub struct Api {
     /// The database.
     pub store: Store,
+    /// Whether anything is changed.
+    pub mode: Mode,
     /// For previews.
     pub genesys: Genesys,
     /// What a preview goes by.
@@ -52,6 +55,11 @@ impl Api {
             .route("/metrics", get(metrics).fallback(here))
             .fallback(super::nothing_here)
             .with_state(self)
+    }
+
+    /// An answer; it says so where the service runs dry.
+    fn json(&self, body: &impl Serialize) -> Response {
+        axum::Json(InMode::new(self.mode, body)).into_response()
     }
 }
 
@@ -89,7 +97,7 @@ async fn list(
 ) -> Result<Response, Problem> {
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
     let page = operate::list(&api.store, &query.filter()?).await.map_err(|error| trouble(&error))?;
-    Ok(json(&page))
+    Ok(api.json(&page))
 }
 
 async fn show(
@@ -100,7 +108,7 @@ async fn show(
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
     let id = id(&path).ok_or(Problem::NotFound)?;
     let view = operate::show(&api.store, id).await.map_err(|error| trouble(&error))?;
-    view.map(|view| json(&view)).ok_or(Problem::NotFound)
+    view.map(|view| api.json(&view)).ok_or(Problem::NotFound)
 }
 
 async fn retry(
@@ -145,10 +153,11 @@ async fn decide(
     let caller = api.operators.caller(&headers)?;
     caller.needs(role)?;
     let id = id(&path).ok_or(Problem::NotFound)?;
+    operate::may_decide(api.mode, decision).map_err(|error| trouble(&error))?;
     let decided = operate::decide(&api.store, id, decision, &caller.actor()).await;
     let (decided, view) = decided.map_err(|error| trouble(&error))?;
     match decided {
-        Decided::Yes => view.map(|view| json(&view)).ok_or(Problem::NotFound),
+        Decided::Yes => view.map(|view| api.json(&view)).ok_or(Problem::NotFound),
         Decided::Unknown => Err(Problem::NotFound),
         Decided::NotFrom(status) => Err(Problem::NotPossible(status.to_string())),
         Decided::OwnRequest => Err(Problem::OwnRequest),
@@ -181,13 +190,18 @@ async fn plan(
     let person = query.person.ok_or(Problem::BadParameter("person"))?;
     let asked = Asked { person: &person, termination_type: query.termination_type.as_deref() };
     let preview = operate::preview(&api.genesys, &api.preview_rules, asked).await;
-    Ok(json(&preview.map_err(|error| trouble(&error))?))
+    Ok(api.json(&preview.map_err(|error| trouble(&error))?))
 }
 
 /// Prometheus text. Counts that live in the database are read when they are asked for, and written out here: a gauge
 /// that is only ever set keeps showing a status that nobody has any more.
 async fn metrics(State(api): State<Api>) -> Response {
     let mut text = api.metrics.render();
+    let dry = match api.mode {
+        Mode::Live => 0,
+        Mode::DryRun => 1,
+    };
+    text.push_str(&format!("# TYPE leaver_dry_run gauge\nleaver_dry_run {dry}\n"));
     text.push_str("# TYPE leaver_database_up gauge\n");
     match api.store.overview().await {
         Ok((counts, oldest_seconds)) => {
@@ -205,10 +219,6 @@ async fn metrics(State(api): State<Api>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
-fn json(body: &impl Serialize) -> Response {
-    axum::Json(body).into_response()
-}
-
 fn trouble(error: &OperateError) -> Problem {
     match error {
         OperateError::Store(cause) => {
@@ -219,6 +229,7 @@ fn trouble(error: &OperateError) -> Problem {
             Problem::Unavailable
         }
         OperateError::Genesys(cause) => Problem::GenesysTrouble(cause.code()),
+        OperateError::RunsDry => Problem::RunsDry,
         OperateError::NotOne(_) | OperateError::NoAuthority => Problem::BadParameter("person"),
     }
 }

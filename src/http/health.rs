@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::problem::Problem;
+use crate::offboarding::choices::Mode;
 use crate::store::{Store, StoreError};
 
 /// How long a successful write speaks for the database.
@@ -25,13 +26,14 @@ const PROBE_DEADLINE: Duration = Duration::from_secs(1);
 pub struct Health {
     store: Store,
     stopping: CancellationToken,
+    mode: Mode,
     written: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Health {
     /// Ready until `stopping`, as long as the database takes writes.
-    pub fn new(store: Store, stopping: CancellationToken) -> Self {
-        Self { store, stopping, written: Arc::default() }
+    pub fn new(store: Store, stopping: CancellationToken, mode: Mode) -> Self {
+        Self { store, stopping, mode, written: Arc::default() }
     }
 
     /// The routes.
@@ -70,7 +72,10 @@ impl Health {
 
 async fn ready(State(health): State<Health>) -> Response {
     match health.trouble().await {
-        None => "ready\n".into_response(),
+        None => match health.mode {
+            Mode::Live => "ready\n".into_response(),
+            Mode::DryRun => "ready (dry run: nothing is changed in Genesys Cloud)\n".into_response(),
+        },
         Some(reason) => {
             let mut response = Problem::Unavailable.into_response();
             *response.body_mut() = serde_json::json!({

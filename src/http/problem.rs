@@ -38,6 +38,9 @@ pub enum Problem {
     /// The offboarding's status does not allow it.
     #[error("not possible: the offboarding is {0}")]
     NotPossible(String),
+    /// It would change something, and the service changes nothing.
+    #[error("the service runs dry: nothing can be put back")]
+    RunsDry,
     /// Somebody else has to approve.
     #[error("who asked for an offboarding can't approve it")]
     OwnRequest,
@@ -76,6 +79,7 @@ impl Problem {
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow"),
             Self::EventIdReused => (StatusCode::CONFLICT, "event-id-reused"),
             Self::NotPossible(_) => (StatusCode::CONFLICT, "not-possible"),
+            Self::RunsDry => (StatusCode::CONFLICT, "runs-dry"),
             Self::OwnRequest => (StatusCode::FORBIDDEN, "own-request"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Self::UnsupportedMedia(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media"),

@@ -19,9 +19,10 @@ use tokio::sync::Semaphore;
 
 use super::problem::Problem;
 use crate::hris::{Reading, Refusal, Source};
-use crate::offboarding::choices::EffectiveAt;
+use crate::offboarding::choices::{EffectiveAt, Mode};
 use crate::offboarding::policy::{self, Intake};
 use crate::offboarding::{PersonRef, Reason, TerminationEvent};
+use crate::operate::InMode;
 use crate::store::Store;
 use crate::store::events::{Accepted, Delivery, Item, Receipt};
 
@@ -49,6 +50,7 @@ struct Inner {
     body_limit: usize,
     zone: Tz,
     effective_at: EffectiveAt,
+    mode: Mode,
     room: Semaphore,
 }
 
@@ -60,10 +62,11 @@ impl Webhooks {
         body_limit: usize,
         zone: Tz,
         effective_at: EffectiveAt,
+        mode: Mode,
     ) -> Self {
         let sources = sources.into_iter().map(|source| (source.name().to_owned(), source)).collect();
         let room = Semaphore::new(IN_FLIGHT_MAX);
-        Self { inner: Arc::new(Inner { store, sources, body_limit, zone, effective_at, room }) }
+        Self { inner: Arc::new(Inner { store, sources, body_limit, zone, effective_at, mode, room }) }
     }
 
     /// The routes.
@@ -87,7 +90,7 @@ async fn receive(
         return Problem::NotFound.into_response();
     };
     let (word, response) = match accept(inner, source, &headers, body).await {
-        Ok(accepted) => answer(accepted),
+        Ok(accepted) => answer(inner.mode, accepted),
         Err(refused) => refused,
     };
     metrics::counter!("leaver_deliveries_total", "source" => source.name().to_owned(), "result" => word)
@@ -195,21 +198,18 @@ fn item(inner: &Inner, source: &Source, event: TerminationEvent) -> Item {
     }
 }
 
-fn answer(accepted: Accepted) -> (&'static str, Response) {
-    match accepted {
-        Accepted::New(receipt) => ("accepted", receipt_response(StatusCode::ACCEPTED, "accepted", &receipt)),
-        Accepted::Held(receipt) => ("held", receipt_response(StatusCode::ACCEPTED, "held", &receipt)),
-        Accepted::Ignored(receipt) => {
-            ("ignored", receipt_response(StatusCode::ACCEPTED, "ignored", &receipt))
-        }
-        Accepted::Duplicate(receipt) => {
-            ("duplicate", receipt_response(StatusCode::OK, "duplicate", &receipt))
-        }
-        Accepted::Conflict => ("conflict", Problem::EventIdReused.into_response()),
-    }
+fn answer(mode: Mode, accepted: Accepted) -> (&'static str, Response) {
+    let (word, status, receipt) = match accepted {
+        Accepted::New(receipt) => ("accepted", StatusCode::ACCEPTED, receipt),
+        Accepted::Held(receipt) => ("held", StatusCode::ACCEPTED, receipt),
+        Accepted::Ignored(receipt) => ("ignored", StatusCode::ACCEPTED, receipt),
+        Accepted::Duplicate(receipt) => ("duplicate", StatusCode::OK, receipt),
+        Accepted::Conflict => return ("conflict", Problem::EventIdReused.into_response()),
+    };
+    (word, receipt_response(mode, status, word, &receipt))
 }
 
-fn receipt_response(status: StatusCode, word: &str, receipt: &Receipt) -> Response {
+fn receipt_response(mode: Mode, status: StatusCode, word: &str, receipt: &Receipt) -> Response {
     let duplicate = status == StatusCode::OK;
     let offboardings: Vec<_> = receipt
         .offboardings
@@ -222,5 +222,6 @@ fn receipt_response(status: StatusCode, word: &str, receipt: &Receipt) -> Respon
         })
         .collect();
     let body = json!({ "status": word, "event_id": receipt.event_id, "offboardings": offboardings });
-    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+    let body = axum::Json(InMode::new(mode, body));
+    (status, body).into_response()
 }

@@ -4,6 +4,27 @@ use std::str::FromStr;
 
 use chrono::NaiveTime;
 
+/// Whether the service changes anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It carries out what it accepts.
+    Live,
+    /// It accepts, decides and looks, writes down what it would do, and changes nothing in Genesys Cloud.
+    DryRun,
+}
+
+impl Mode {
+    pub(crate) const ALL: &[Self] = &[Self::Live, Self::DryRun];
+
+    /// The word in the configuration and in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::DryRun => "dry_run",
+        }
+    }
+}
+
 /// When on a date without a time a termination takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EffectiveAt {

@@ -43,6 +43,10 @@ pub enum Action {
     CallIntended,
     /// What became of a changing call.
     CallFinished,
+    /// What a step would take away; the service runs dry and does not.
+    WouldRemove,
+    /// What the brake would say to it; the service runs dry.
+    WouldBrake,
     /// A step is left out by configuration.
     StepLeftOut,
     /// What a report found, or why it could not be read.
@@ -83,6 +87,8 @@ impl Action {
             Self::SnapshotStored => "snapshot_stored",
             Self::CallIntended => "call_intended",
             Self::CallFinished => "call_finished",
+            Self::WouldRemove => "would_remove",
+            Self::WouldBrake => "would_brake",
             Self::StepLeftOut => "step_left_out",
             Self::Reported => "reported",
             Self::LeftInPlace => "left_in_place",

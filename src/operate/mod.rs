@@ -7,6 +7,7 @@ mod verdict;
 use serde::Serialize;
 
 use crate::genesys;
+use crate::offboarding::choices::Mode;
 use crate::offboarding::{Actor, OffboardingId};
 use crate::plan::PLAN;
 use crate::store::decisions::{Decided, Decision};
@@ -31,9 +32,30 @@ pub enum OperateError {
     /// Nobody or more than one matches.
     #[error("{0} users of Genesys Cloud match; exactly one has to")]
     NotOne(usize),
+    /// It would change something, and the service changes nothing.
+    #[error("the service runs dry (policy.mode): nothing can be put back")]
+    RunsDry,
     /// An external id was given, and no authority for external ids is configured.
     #[error("an external id needs genesys.external_id_authority in the configuration")]
     NoAuthority,
+}
+
+/// Something that is shown, with the service's mode where that is no live one.
+#[derive(Debug, Serialize)]
+pub struct InMode<T> {
+    /// What is shown.
+    #[serde(flatten)]
+    pub shown: T,
+    /// `dry_run`; absent where the service is live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<&'static str>,
+}
+
+impl<T> InMode<T> {
+    /// Shows it as a service of this mode does.
+    pub fn new(mode: Mode, shown: T) -> Self {
+        Self { shown, mode: (mode == Mode::DryRun).then_some(mode.as_str()) }
+    }
 }
 
 /// A page of offboardings.
@@ -72,6 +94,15 @@ pub async fn show(store: &Store, id: OffboardingId) -> Result<Option<View>, Oper
     });
     view.steps = Some(steps.collect());
     Ok(Some(view))
+}
+
+/// Refuses what no service in this mode can carry out: a dry one puts nothing back. Everything else only decides what would
+/// be looked at next.
+pub fn may_decide(mode: Mode, decision: Decision) -> Result<(), OperateError> {
+    match (mode, decision) {
+        (Mode::DryRun, Decision::Restore) => Err(OperateError::RunsDry),
+        (Mode::DryRun, Decision::Retry | Decision::Approve | Decision::Cancel) | (Mode::Live, _) => Ok(()),
+    }
 }
 
 /// Carries out a decision and shows the offboarding as it is afterwards.

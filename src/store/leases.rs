@@ -81,7 +81,8 @@ pub enum Release {
 }
 
 impl Store {
-    /// Takes up to `limit` due offboardings under one fence, the longest due first. Rows that others hold are skipped,
+    /// Takes up to `limit` due offboardings under one fence, the longest due first, and none before it takes effect,
+    /// whatever its `available_at` says. Rows that others hold are skipped,
     /// never waited for. Intentions that a dead worker left open get the outcome `unknown`.
     pub async fn acquire(&self, fence: &Fence, limit: u32) -> Result<Vec<Lease>, StoreError> {
         let fence = fence.clone();
@@ -98,7 +99,8 @@ impl Store {
             Box::pin(async move {
                 let due = sqlx::query_scalar!(
                     // due
-                    r#"select count(*) as "due!" from offboardings where status = 'scheduled' and available_at <= now()"#
+                    r#"select count(*) as "due!" from offboardings where status = 'scheduled'
+                       and available_at <= now() and (goal = 'restored' or effective_at <= now())"#
                 )
                 .fetch_one(&mut **tx)
                 .await?;
@@ -155,7 +157,7 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
         // acquire
         r#"with due as (
              select id, lease_token is not null as abandoned from offboardings
-             where status = 'scheduled' and available_at <= now()
+             where status = 'scheduled' and available_at <= now() and (goal = 'restored' or effective_at <= now())
              order by available_at limit $1 for update skip locked)
          update offboardings o
          set lease_token = $2, lease_worker = $3, available_at = now() + $4, updated_at = now(),

@@ -4,6 +4,7 @@
 pub mod budget;
 mod cases;
 pub mod decisions;
+mod dry_run;
 pub mod events;
 pub mod journal;
 pub mod leases;

@@ -3,6 +3,7 @@
 
 mod change;
 mod close;
+mod dry_run;
 mod heartbeat;
 mod judge;
 mod person;
@@ -23,7 +24,7 @@ use uuid::Uuid;
 
 use crate::genesys::Genesys;
 use crate::offboarding::Actor;
-use crate::offboarding::choices::{Order, PersonNotFound, Protected};
+use crate::offboarding::choices::{Mode, Order, PersonNotFound, Protected};
 use crate::offboarding::policy::BusyPolicy;
 use crate::plan::Plan;
 use crate::store::leases::Fence;
@@ -39,6 +40,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(18);
 /// What the engine needs to know of the configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Whether anything is changed.
+    pub mode: Mode,
     /// Cohorts at the same time.
     pub concurrency: usize,
     /// How long a lease lasts between renewals.

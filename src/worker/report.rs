@@ -4,6 +4,7 @@ use super::person::Person;
 use super::runner::Runner;
 use super::verdict::Stop;
 use crate::genesys::UserId;
+use crate::offboarding::choices::Mode;
 use crate::offboarding::{Action, Reason};
 use crate::plan::choices::Reporting;
 use crate::plan::reports::{self, Report};
@@ -38,9 +39,14 @@ impl Runner {
             notes.extend(read.notes);
         }
         let approved = person.lease.approved.contains(&Reason::ReportFound);
-        let settled = if holding.is_empty() || approved { Settled::Yes } else { Settled::NotYet };
+        let goes_on = holding.is_empty() || approved;
+        // A dry run may lie long before the first change: they are read again then.
+        let settled = match (self.settings.mode, goes_on) {
+            (Mode::Live, true) => Settled::Yes,
+            (Mode::DryRun, _) | (Mode::Live, false) => Settled::NotYet,
+        };
         self.store.report(&self.fence, person.lease.id, left_out, notes, settled).await?;
-        if settled == Settled::Yes {
+        if goes_on {
             return Ok(());
         }
         Err(Release::Held(Reason::ReportFound, Some(holding.join(", "))).into())

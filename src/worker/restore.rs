@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 
 use super::change::{failure, token_refused};
+use super::dry_run::held_as_dry_run;
 use super::judge::{LAG_RECHECK, lag_window};
 use super::person::Person;
 use super::runner::Runner;
 use super::verdict::{Progress, Stop, after_error, another_attempt, wait};
 use crate::genesys::{CallFailed, Done, Error, UserId, UserState};
+use crate::offboarding::choices::Mode;
 use crate::offboarding::{Action, Assignment, Observation, Outcome, Phase, Reason};
 use crate::plan::{Look, PutBack, PutBacks, Return, Step};
 use crate::store::leases::Release;
@@ -60,6 +62,10 @@ impl Runner {
     }
 
     async fn restoring(&self, person: &mut Person) -> Result<(), Stop> {
+        match self.settings.mode {
+            Mode::Live => {}
+            Mode::DryRun => return Err(held_as_dry_run("nothing is put back".to_owned())),
+        }
         if person.lease.attempt >= self.settings.attempts_max {
             let why = "its workers ended without an outcome".to_owned();
             return Err(Release::Failed(Reason::AttemptsExhausted, Some(why)).into());

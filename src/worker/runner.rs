@@ -10,7 +10,7 @@ use super::person::Person;
 use super::verdict::{Stop, after_error, another_attempt};
 use super::{Engine, Settings};
 use crate::genesys::{Error, Genesys, User, UserId};
-use crate::offboarding::choices::Order;
+use crate::offboarding::choices::{Mode, Order};
 use crate::offboarding::policy;
 use crate::offboarding::{Action, Assignment, Goal, Observation, OffboardingId, Phase, StepName};
 use crate::plan::{Look, Step};
@@ -69,6 +69,10 @@ impl Runner {
             if let Err(stop) = prepared {
                 person.end(stop);
             }
+        }
+        match self.settings.mode {
+            Mode::Live => {}
+            Mode::DryRun => return self.preview_all(people).await,
         }
         self.cut_access(&mut people).await;
         self.strip(&mut people).await;

@@ -63,6 +63,9 @@ pub(super) fn after_error(error: &Error, settings: &Settings, attempt: u32, prog
     if let Error::Forbidden { permission, .. } = error {
         return Release::Held(Reason::PermissionMissing, permission.clone());
     }
+    if let Error::ReadingOnly = error {
+        return Release::Held(Reason::DryRun, Some("the service runs dry: no change is made".to_owned()));
+    }
     let why = error.code();
     if !error.counts_against_attempts() {
         let delay = error.retry_after().unwrap_or_else(|| back_off(settings, 0));

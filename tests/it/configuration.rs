@@ -53,6 +53,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "[[operators]]\nname = \"alice\"",
+        "[policy]\nmode = \"dry\"\n[[operators]]\nname = \"alice\"",
+        "policy.mode: expected live or dry_run",
+    ),
+    (
+        "[[operators]]\nname = \"alice\"",
         "[policy]\neffective_at = \"noon\"\n[[operators]]\nname = \"alice\"",
         "policy.effective_at: expected",
     ),

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use chrono::Utc;
 use hmac::{Hmac, KeyInit, Mac};
 use leaver::genesys::{self, Genesys};
-use leaver::offboarding::choices::{Order, PersonNotFound, WhenBusy};
+use leaver::offboarding::choices::{Mode, Order, PersonNotFound, WhenBusy};
 use leaver::offboarding::policy::{BusyPolicy, Intake};
 use leaver::offboarding::{OffboardingId, PersonRef};
 use leaver::operate;
@@ -76,6 +76,7 @@ impl World {
     /// Settings under which nothing waits for long; a test changes what it is about.
     pub(crate) fn settings() -> Settings {
         Settings {
+            mode: Mode::Live,
             concurrency: 4,
             lease: Duration::from_secs(10),
             poll: Duration::from_millis(50),

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::check::Finding;
 use crate::offboarding::Action;
+use crate::offboarding::choices::Mode;
 use crate::operate::Page;
 use crate::plan::{PLAN, Return};
 use crate::store::views::View;
@@ -27,6 +28,14 @@ const WIDTH: usize = 110;
 pub(super) fn json(value: &impl Serialize) {
     // Only maps with keys that are no strings can't be written, and there are none.
     say!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// Says above everything else that nothing is changed, where that is so.
+pub(super) fn mode(mode: Mode) {
+    match mode {
+        Mode::Live => {}
+        Mode::DryRun => say!("DRY RUN (policy.mode): the service changes nothing in Genesys Cloud\n"),
+    }
 }
 
 pub(super) fn findings(findings: &[Finding]) {

@@ -37,6 +37,22 @@ async fn any_success_is_success_whatever_its_body() {
 }
 
 #[tokio::test]
+async fn a_handle_that_only_reads_prepares_no_call_and_sends_nothing() {
+    let bench = Bench::new().await;
+    bench.answer("GET", JANE, ok(user("u-jane"))).await;
+    let reading = bench.genesys.clone().reading_only();
+    let prepaid = reading.prepaid(2).await.unwrap();
+    for handle in [reading.clone(), reading, prepaid] {
+        let refused = handle.prepare_call().await;
+        assert!(matches!(refused, Err(Error::ReadingOnly)), "{refused:?}");
+        assert!(handle.user(&jane()).await.unwrap().is_some());
+    }
+    let sent = bench.requests("/").await;
+    assert!(sent.iter().all(|sent| sent.method.as_str() == "GET" || sent.url.path() == "/oauth/token"));
+    assert!(bench.genesys.prepare_call().await.is_ok(), "the handle that it was made of is as it was");
+}
+
+#[tokio::test]
 async fn what_is_gone_already_is_success() {
     let bench = Bench::new().await;
     bench.answer("DELETE", TOKENS, failing(404, "not.found")).await;

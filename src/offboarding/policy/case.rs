@@ -146,6 +146,8 @@ impl Case {
                     | Reason::Unreadable
                     | Reason::PersonNotFound
                     | Reason::AmbiguousPerson
+                    // Nothing was done for it: a corrected date counts as it does before the first look.
+                    | Reason::DryRun
             )
         )
     }

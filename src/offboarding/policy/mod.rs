@@ -16,7 +16,7 @@ use super::event::{Directive, Effective, TerminationEvent};
 use super::status::Reason;
 
 pub use case::{Act, Case, HintOrder, News, Progress, act, act_on_hint};
-pub use dates::effective_moment;
+pub use dates::{effective_moment, resolve_local};
 pub use order::{LastWord, Said, Word, hint_order, last_word};
 pub use protection::{Standing, is_protected};
 pub use work::{BusyPolicy, Start, Work, start};

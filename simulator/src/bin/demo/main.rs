@@ -6,6 +6,7 @@
 mod child;
 mod folder;
 mod logs;
+mod mode;
 mod people;
 mod program;
 mod report;
@@ -26,6 +27,7 @@ use leaver_simulator::postgres::{Durability, Server};
 use leaver_simulator::{Options, RequestInfo, Rules, Simulator};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use mode::Mode;
 use people::{People, Who};
 use screen::{Colour, Screen};
 use service::{Service, Setup};
@@ -47,6 +49,15 @@ struct Arguments {
     /// Ends when the story is told, with exit code 0 only if everything ended as it should.
     #[arg(long)]
     exit: bool,
+    /// Lets the service run dry: it accepts, decides and looks, and changes nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Arguments {
+    fn mode(&self) -> Mode {
+        if self.dry_run { Mode::DryRun } else { Mode::Live }
+    }
 }
 
 /// How the demo came to its end.
@@ -110,6 +121,13 @@ async fn perform(stage: &mut Stage, screen: &mut Screen, arguments: &Arguments) 
     let title = "Leaver takes people who have left the company out of Genesys Cloud:";
     screen.line(screen.paint(Colour::Strong, title))?;
     screen.line("first everything that is assigned (strip), then account and tokens (deactivate).")?;
+    let mode = arguments.mode();
+    match mode {
+        Mode::Live => {}
+        Mode::DryRun => {
+            screen.line(screen.paint(Colour::Notice, "A dry run: it looks, and changes nothing."))?
+        }
+    }
     screen.line("")?;
     let program = program::build(screen).await?;
     screen.start_clock();
@@ -119,7 +137,7 @@ async fn perform(stage: &mut Stage, screen: &mut Screen, arguments: &Arguments) 
     let database = stage.database.insert(server.create_database("demo").await?);
     let simulator = stage.simulator.insert(genesys()?);
     let people = simulator.organisation(People::hire);
-    let setup = Setup::write(program, folder.path(), database.url(), simulator)?;
+    let setup = Setup::write(program, folder.path(), database.url(), simulator, mode)?;
     let service = Service::start(&setup, &mut stage.serve).await?;
     stage.worker = Some(setup.start_worker(1)?);
     let whose = if server.folder().is_some() { "a private Postgres" } else { "the Postgres of DATABASE_URL" };
@@ -130,6 +148,7 @@ async fn perform(stage: &mut Stage, screen: &mut Screen, arguments: &Arguments) 
         screen.line(rows::LEGEND)?;
     }
     let mut story = Story {
+        mode,
         screen,
         setup: &setup,
         service: &service,
@@ -142,8 +161,11 @@ async fn perform(stage: &mut Stage, screen: &mut Screen, arguments: &Arguments) 
     };
     story.tell().await?;
     let Story { rows, mut verdict, .. } = story;
-    report::truth(screen, &mut verdict, simulator, &people)?;
-    report::requests(screen, &mut verdict, simulator)?;
+    match mode {
+        Mode::Live => report::truth(screen, &mut verdict, simulator, &people)?,
+        Mode::DryRun => report::nothing_changed(screen, &mut verdict, simulator, &people)?,
+    }
+    report::requests(screen, &mut verdict, simulator, mode)?;
     search_logs(screen, &mut verdict, &setup, &people)?;
     report::verdict(screen, &verdict)?;
     if !arguments.exit {

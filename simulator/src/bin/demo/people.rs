@@ -117,6 +117,11 @@ impl People {
         self.before.get(self.id(who))
     }
 
+    /// Everybody, as they were.
+    pub(crate) fn everybody(&self) -> impl Iterator<Item = &PersonState> {
+        self.before.values()
+    }
+
     /// Everybody whose account is not to be touched, as they were: those of whom the HRIS has spoken come first.
     pub(crate) fn bystanders(&self) -> Vec<&PersonState> {
         let spoken_of = Who::ALL.map(|who| self.id(who));

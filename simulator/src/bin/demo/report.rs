@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use leaver_simulator::{AccountState, Control, Effect, Entry, PersonState};
 
+use crate::mode::Mode;
 use crate::people::{People, Who, assignments, is_as_before, is_gone};
 use crate::screen::{Colour, Screen};
 use crate::service::{Service, Setup};
@@ -26,11 +27,7 @@ pub(crate) fn truth(
     genesys: &Control,
     people: &People,
 ) -> anyhow::Result<()> {
-    screen.settle();
-    screen.line("")?;
-    let titles: String = COLUMNS.iter().map(|(title, width, _)| format!("{title:<width$}")).collect();
-    let titles = format!("  {:<14} {titles}{:<7}ACCOUNT", "IN GENESYS NOW", "TOKENS");
-    screen.line(screen.paint(Colour::Faint, &titles))?;
+    head(screen)?;
     for who in Who::LEAVERS {
         let before = people.before(who).context("a leaver who was never there")?;
         let now = genesys.person(&before.id).context("a leaver who has vanished")?;
@@ -56,6 +53,39 @@ pub(crate) fn truth(
     Ok(())
 }
 
+/// Compares everybody with how they were: after a dry run nobody has changed, but for the call that has ended.
+pub(crate) fn nothing_changed(
+    screen: &mut Screen,
+    verdict: &mut Verdict,
+    genesys: &Control,
+    people: &People,
+) -> anyhow::Result<()> {
+    head(screen)?;
+    let everybody = genesys.everybody();
+    for before in people.everybody() {
+        let now = everybody.get(&before.id).context("somebody who has vanished")?;
+        let mut expected = before.clone();
+        if before.id == people.id(Who::Kai) {
+            expected.routing_status = now.routing_status;
+            expected.conversations.clone_from(&now.conversations);
+        }
+        let untouched = *now == expected;
+        verdict.expect(&format!("{} is exactly as before", before.name), untouched, true);
+        let (colour, words) = if untouched { (Colour::Good, "untouched") } else { (Colour::Bad, "CHANGED") };
+        screen.line(format!("{}, {}", table_line(before, now), screen.paint(colour, words)))?;
+    }
+    verdict.expect("people in Genesys", everybody.len(), people.everybody().count());
+    Ok(())
+}
+
+fn head(screen: &mut Screen) -> anyhow::Result<()> {
+    screen.settle();
+    screen.line("")?;
+    let titles: String = COLUMNS.iter().map(|(title, width, _)| format!("{title:<width$}")).collect();
+    let titles = format!("  {:<14} {titles}{:<7}ACCOUNT", "IN GENESYS NOW", "TOKENS");
+    Ok(screen.line(screen.paint(Colour::Faint, &titles))?)
+}
+
 fn table_line(before: &PersonState, now: &PersonState) -> String {
     let change = |before: usize, now: usize| {
         if before == now { now.to_string() } else { format!("{before} → {now}") }
@@ -72,7 +102,12 @@ fn account(before: AccountState, now: AccountState) -> String {
 }
 
 /// Counts what Genesys Cloud has seen.
-pub(crate) fn requests(screen: &mut Screen, verdict: &mut Verdict, genesys: &Control) -> anyhow::Result<()> {
+pub(crate) fn requests(
+    screen: &mut Screen,
+    verdict: &mut Verdict,
+    genesys: &Control,
+    mode: Mode,
+) -> anyhow::Result<()> {
     let (journal, changing, violations) = (genesys.journal(), genesys.changing(), genesys.violations());
     let effective = changing.iter().filter(|entry| entry.effect == Effect::Changed).count();
     let too_many = |entry: &&Entry| entry.answered.is_some_and(|answer| answer.status == 429);
@@ -91,6 +126,10 @@ pub(crate) fn requests(screen: &mut Screen, verdict: &mut Verdict, genesys: &Con
         "  {} were to change something, {effective} did, {refused} was refused with a 429, {again} made sure of tokens",
         changing.len()
     ))?;
+    match mode {
+        Mode::Live => {}
+        Mode::DryRun => verdict.expect("calls of a dry run that were to change something", changing.len(), 0),
+    }
     verdict.expect(
         "changes that did nothing and were not refused",
         changing.len() - effective - refused - again,

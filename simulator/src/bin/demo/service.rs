@@ -10,6 +10,7 @@ use leaver_simulator::{Simulator, presets};
 use serde::Deserialize;
 
 use crate::child::Child;
+use crate::mode::Mode;
 use crate::webhook::SOURCE;
 
 /// How long the service may take until it takes deliveries: it makes its schema first.
@@ -39,11 +40,12 @@ impl Setup {
         folder: &Path,
         database_url: &str,
         simulator: &Simulator,
+        mode: Mode,
     ) -> anyhow::Result<Self> {
         let random = || uuid::Uuid::new_v4().simple().to_string();
         let (hris_secret, operator_token) = (random(), random());
         let config = folder.join("leaver.toml");
-        let text = configuration(database_url, simulator, &hris_secret, &operator_token);
+        let text = configuration(database_url, simulator, mode, &hris_secret, &operator_token);
         fs::write(&config, text).with_context(|| format!("can't write {}", config.display()))?;
         let secrets = [&hris_secret, &operator_token, simulator.client_secret(), database_url];
         let secrets = secrets.into_iter().map(str::to_owned).collect();
@@ -74,7 +76,14 @@ impl Setup {
 }
 
 /// As `leaver.example.toml` explains it, with waits that fit a demo.
-fn configuration(database_url: &str, simulator: &Simulator, hris_secret: &str, token: &str) -> String {
+fn configuration(
+    database_url: &str,
+    simulator: &Simulator,
+    mode: Mode,
+    hris_secret: &str,
+    token: &str,
+) -> String {
+    let mode = mode.word();
     let (genesys, id, secret) = (simulator.url(), simulator.client_id(), simulator.client_secret());
     let authority = presets::AUTHORITY;
     format!(
@@ -99,6 +108,7 @@ profile = "generic-worker-terminated"
 secrets = ["{hris_secret}"]
 
 [policy]
+mode = "{mode}"
 not_found_recheck = "2s"
 busy_recheck = "1s"
 
@@ -168,11 +178,20 @@ impl Service {
         answer.json().await.context("the operator API answers something else")
     }
 
-    /// Asks, as an operator, for everything to be put back.
-    pub(crate) async fn restore(&self, id: &str) -> anyhow::Result<Offboarding> {
+    /// Asks, as an operator, for everything to be put back; gives the status of the answer.
+    pub(crate) async fn ask_for_a_restore(&self, id: &str) -> anyhow::Result<u16> {
+        Ok(self.post_restore(id).await?.status().as_u16())
+    }
+
+    async fn post_restore(&self, id: &str) -> anyhow::Result<reqwest::Response> {
         let url = format!("{}/api/v1/offboardings/{id}/restore", self.admin);
         let request = self.client.post(url).bearer_auth(&self.token);
-        let answer = request.send().await.context("the operator API does not answer")?;
+        request.send().await.context("the operator API does not answer")
+    }
+
+    /// Has everything put back, as an operator.
+    pub(crate) async fn restore(&self, id: &str) -> anyhow::Result<Offboarding> {
+        let answer = self.post_restore(id).await?;
         let answer = answer.error_for_status().context("the operator API refuses the restore")?;
         answer.json().await.context("the operator API answers something else")
     }

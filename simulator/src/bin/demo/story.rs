@@ -12,6 +12,7 @@ use leaver_simulator::{
 use serde_json::Value;
 
 use crate::child::Child;
+use crate::mode::Mode;
 use crate::people::{People, Who};
 use crate::rows::{LEGEND, Notes, Row};
 use crate::screen::{Colour, Screen};
@@ -36,6 +37,7 @@ const RETRY_AFTER_SECONDS: u64 = 2;
 
 /// Everything that the story is told with.
 pub(crate) struct Story<'a> {
+    pub(crate) mode: Mode,
     pub(crate) screen: &'a mut Screen,
     pub(crate) setup: &'a Setup,
     pub(crate) service: &'a Service,
@@ -52,7 +54,11 @@ impl Story<'_> {
         self.an_ordinary_leaver().await?;
         self.what_nobody_should_act_on().await?;
         self.somebody_in_a_call().await?;
-        self.an_overloaded_genesys().await?;
+        match self.mode {
+            Mode::Live => self.an_overloaded_genesys().await?,
+            // No change is there to be refused.
+            Mode::DryRun => self.another_leaver().await?,
+        }
         self.a_worker_that_dies().await?;
         self.the_end_of_the_call().await?;
         self.what_time_has_decided().await?;
@@ -63,13 +69,16 @@ impl Story<'_> {
         let body = termination(Who::Jane, &yesterday());
         self.accepted(Who::Jane, "has left", &body, ("", "")).await?;
         self.until_ended(Who::Jane).await?;
-        self.expect_end(Who::Jane, "done offboarded");
+        self.expect_leaver_ended(Who::Jane);
+        let (status, how) = self.mode.end();
         let answer = self.hris.deliver(&body).await?;
-        self.show_answer(Who::Jane, "the same delivery once more", &answer, "as it ended: done, offboarded")?;
+        let as_it_ended = format!("as it ended: {status}, {how}");
+        self.show_answer(Who::Jane, "the same delivery once more", &answer, &as_it_ended)?;
         self.verdict.expect("the answer to the redelivery", answer.words().as_str(), "200 duplicate");
         let known = answer.offboarding();
-        self.verdict.expect("its status", text(&known["status"]), "done");
-        self.verdict.expect("its outcome", text(&known["outcome"]), "offboarded");
+        self.verdict.expect("its status", text(&known["status"]), status);
+        let said = if known["outcome"].is_null() { &known["reason"] } else { &known["outcome"] };
+        self.verdict.expect("its outcome", text(said), how);
         self.pause().await
     }
 
@@ -98,6 +107,14 @@ impl Story<'_> {
         let body = termination(Who::Kai, &now());
         let notes = ("in a call: left alone until it ends", "after the call");
         self.accepted(Who::Kai, "leaves now, and is in a live call", &body, notes).await
+    }
+
+    async fn another_leaver(&mut self) -> anyhow::Result<()> {
+        let body = termination(Who::Omar, &yesterday());
+        self.accepted(Who::Omar, "has left", &body, ("", "")).await?;
+        self.until_ended(Who::Omar).await?;
+        self.expect_leaver_ended(Who::Omar);
+        Ok(())
     }
 
     /// Genesys Cloud refuses one of the changes and wants no calls for two seconds.
@@ -129,30 +146,35 @@ impl Story<'_> {
         Ok(())
     }
 
-    /// The worker is killed after Genesys Cloud has carried out a change and before anybody could write that down.
+    /// The worker is killed after Genesys Cloud has carried out a change and before anybody could write that down; where it
+    /// runs dry, in the middle of its look.
     async fn a_worker_that_dies(&mut self) -> anyhow::Result<()> {
         let (sender, reached) = mpsc::channel();
-        let seventh = Matcher::changing().path(self.people.id(Who::Lena)).nth(7);
+        let lena = self.people.id(Who::Lena);
+        let (call, said) = match self.mode {
+            Mode::Live => (Matcher::changing().path(lena).nth(7), "change"),
+            Mode::DryRun => (Matcher::api().path(lena).nth(3), "look"),
+        };
         let hook = move |_: &RequestInfo| {
             // Nobody listens any more once the demo has given up.
             let _ = sender.send(());
         };
-        self.genesys.inject(Fault::after(seventh, Action::call(hook, Then::Hang)));
+        self.genesys.inject(Fault::after(call, Action::call(hook, Then::Hang)));
 
         let body = termination(Who::Lena, &yesterday());
         self.accepted(Who::Lena, "has left", &body, ("", "by a second worker")).await?;
-        self.until("the seventh change is made", move |_| reached.try_recv().is_ok()).await?;
+        self.until(&format!("a {said} is under way"), move |_| reached.try_recv().is_ok()).await?;
         let worker = self.worker.take().context("there is no worker to kill")?;
         self.verdict.expect("how the worker ended", worker.kill().await?.code().unwrap_or_default(), 128 + 9);
-        let what = "the worker is killed in mid-change (SIGKILL); a new one starts";
-        self.screen.event(self.screen.paint(Colour::Notice, what))?;
+        let what = format!("the worker is killed in mid-{said} (SIGKILL); a new one starts");
+        self.screen.event(self.screen.paint(Colour::Notice, &what))?;
         self.note(Who::Lena, "its lease runs out within 2 s");
         self.refresh().await?;
         *self.worker = Some(self.setup.start_worker(2)?);
         self.until("a second worker takes over", |rows| workers(rows, Who::Lena) == 2).await?;
         self.note(Who::Lena, "a second worker goes on");
         self.until_ended(Who::Lena).await?;
-        self.expect_end(Who::Lena, "done offboarded");
+        self.expect_leaver_ended(Who::Lena);
         self.verdict.expect("workers in the journal", workers(&self.rows, Who::Lena), 2);
         Ok(())
     }
@@ -172,7 +194,7 @@ impl Story<'_> {
         self.screen.event(self.screen.paint(Colour::Notice, &what))?;
         self.note(Who::Kai, "");
         self.until_ended(Who::Kai).await?;
-        self.expect_end(Who::Kai, "done offboarded");
+        self.expect_leaver_ended(Who::Kai);
         Ok(())
     }
 
@@ -189,6 +211,16 @@ impl Story<'_> {
         let what = format!("HR was wrong about {}: an operator restores him", Who::RESTORED.name());
         self.screen.event(self.screen.paint(Colour::Notice, &what))?;
         let id = self.row(Who::RESTORED).map(|row| row.id.clone()).context("nobody to restore")?;
+        match self.mode {
+            Mode::Live => {}
+            Mode::DryRun => {
+                let status = self.service.ask_for_a_restore(&id).await?;
+                self.screen
+                    .event("       refused: the service runs dry, and there is nothing to put back")?;
+                self.verdict.expect("the answer to a restore", status, 409);
+                return Ok(());
+            }
+        }
         let now = self.service.restore(&id).await?;
         for row in self.rows.iter_mut().filter(|row| row.who == Who::RESTORED) {
             row.turn_round(now.clone());
@@ -235,6 +267,11 @@ impl Story<'_> {
     fn expect_end(&mut self, who: Who, words: &str) {
         let found = self.row(who).map_or_else(|| "no offboarding".to_owned(), Row::words);
         self.verdict.expect(who.name(), found.as_str(), words);
+    }
+
+    fn expect_leaver_ended(&mut self, who: Who) {
+        let (status, how) = self.mode.end();
+        self.expect_end(who, &format!("{status} {how}"));
     }
 
     async fn until_ended(&mut self, who: Who) -> anyhow::Result<()> {

@@ -1,0 +1,302 @@
+//! `docs/policy.md` is what the code decides: its tables are made by the pure functions of the policy from scenarios with a
+//! name, and README's table of reasons names each reason once.
+//!
+//! After a change of the policy, `LEAVER_WRITE_DOCS=1 cargo test --test it policy_doc::` writes the tables anew.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use leaver::offboarding::choices::{EffectiveAt, Mode, Order, WhenBusy};
+use leaver::offboarding::event::email_key;
+use leaver::offboarding::policy::{self, BusyPolicy, Intake, STALE_AFTER_DAYS, Standing, Start, Work};
+use leaver::offboarding::{Directive, Effective, PersonRef, Reason, TerminationEvent};
+use leaver::operate;
+use leaver::store::decisions::Decision;
+
+/// Says that the tables are to be written and not compared. Nothing but a developer's shell sets it.
+const WRITE: &str = "LEAVER_WRITE_DOCS";
+
+const ZONE: Tz = chrono_tz::Europe::Berlin;
+
+/// One line of a table: what comes in, and what happens.
+type Row = (String, String);
+
+/// A table by its name in the page.
+struct Table {
+    name: &'static str,
+    head: [&'static str; 2],
+    rows: Vec<Row>,
+}
+
+fn tables() -> Vec<Table> {
+    vec![
+        Table { name: "time", head: ["the event says", "what happens"], rows: time() },
+        Table { name: "events", head: ["the event", "what happens"], rows: events() },
+        Table {
+            name: "identity",
+            head: ["address in the event · in Genesys Cloud", "the same?"],
+            rows: identity(),
+        },
+        Table { name: "work", head: ["the agent · `when_busy`", "what happens"], rows: work() },
+        Table { name: "protected", head: ["`policy.protected` has", "the person"], rows: protected() },
+        Table { name: "order", head: ["termination type", "what goes first"], rows: order() },
+        Table { name: "dry_run", head: ["`mode` · an operator wants", "answer"], rows: dry_run() },
+    ]
+}
+
+/// Noon in Berlin, on the day before the clocks go forward there.
+fn now() -> DateTime<Utc> {
+    "2026-03-28T11:00:00Z".parse().unwrap()
+}
+
+fn event(directive: Directive, effective: Effective) -> TerminationEvent {
+    TerminationEvent {
+        event_id: "e1".to_owned(),
+        content_digest: [0; 32],
+        directive,
+        person: PersonRef { email: Some("jane@example.com".to_owned()), external_id: None },
+        effective,
+        occurred_at: None,
+        termination_type: None,
+    }
+}
+
+fn words(intake: &Intake) -> String {
+    match intake {
+        Intake::Schedule(at) if *at <= now() => "starts at once".to_owned(),
+        Intake::Schedule(at) => {
+            let local = at.with_timezone(&ZONE).format("%Y-%m-%d %H:%M:%S %Z");
+            format!("waits until {local} ({} UTC)", at.format("%Y-%m-%d %H:%M:%S"))
+        }
+        Intake::Hold(reason, _) => format!("held: `{reason}`"),
+        Intake::Rescind => "taken back: no call where nothing was changed, else held: `rescinded`".to_owned(),
+        Intake::Ignore => "stored, and nothing else".to_owned(),
+    }
+}
+
+fn decided(event: &TerminationEvent, time_of_day: EffectiveAt) -> String {
+    words(&policy::intake(event, ZONE, time_of_day, now()))
+}
+
+fn time() -> Vec<Row> {
+    let on = |date: &str| Effective::On(date.parse().unwrap());
+    let local = |time: &str| Effective::Local(time.parse().unwrap());
+    let ago =
+        |days: i64, seconds: i64| Effective::At(now() - TimeDelta::days(days) - TimeDelta::seconds(seconds));
+    let half_past_two = EffectiveAt::At("02:30:00".parse().unwrap());
+    let (end, start) = (EffectiveAt::EndOfDay, EffectiveAt::StartOfDay);
+    let cases = [
+        ("a moment that has come".to_owned(), ago(0, 0), end),
+        ("a moment a second ahead".to_owned(), ago(0, -1), end),
+        ("2026-04-01, `end_of_day`".to_owned(), on("2026-04-01"), end),
+        ("2026-04-01, `start_of_day`".to_owned(), on("2026-04-01"), start),
+        ("2026-04-01T17:00:00 without a zone".to_owned(), local("2026-04-01T17:00:00"), end),
+        ("2026-03-29, `02:30`: a time that the clocks skip".to_owned(), on("2026-03-29"), half_past_two),
+        ("2026-10-25, `02:30`: a time that comes twice".to_owned(), on("2026-10-25"), half_past_two),
+        ("yesterday's date".to_owned(), on("2026-03-27"), end),
+        (format!("a moment {STALE_AFTER_DAYS} days back"), ago(STALE_AFTER_DAYS, 0), end),
+        (format!("a moment {STALE_AFTER_DAYS} days and a second back"), ago(STALE_AFTER_DAYS, 1), end),
+        ("no date".to_owned(), Effective::Missing, end),
+        ("a date that can be read in two ways, 06/07/2026".to_owned(), Effective::Unreadable, end),
+    ];
+    cases
+        .into_iter()
+        .map(|(what, effective, time_of_day)| {
+            (what, decided(&event(Directive::Terminate, effective), time_of_day))
+        })
+        .collect()
+}
+
+/// What an event asks for, and which of several counts. Scenarios of the order of events belong here too.
+fn events() -> Vec<Row> {
+    let nobody = |directive| TerminationEvent {
+        person: PersonRef::default(),
+        ..event(directive, Effective::At(now()))
+    };
+    let cases = [
+        ("terminates somebody", event(Directive::Terminate, Effective::At(now()))),
+        ("terminates nobody who is named", nobody(Directive::Terminate)),
+        ("takes a termination back", event(Directive::Rescind, Effective::Missing)),
+        ("takes a termination back and names nobody", nobody(Directive::Rescind)),
+        ("says that something changed, but not what", event(Directive::Lookup, Effective::Missing)),
+        ("is one that the profile wants a person to look at", event(Directive::Hold, Effective::Missing)),
+        ("is about something else", event(Directive::Ignore, Effective::Missing)),
+    ];
+    cases.iter().map(|(what, event)| ((*what).to_owned(), decided(event, EffectiveAt::EndOfDay))).collect()
+}
+
+fn identity() -> Vec<Row> {
+    let pairs = [
+        ("jane@example.com", "jane@example.com"),
+        ("Jane@Example.com", "jane@example.com"),
+        ("jane@example.com", "jane@example.co"),
+        ("jane.doe@example.com", "janedoe@example.com"),
+        ("jane+1@example.com", "jane@example.com"),
+        ("jäne@example.com", "jäne@example.com"),
+        ("j\u{430}ne@example.com", "jane@example.com"),
+    ];
+    let row = |(sent, found): (&str, &str)| {
+        let same = match (email_key(sent), email_key(found)) {
+            (Some(sent), Some(found)) if sent == found => "yes",
+            (Some(_), Some(_)) => "no",
+            (None, _) | (_, None) => "never compared: held: `ambiguous_person`",
+        };
+        // What can't be told apart by looking is said in words.
+        let note = if sent.contains('\u{430}') { " (the first with a Cyrillic letter)" } else { "" };
+        (format!("{sent} · {found}{note}"), same.to_owned())
+    };
+    pairs.into_iter().map(row).collect()
+}
+
+fn work() -> Vec<Row> {
+    let hour = Duration::from_secs(3600);
+    let decided = |work, when_busy, waited| {
+        let busy = BusyPolicy { when_busy, recheck: Duration::from_secs(60), wait_max: 4 * hour };
+        match policy::start(work, busy, waited) {
+            Start::Proceed => "goes ahead".to_owned(),
+            Start::RecheckIn(pause) => format!("left alone, looked at again in {} s", pause.as_secs()),
+            Start::Hold(reason) => format!("held: `{reason}`"),
+        }
+    };
+    let in_call = [
+        ("in an interaction · `wait`", WhenBusy::Wait, Duration::ZERO),
+        (
+            "in an interaction for less than `busy_wait_max` · `wait`",
+            WhenBusy::Wait,
+            4 * hour - Duration::from_secs(1),
+        ),
+        ("in an interaction for `busy_wait_max` · `wait`", WhenBusy::Wait, 4 * hour),
+        ("in an interaction · `ask`", WhenBusy::Ask, Duration::ZERO),
+        ("in an interaction · `now`, or of a type of `immediate_types`", WhenBusy::Now, Duration::ZERO),
+    ];
+    let mut rows: Vec<Row> = in_call
+        .into_iter()
+        .map(|(what, when, waited)| (what.to_owned(), decided(Work::InInteraction, when, waited)))
+        .collect();
+    for when in [WhenBusy::Wait, WhenBusy::Ask, WhenBusy::Now] {
+        let what = format!("in no interaction · `{}`", when.as_str());
+        rows.push((what, decided(Work::Free, when, Duration::ZERO)));
+    }
+    rows
+}
+
+fn protected() -> Vec<Row> {
+    let who = Standing {
+        email: Some("Jane@Example.com".to_owned()),
+        id: "7".to_owned(),
+        roles: vec!["Master Admin".to_owned()],
+        divisions: vec!["Board".to_owned()],
+    };
+    let row = |text: &str| {
+        let held = policy::is_protected(&[text.parse().unwrap()], &who);
+        (format!("`{text}`"), if held { "held: `protected`" } else { "is not protected by it" }.to_owned())
+    };
+    [
+        "jane@example.com",
+        "jane@example.co",
+        "id:7",
+        "id:77",
+        "role:Master Admin",
+        "role:Admin",
+        "division:Board",
+    ]
+    .map(row)
+    .to_vec()
+}
+
+fn order() -> Vec<Row> {
+    let by_type = [("involuntary".to_owned(), Order::AccessFirst)].into();
+    let row = |kind: Option<&str>| {
+        let first = policy::order_for(Order::StripFirst, &by_type, kind).as_str();
+        (kind.unwrap_or("none").to_owned(), format!("`{first}`"))
+    };
+    [Some("involuntary"), Some("voluntary"), None].map(row).to_vec()
+}
+
+fn dry_run() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for mode in [Mode::DryRun, Mode::Live] {
+        for (decision, word) in [
+            (Decision::Retry, "retry"),
+            (Decision::Approve, "approve"),
+            (Decision::Cancel, "cancel"),
+            (Decision::Restore, "restore"),
+        ] {
+            let answer = match operate::may_decide(mode, decision) {
+                Ok(()) => "decided as the status allows".to_owned(),
+                Err(error) => format!("refused: {error}"),
+            };
+            rows.push((format!("`{}` · {word}", mode.as_str()), answer));
+        }
+    }
+    rows
+}
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn rendered(table: &Table) -> String {
+    let mut text = format!("| {} |\n| --- | --- |\n", table.head.join(" | "));
+    for (what, happens) in &table.rows {
+        assert!(!what.contains('|') && !happens.contains('|'), "{what}: {happens}");
+        text.push_str(&format!("| {what} | {happens} |\n"));
+    }
+    text
+}
+
+/// The page with each table between its marks as it is made now.
+fn filled(page: &str, tables: &[Table]) -> String {
+    let mut page = page.to_owned();
+    for table in tables {
+        let (begin, end) = (format!("<!-- generated: {} -->\n", table.name), "<!-- end -->");
+        let from = page.find(&begin).unwrap_or_else(|| panic!("no place for {}", table.name)) + begin.len();
+        let to = from + page[from..].find(end).unwrap_or_else(|| panic!("no end of {}", table.name));
+        page.replace_range(from..to, &rendered(table));
+    }
+    page
+}
+
+#[test]
+fn the_page_says_what_the_code_decides() {
+    let path = root("docs/policy.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let tables = tables();
+    assert_eq!(page.matches("<!-- generated: ").count(), tables.len(), "a mark without a table");
+    let now = filled(&page, &tables);
+    if std::env::var_os(WRITE).is_some() {
+        return fs::write(&path, now).unwrap();
+    }
+    let first = now.lines().zip(page.lines()).find(|(now, page)| now != page);
+    assert!(now == page, "docs/policy.md is not what the code decides: {WRITE}=1 writes it anew; {first:#?}");
+}
+
+#[test]
+fn a_table_that_differs_is_seen() {
+    let page = fs::read_to_string(root("docs/policy.md")).unwrap();
+    let mut tables = tables();
+    assert_eq!(filled(&page, &tables), page);
+    for at in 0..tables.len() {
+        let (_, happens) = &mut tables[at].rows[0];
+        let was = std::mem::replace(happens, "something else".to_owned());
+        assert_ne!(filled(&page, &tables), page, "{}", tables[at].name);
+        tables[at].rows[0].1 = was;
+    }
+}
+
+#[test]
+fn the_table_of_reasons_names_each_of_them_once() {
+    let readme = fs::read_to_string(root("README.md")).unwrap();
+    let head = readme.find("| held, failed or cancelled as |").expect("the table of reasons");
+    let table: Vec<&str> = readme[head..].lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    let first_cells: Vec<&str> = table.iter().filter_map(|line| line.split('|').nth(1)).collect();
+    let named: Vec<&str> = first_cells.iter().flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    for reason in Reason::ALL {
+        let times = named.iter().filter(|name| **name == reason.as_str()).count();
+        assert_eq!(times, 1, "README's table of reasons names {reason} so often");
+    }
+    assert_eq!(named.len(), Reason::ALL.len(), "a reason that does not exist: {named:?}");
+}
