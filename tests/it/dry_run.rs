@@ -96,7 +96,7 @@ async fn everybody_leaves(world: &World) -> Vec<(&'static str, OffboardingId, En
         held(Reason::LookupRequired),
     ));
     of("rescinded", future).await;
-    let rescinded = of("rescinded", Intake::Rescind).await;
+    let rescinded = of("rescinded", Intake::Rescind(None)).await;
     people.push(("rescinded", rescinded, (Status::Cancelled, Some(Reason::Rescinded))));
     for number in 0..LAYOFF {
         let email = format!("laid-off-{number:02}@example.com");

@@ -11,8 +11,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use leaver::offboarding::choices::{EffectiveAt, Mode, Order, WhenBusy};
 use leaver::offboarding::event::email_key;
-use leaver::offboarding::policy::{self, BusyPolicy, Intake, STALE_AFTER_DAYS, Standing, Start, Work};
-use leaver::offboarding::{Directive, Effective, PersonRef, Reason, TerminationEvent};
+use leaver::offboarding::policy::{
+    self, Act, BusyPolicy, Case, Intake, LastWord, News, Progress, STALE_AFTER_DAYS, Said, Standing, Start,
+    Word, Work,
+};
+use leaver::offboarding::{Directive, Effective, PersonRef, Reason, Status, TerminationEvent};
 use leaver::operate;
 use leaver::store::decisions::Decision;
 
@@ -35,6 +38,10 @@ fn tables() -> Vec<Table> {
     vec![
         Table { name: "time", head: ["the event says", "what happens"], rows: time() },
         Table { name: "events", head: ["the event", "what happens"], rows: events() },
+        Table { name: "last_word", head: ["what came, in this order", "what holds"], rows: last_words() },
+        Table {
+            name: "case", head: ["what holds now · the open case", "what happens to it"], rows: cases()
+        },
         Table {
             name: "identity",
             head: ["address in the event · in Genesys Cloud", "the same?"],
@@ -59,6 +66,7 @@ fn event(directive: Directive, effective: Effective) -> TerminationEvent {
         directive,
         person: PersonRef { email: Some("jane@example.com".to_owned()), external_id: None },
         effective,
+        sequence: None,
         occurred_at: None,
         termination_type: None,
     }
@@ -72,7 +80,9 @@ fn words(intake: &Intake) -> String {
             format!("waits until {local} ({} UTC)", at.format("%Y-%m-%d %H:%M:%S"))
         }
         Intake::Hold(reason, _) => format!("held: `{reason}`"),
-        Intake::Rescind => "taken back: no call where nothing was changed, else held: `rescinded`".to_owned(),
+        Intake::Rescind(_) => {
+            "taken back: no call where nothing was changed, else held: `rescinded`".to_owned()
+        }
         Intake::Ignore => "stored, and nothing else".to_owned(),
     }
 }
@@ -110,7 +120,7 @@ fn time() -> Vec<Row> {
         .collect()
 }
 
-/// What an event asks for, and which of several counts. Scenarios of the order of events belong here too.
+/// What an event asks for.
 fn events() -> Vec<Row> {
     let nobody = |directive| TerminationEvent {
         person: PersonRef::default(),
@@ -126,6 +136,118 @@ fn events() -> Vec<Row> {
         ("is about something else", event(Directive::Ignore, Effective::Missing)),
     ];
     cases.iter().map(|(what, event)| ((*what).to_owned(), decided(event, EffectiveAt::EndOfDay))).collect()
+}
+
+/// A word of a scenario: who says what, and when it happened there.
+fn word(source: &str, said: Said, count: Option<i64>, happened: Option<i64>) -> Word {
+    let day = |day: i64| now() + TimeDelta::days(day);
+    Word {
+        source: source.to_owned(),
+        said,
+        sequence: count,
+        occurred_at: happened.map(day),
+        arrival: 0,
+        received_at: now(),
+    }
+}
+
+fn leaves_on(day: i64) -> Said {
+    Said::Leaves(Some(now() + TimeDelta::days(day)))
+}
+
+/// Which of several events counts; the days are those of the month.
+fn last_words() -> Vec<Row> {
+    let (hr, other) = ("hr", "other");
+    let stays = Said::Stays(None);
+    let from = |day| Said::Stays(Some(now() + TimeDelta::days(day)));
+    let plain = |said| word(hr, said, None, None);
+    let happened = |said, day| word(hr, said, None, Some(day));
+    let scenarios: Vec<(&str, Vec<Word>)> = vec![
+        ("leaves; taken back", vec![plain(leaves_on(9)), plain(stays)]),
+        ("leaves; taken back; leaves", vec![plain(leaves_on(9)), plain(stays), plain(leaves_on(12))]),
+        (
+            "taken back on the 2nd; leaves, said on the 1st",
+            vec![happened(stays, 2), happened(leaves_on(9), 1)],
+        ),
+        (
+            "taken back on the 2nd; leaves, said on the 3rd",
+            vec![happened(stays, 2), happened(leaves_on(9), 3)],
+        ),
+        ("taken back; leaves, none with a time", vec![plain(stays), plain(leaves_on(9))]),
+        (
+            "a date said on the 2nd; another date said on the 1st",
+            vec![happened(leaves_on(12), 2), happened(leaves_on(9), 1)],
+        ),
+        ("two dates, both said on the 1st", vec![happened(leaves_on(12), 1), happened(leaves_on(9), 1)]),
+        (
+            "taken back, with count 8 and on the 1st; leaves, with count 7 and on the 2nd",
+            vec![word(hr, stays, Some(8), Some(1)), word(hr, leaves_on(9), Some(7), Some(2))],
+        ),
+        ("hired on the 15th; leaves on the 9th", vec![plain(from(15)), plain(leaves_on(9))]),
+        (
+            "hired on the 15th, said on the 1st; leaves on the 9th, said on the 2nd",
+            vec![happened(from(15), 1), happened(leaves_on(9), 2)],
+        ),
+        (
+            "leaves, says one source; taken back, says another one",
+            vec![plain(leaves_on(9)), word(other, stays, None, None)],
+        ),
+    ];
+    let row = |(what, mut words): (&str, Vec<Word>)| {
+        for (arrival, word) in (1..).zip(&mut words) {
+            word.arrival = arrival;
+        }
+        let of = |arrival| if arrival == 1 { "the first" } else { "the last" };
+        let holds = match policy::last_word(&words) {
+            Some(LastWord::Leaves(arrival)) => format!("leaves: {} counts", of(arrival)),
+            Some(LastWord::Stays(arrival)) => format!("stays: {} counts", of(arrival)),
+            Some(LastWord::Contradiction { .. }) => "held: `contradictory_events`".to_owned(),
+            None => "nothing".to_owned(),
+        };
+        (what.to_owned(), holds)
+    };
+    scenarios.into_iter().map(row).collect()
+}
+
+/// What becomes of the open case of a person.
+fn cases() -> Vec<Row> {
+    let case = |status, reason, progress| Case { status, reason, progress, effective_at: now() };
+    let scheduled = case(Status::Scheduled, None, Progress::Untouched);
+    let begun = case(Status::Scheduled, None, Progress::Begun);
+    let stopped = case(Status::Held, Some(Reason::Rescinded), Progress::Begun);
+    let present = [
+        ("none", None),
+        ("nothing changed yet", Some(&scheduled)),
+        ("begun", Some(&begun)),
+        ("begun and stopped", Some(&stopped)),
+    ];
+    let contradiction = LastWord::Contradiction { leaves_at: Some(now()), stays: true };
+    let news = [
+        ("leaves, at a date that has come", LastWord::Leaves(1), leaves_on(0)),
+        ("leaves, at a later date", LastWord::Leaves(1), leaves_on(9)),
+        ("stays", LastWord::Stays(1), Said::Stays(None)),
+        ("stays, and a termination from before arrives", LastWord::Stays(0), leaves_on(0)),
+        ("nobody can tell", contradiction, leaves_on(0)),
+    ];
+    let mut rows = Vec::new();
+    for (holds, last, said) in news {
+        for (name, case) in present {
+            let news = News { said, arrival: 1, hold: None, now: now() };
+            let happens = match policy::act(case, last, news) {
+                Act::Open => "a case is opened",
+                Act::OpenInDoubt(_) => "a case is opened and held: `contradictory_events`",
+                Act::OpenWithdrawn => "a case is opened and ended: `rescinded`",
+                Act::Move => "takes the new date and facts",
+                Act::Resume => "goes on",
+                Act::Doubt(_) => "held: `contradictory_events`",
+                Act::Withdraw => "ends: `rescinded`, without a single call",
+                Act::Stop => "stops, held: `rescinded`; `leaver restore` puts back what is gone",
+                Act::Keep => "stays as it is",
+            };
+            rows.push((format!("{holds} · {name}"), happens.to_owned()));
+        }
+    }
+    rows
 }
 
 fn identity() -> Vec<Row> {
