@@ -32,7 +32,7 @@ pub enum OperateError {
     #[error("{0} users of Genesys Cloud match; exactly one has to")]
     NotOne(usize),
     /// An external id was given, and no authority for external ids is configured.
-    #[error("an external id needs genesys.external_id_authority in the configuration")]
+    #[error("an external id needs genesys.external_id_authority, or that of a source, in the configuration")]
     NoAuthority,
 }
 

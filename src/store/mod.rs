@@ -6,6 +6,7 @@ pub mod decisions;
 pub mod events;
 pub mod journal;
 pub mod leases;
+mod leaving;
 pub mod progress;
 pub mod snapshot;
 pub mod views;

@@ -1,6 +1,7 @@
 //! When to start, wait or ask: pure functions of event, observation, settings and time.
 
 mod dates;
+mod identity;
 mod protection;
 mod work;
 
@@ -14,7 +15,8 @@ use super::event::{Directive, Effective, TerminationEvent};
 use super::status::Reason;
 
 pub use dates::effective_moment;
-pub use protection::{Standing, is_protected};
+pub use identity::{Hire, OPERATORS_SOURCE, authority_for, hire};
+pub use protection::{Named, Protection, Standing, administrator_roles, protection};
 pub use work::{BusyPolicy, Start, Work, start};
 
 /// How far back an effective date may lie before a person has to look: older events are replays, imports and mistakes
