@@ -29,7 +29,7 @@ impl Genesys {
     pub async fn external_ids_of(&self, user: &UserId) -> Result<Vec<ExternalId>, Error> {
         let path = format!("/api/v2/users/{}/externalid", segment(user.as_str()));
         let (found, _): (Vec<ExternalId>, Trace) =
-            self.read("the external ids of a user", &Request::get(path)).await?;
+            self.read("the external ids of a user", &Request::get_list(path)).await?;
         Ok(found)
     }
 

@@ -314,6 +314,7 @@ async fn the_services_own_user_needs_an_approval() {
     let client = world.simulator.client_id().to_owned();
     let as_client = move |mut answer: Value| {
         answer["id"] = client.clone().into();
+        answer["routingStatus"]["userId"] = client.clone().into();
         answer
     };
     let searched = Matcher::operation("getUsersExternalidAuthorityNameExternalKey").always();

@@ -166,7 +166,7 @@ async fn somebody_is_found_by_external_id_alone() {
 async fn an_external_id_that_genesys_does_not_know_leaves_the_address() {
     let world = World::new().await;
     agent_known_as(&world, "tom@example.com", "E-1");
-    let jane = agent_known_as(&world, "jane@example.com", "E-2");
+    let jane = agent(&world, "jane@example.com");
     let id = world.terminate_as(named(Some("jane@example.com"), Some("E-3")), None).await;
     assert_spared(&world, with_authority(), id, Some(&jane), DONE).await;
 }
