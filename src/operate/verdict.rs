@@ -232,7 +232,7 @@ async fn administrates_last(look: &Look<'_>, rules: &Rules, user: &User) -> Resu
     if rules.administrator_roles.is_empty() {
         return Ok(None);
     }
-    let (genesys, roles) = (look.genesys(), roles_of(&*look.grants(&user.id).await?));
+    let (genesys, roles) = (look.genesys(), roles_of(&look.grants(&user.id).await?));
     let held = policy::administrator_roles(&rules.administrator_roles, &roles);
     for role in &held {
         let name = role.name.as_ref().unwrap_or(&role.id);
