@@ -146,7 +146,10 @@ pub fn preview_rules(config: &Config) -> operate::Rules {
         protected: policy.protected.clone(),
         busy: busy_policy(config),
         immediate_types: policy.immediate_types.clone(),
+        administrator_roles: policy.administrator_roles.clone(),
+        time_zone: policy.time_zone,
         external_id_authority: config.genesys.external_id_authority.clone(),
+        external_id_authority_by_source: config.external_id_authorities.clone(),
     }
 }
 
@@ -340,6 +343,9 @@ fn engine_settings(config: &Config) -> Settings {
         not_found_recheck: policy.not_found_recheck,
         protected: policy.protected.clone(),
         brake: BrakeLimits { per_hour: policy.changes_per_hour_max, per_day: policy.changes_per_day_max },
+        administrator_roles: policy.administrator_roles.clone(),
+        time_zone: policy.time_zone,
         external_id_authority: config.genesys.external_id_authority.clone(),
+        external_id_authority_by_source: config.external_id_authorities.clone(),
     }
 }

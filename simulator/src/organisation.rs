@@ -52,6 +52,8 @@ pub struct Organisation {
     views: lag::Views<PersonState>,
     /// The id of the only OAuth client.
     pub(crate) client: String,
+    /// Who made the OAuth client, where that is told.
+    pub client_made_by: Option<Id>,
     pub(crate) clock: Clock,
     pub(crate) management_units: BTreeMap<Id, String>,
     pub(crate) licences: licences::Licences,
@@ -91,6 +93,7 @@ impl Organisation {
             order: Vec::new(),
             views: lag::Views::default(),
             client: String::new(),
+            client_made_by: None,
             clock: Clock::default(),
             management_units: BTreeMap::new(),
             licences: licences::Licences::default(),

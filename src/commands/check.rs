@@ -81,6 +81,7 @@ pub async fn check(config: &Config, output: Output) -> Result<(), Failure> {
             Finding::bad("sources", "none is configured, so no termination can arrive: add [sources.NAME]")
         }
     });
+    findings.extend(shared_authority(config));
     if !config.callbacks.is_empty() {
         findings.push(Finding::bad("callbacks", "this version does not send them: take [[callbacks]] out"));
     }
@@ -96,6 +97,21 @@ pub async fn check(config: &Config, output: Output) -> Result<(), Failure> {
         0 => Ok(()),
         bad => Err(Failure::Failed(format!("{bad} of {} checks failed", findings.len()))),
     }
+}
+
+/// Sources that number people differently must not share an authority: the same id would mean two people.
+fn shared_authority(config: &Config) -> Option<Finding> {
+    let general = config.genesys.external_id_authority.as_ref()?;
+    let has_own = |name: &&String| config.external_id_authorities.contains_key(*name);
+    let sharing: Vec<&str> =
+        config.sources.keys().filter(|name| !has_own(name)).map(String::as_str).collect();
+    (sharing.len() > 1).then(|| {
+        let detail = format!(
+            "{} all rely on genesys.external_id_authority ({general:?}): where they number people differently, set sources.NAME.external_id_authority for each, \"\" where its ids are not in Genesys Cloud",
+            sharing.join(", ")
+        );
+        Finding::doubtful("external ids", detail)
+    })
 }
 
 /// What only the database and Genesys Cloud can answer.

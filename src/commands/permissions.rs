@@ -47,6 +47,9 @@ fn needs(config: &Config) -> Vec<Need> {
     if config.policy.protected.iter().any(|protected| matches!(protected, Protected::Role(_))) {
         needs.push(need("policy.protected", &["authorization:grant:view"], Weight::Needed));
     }
+    if !config.policy.administrator_roles.is_empty() {
+        needs.push(need("policy.administrator_roles", &["authorization:grant:view"], Weight::Needed));
+    }
     for step in plan.all() {
         needs.extend(step.permissions().iter().map(|any_of| need(step.name(), any_of, Weight::Needed)));
         let back = step.restore_permissions().iter();

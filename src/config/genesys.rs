@@ -62,8 +62,8 @@ pub struct Genesys {
     pub client_id: String,
     /// That client's secret. Required, at least 16 bytes.
     pub client_secret: SecretString,
-    /// The authority name under which people's external ids of the HRIS are kept; absent: people are looked up by
-    /// address alone.
+    /// The authority name under which people's external ids of the HRIS are kept, for sources that name none of their
+    /// own; absent: people are looked up by address alone.
     pub external_id_authority: Option<String>,
     /// Calls in any minute over all replicas; a lower limit that Genesys announces wins. Default 240, 12 to 3000.
     pub requests_per_minute: u32,

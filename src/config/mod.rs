@@ -69,6 +69,9 @@ pub struct Config {
     /// `[sources.NAME]`: who sends webhooks. References are followed and each has secrets of at least 16 bytes; the
     /// rest of each table is checked by `hris`. The tables hold secrets in the clear and must not be printed.
     pub sources: BTreeMap<String, Table>,
+    /// `[sources.NAME] external_id_authority`: the authority under which Genesys keeps the ids of this source; empty: its
+    /// ids are never looked up. Default `genesys.external_id_authority`.
+    pub external_id_authorities: BTreeMap<String, String>,
     /// `[policy]`: the rules by which an offboarding goes on.
     pub policy: Policy,
     /// `[plan]`: what is taken away, and how.
@@ -105,11 +108,16 @@ impl Config {
 
     fn read(context: &load::Context<'_>, table: Table) -> Result<Self, ConfigError> {
         let mut root = Section::root(context, table, KEYS)?;
+        let server = Server::read(root.section("server", SERVER_KEYS)?)?;
+        let database = Database::read(root.section("database", DATABASE_KEYS)?)?;
+        let genesys = Genesys::read(root.section("genesys", genesys::KEYS)?)?;
+        let sources::Sources { tables, authorities } = sources::read(&mut root)?;
         Ok(Self {
-            server: Server::read(root.section("server", SERVER_KEYS)?)?,
-            database: Database::read(root.section("database", DATABASE_KEYS)?)?,
-            genesys: Genesys::read(root.section("genesys", genesys::KEYS)?)?,
-            sources: sources::read(&mut root)?,
+            server,
+            database,
+            genesys,
+            sources: tables,
+            external_id_authorities: authorities,
             policy: Policy::read(root.section("policy", policy::KEYS)?)?,
             plan: plan::read(root.section("plan", plan::KEYS)?)?,
             worker: Worker::read(root.section("worker", WORKER_KEYS)?)?,
@@ -122,13 +130,25 @@ impl Config {
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Whole, so that a new field can't be forgotten here.
-        let Self { server, database, genesys, sources, policy, plan, worker, operators, callbacks } = self;
+        let Self {
+            server,
+            database,
+            genesys,
+            sources,
+            external_id_authorities,
+            policy,
+            plan,
+            worker,
+            operators,
+            callbacks,
+        } = self;
         f.debug_struct("Config")
             .field("server", server)
             .field("database", database)
             .field("genesys", genesys)
             // The names alone: the tables hold secrets in the clear.
             .field("sources", &sources.keys())
+            .field("external_id_authorities", external_id_authorities)
             .field("policy", policy)
             .field("plan", plan)
             .field("worker", worker)

@@ -23,6 +23,7 @@ pub(super) const KEYS: &[&str] = &[
     "person_not_found",
     "not_found_recheck",
     "protected",
+    "administrator_roles",
     "changes_per_hour_max",
     "changes_per_day_max",
     "verify_reads",
@@ -74,6 +75,9 @@ pub struct Policy {
     pub not_found_recheck: Duration,
     /// Whom nobody is to take out without an approval. Default nobody.
     pub protected: Vec<Protected>,
+    /// The roles, by name or id, that nobody loses without an approval who is the last active user to have them. Default
+    /// `Master Admin` and `Admin`; empty: nobody is looked for.
+    pub administrator_roles: Vec<String>,
     /// People changed within an hour, over all replicas; more are held. Default 10, 0 to 100 000.
     pub changes_per_hour_max: u32,
     /// People changed within a day, over all replicas; more are held. Default 25, 0 to 100 000.
@@ -99,6 +103,7 @@ impl Default for Policy {
             person_not_found: PersonNotFound::Done,
             not_found_recheck: Duration::from_secs(15 * 60),
             protected: Vec::new(),
+            administrator_roles: ["Master Admin", "Admin"].map(str::to_owned).to_vec(),
             changes_per_hour_max: 10,
             changes_per_day_max: 25,
             verify_reads: 2,
@@ -144,11 +149,16 @@ impl Policy {
                 NOT_FOUND_RECHECK,
             )?,
             protected: section
-                .list("protected")?
+                .list_or_file("protected")?
                 .unwrap_or_default()
                 .iter()
                 .map(|text| text.parse(Protected::EXPECTED, |text| text.parse().ok()))
                 .collect::<Result<_, _>>()?,
+            administrator_roles: section
+                .list("administrator_roles")?
+                .map_or(default.administrator_roles, |roles| {
+                    roles.into_iter().map(|one| one.value).collect()
+                }),
             changes_per_hour_max: section.integer(
                 "changes_per_hour_max",
                 default.changes_per_hour_max,

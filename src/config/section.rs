@@ -157,6 +157,35 @@ impl<'a> Section<'a> {
             .map(Some)
     }
 
+    /// A list of strings, or `file:/path` of a file with one in each line. Empty lines and those that begin with `#` are
+    /// passed over; a file that leaves nothing over is refused, because that is more often an accident than a wish.
+    pub(super) fn list_or_file(&mut self, name: &str) -> Result<Option<Vec<Text>>, ConfigError> {
+        let key = self.key(name);
+        let raw = match self.table.get(name) {
+            Some(Value::String(raw)) if raw.starts_with("file:") => raw.clone(),
+            Some(Value::String(_)) => {
+                let problem = "expected a list of strings or file:/path, found another string";
+                return Err(ConfigError::refused(key, problem));
+            }
+            Some(_) | None => return self.list(name),
+        };
+        self.table.remove(name);
+        let text = self.context.resolve(&key, raw)?;
+        let lines = text.lines().map(str::trim).enumerate();
+        let entries = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        let entries: Vec<Text> = entries
+            .map(|(index, line)| Text {
+                key: format!("{key} (line {} of its file)", index + 1),
+                value: line.to_owned(),
+                found: quoted(line),
+            })
+            .collect();
+        if entries.is_empty() {
+            return Err(ConfigError::refused(key, "the file has no entry"));
+        }
+        Ok(Some(entries))
+    }
+
     /// A string that `parse` can read, or the default.
     pub(super) fn parsed<T>(
         &mut self,

@@ -14,16 +14,34 @@ const NAME_CHARS_MAX: usize = 63;
 
 const WHY: &str = "a source without authentication is refused";
 
-/// Reads every source's table, with references followed.
-pub(super) fn read(root: &mut Section<'_>) -> Result<BTreeMap<String, Table>, ConfigError> {
-    root.free_tables("sources")?
-        .into_iter()
-        .map(|(name, table)| {
-            check_name(&name)?;
-            check_authentication(&join("sources", &name), &table)?;
-            Ok((name, table))
-        })
-        .collect()
+/// The one key that is no business of the source: under which authority Genesys knows its people.
+const AUTHORITY: &str = "external_id_authority";
+
+/// What is configured about the senders.
+pub(super) struct Sources {
+    /// Every source's table, with references followed.
+    pub(super) tables: BTreeMap<String, Table>,
+    /// The authorities of those that have one of their own; empty where their ids are never looked up.
+    pub(super) authorities: BTreeMap<String, String>,
+}
+
+/// Reads every source.
+pub(super) fn read(root: &mut Section<'_>) -> Result<Sources, ConfigError> {
+    let mut sources = Sources { tables: BTreeMap::new(), authorities: BTreeMap::new() };
+    for (name, mut table) in root.free_tables("sources")? {
+        check_name(&name)?;
+        let path = join("sources", &name);
+        check_authentication(&path, &table)?;
+        match table.remove(AUTHORITY) {
+            Some(Value::String(authority)) => {
+                sources.authorities.insert(name.clone(), authority.trim().to_owned());
+            }
+            Some(other) => return Err(mistyped(join(&path, AUTHORITY), "a string", &other)),
+            None => {}
+        }
+        sources.tables.insert(name, table);
+    }
+    Ok(sources)
 }
 
 fn check_name(name: &str) -> Result<(), ConfigError> {

@@ -75,6 +75,7 @@ fn what_is_left_out_has_the_documented_default() {
         person_not_found: PersonNotFound::Done,
         not_found_recheck: Duration::from_secs(900),
         protected: vec![],
+        administrator_roles: vec!["Master Admin".to_owned(), "Admin".to_owned()],
         changes_per_hour_max: 10,
         changes_per_day_max: 25,
         verify_reads: 2,
@@ -118,6 +119,8 @@ fn the_example_loads_as_it_stands_and_shows_the_defaults() {
     assert_eq!(example.genesys.requests_per_minute, minimal.genesys.requests_per_minute);
     assert_eq!(example.genesys.timeout, minimal.genesys.timeout);
     assert_eq!(example.genesys.external_id_authority.as_deref(), Some("hris"));
+    assert_eq!(example.external_id_authorities["workday"], "workday");
+    assert!(minimal.external_id_authorities.is_empty());
     assert_eq!(example.operators[0].name, "alice");
     assert_eq!(example.operators[0].role, Role::Operator);
     assert_eq!(example.operators[0].token.expose_secret(), "hushhush-alice-token");

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{
     Genesys,
     error::{Error, Fault, Trace},
-    ids::{SubjectId, segment},
+    ids::{SubjectId, UserId, segment},
     send::Request,
 };
 
@@ -15,11 +15,20 @@ use super::{
 struct RawToken {
     #[serde(rename = "OAuthClient")]
     client: RawClient,
+    #[serde(rename = "clonedUser")]
+    cloned_user: Option<RawUser>,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct RawClient {
     id: SubjectId,
+    created_by: Option<RawUser>,
+}
+
+#[derive(Deserialize)]
+struct RawUser {
+    id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +56,15 @@ struct RawPolicy {
 }
 
 impl Genesys {
+    /// Tells whether this service's own token names the user: as who made the OAuth client, or as whom it stands for. A
+    /// client of the grant "client credentials" has no user of its own; Genesys tells no more than this.
+    pub async fn is_behind_own_client(&self, user: &UserId) -> Result<bool, Error> {
+        let request = Request::get("/api/v2/tokens/me".to_owned());
+        let (token, _): (RawToken, Trace) = self.read("this service's token", &request).await?;
+        let named = [token.client.created_by, token.cloned_user].into_iter().flatten();
+        Ok(named.filter_map(|named| named.id).any(|id| id == user.as_str()))
+    }
+
     /// Reads the permissions of this service's own OAuth client, in whatever divisions, as `domain:entity:action`,
     /// sorted and each once. An entity or an action may be `*`, which stands for all: ask with [`permits`].
     pub async fn own_permissions(&self) -> Result<Vec<String>, Error> {

@@ -9,6 +9,7 @@ use super::{
     call::{Done, Missing, OneCall},
     error::{CallFailed, Error, Fault, Trace},
     ids::{DivisionId, RoleId, SubjectId, UserId, segment},
+    page::{Entry, PAGE_SIZE},
     send::Request,
 };
 
@@ -79,6 +80,32 @@ impl Genesys {
             division_id: raw.division.id,
         });
         Ok(grants.collect())
+    }
+}
+
+/// Somebody who has a role.
+#[derive(Deserialize)]
+struct RoleHolder {
+    id: UserId,
+}
+
+impl Entry for RoleHolder {
+    fn key(&self) -> &str {
+        self.id.as_str()
+    }
+}
+
+impl Genesys {
+    /// Reads who has a role, in whatever division and state. Whether those who have it through a group are among them is not
+    /// documented.
+    pub async fn users_of_role(&self, role: &RoleId) -> Result<Vec<UserId>, Error> {
+        let role = segment(role.as_str());
+        let request = |number| {
+            let path = format!("/api/v2/authorization/roles/{role}/users");
+            Request::get(format!("{path}?pageSize={PAGE_SIZE}&pageNumber={number}"))
+        };
+        let holders = self.read_pages::<RoleHolder>("the users of a role", request).await?;
+        Ok(holders.into_iter().map(|holder| holder.id).collect())
     }
 }
 

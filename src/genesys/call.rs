@@ -124,7 +124,7 @@ impl OneCall {
         request: Request,
     ) -> Result<(T, Trace), CallFailed> {
         let answer = self.send_once(&request).await.map_err(CallFailed::new)?;
-        answer.into_found(subject).map_err(CallFailed::new)
+        answer.into_found(subject, request.answer).map_err(CallFailed::new)
     }
 
     async fn send_once(&self, request: &Request) -> Result<Answer, Error> {

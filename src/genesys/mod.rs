@@ -35,6 +35,7 @@ pub mod call;
 pub mod callbacks;
 pub mod error;
 pub mod groups;
+pub mod identity;
 pub mod ids;
 pub mod licences;
 mod login;
@@ -65,6 +66,7 @@ pub use call::{Done, Effect, OneCall};
 pub use callbacks::OpenCallback;
 pub use error::{CallFailed, CallOutcome, Error, Fault, Lapse, Trace};
 pub use groups::Group;
+pub use identity::ExternalId;
 pub use ids::{
     ConsumerId, ConversationId, DivisionId, GroupId, InvalidId, LanguageId, LicenceId, ManagementUnitId,
     ParticipantId, PhoneId, QueueId, RequestId, RoleId, SkillId, StationId, SubjectId, TeamId, UserId,

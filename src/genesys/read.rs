@@ -111,7 +111,7 @@ impl Genesys {
             other => other?,
         };
         let status = answer.status;
-        let (found, trace) = answer.into_found(subject)?;
+        let (found, trace) = answer.into_found(subject, request.answer)?;
         Ok((found, trace, status))
     }
 

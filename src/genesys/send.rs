@@ -38,23 +38,39 @@ pub(super) struct Request {
     /// Begins with `/`; every segment that comes from outside is escaped.
     pub(super) path: String,
     pub(super) body: Option<Value>,
+    /// What the answer is.
+    pub(super) answer: Json,
+}
+
+/// What a JSON document is as a whole. Left to itself, serde takes a list for an object whose fields come in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Json {
+    /// An object, as almost every answer.
+    Object,
+    /// A list.
+    List,
 }
 
 impl Request {
     pub(super) fn get(path: String) -> Self {
-        Self { method: Method::GET, path, body: None }
+        Self { method: Method::GET, path, body: None, answer: Json::Object }
+    }
+
+    /// For the few reads that answer with a list that has no pages.
+    pub(super) fn get_list(path: String) -> Self {
+        Self { answer: Json::List, ..Self::get(path) }
     }
 
     pub(super) fn delete(path: String) -> Self {
-        Self { method: Method::DELETE, path, body: None }
+        Self { method: Method::DELETE, path, body: None, answer: Json::Object }
     }
 
     pub(super) fn put(path: String) -> Self {
-        Self { method: Method::PUT, path, body: None }
+        Self { method: Method::PUT, path, body: None, answer: Json::Object }
     }
 
     pub(super) fn with_body(method: Method, path: String, body: Value) -> Self {
-        Self { method, path, body: Some(body) }
+        Self { method, path, body: Some(body), answer: Json::Object }
     }
 }
 
@@ -77,6 +93,10 @@ enum BodyFault {
 impl Answer {
     /// Gives the body as one JSON object. Fails when the answer is anything else or is not whole.
     pub(super) fn into_object(self, subject: &'static str) -> Result<(Value, Trace), Error> {
+        self.into_json(subject, Json::Object)
+    }
+
+    fn into_json(self, subject: &'static str, wanted: Json) -> Result<(Value, Trace), Error> {
         let trace = self.trace;
         let malformed = |fault, trace| Error::Malformed { subject, fault, trace };
         let body = match self.body {
@@ -89,15 +109,20 @@ impl Answer {
             return Err(malformed(Fault::NotJson, trace));
         }
         match serde_json::from_slice::<Value>(&body) {
-            Ok(value) if value.is_object() => Ok((value, trace)),
+            Ok(value) if wanted == Json::Object && value.is_object() => Ok((value, trace)),
+            Ok(value) if wanted == Json::List && value.is_array() => Ok((value, trace)),
             Ok(_) => Err(malformed(Fault::WrongShape, trace)),
             Err(_) => Err(malformed(Fault::BrokenJson, trace)),
         }
     }
 
     /// Gives the body as `T`. Fails like [`Answer::into_object`], and when a field isn't as published.
-    pub(super) fn into_found<T: DeserializeOwned>(self, subject: &'static str) -> Result<(T, Trace), Error> {
-        let (value, trace) = self.into_object(subject)?;
+    pub(super) fn into_found<T: DeserializeOwned>(
+        self,
+        subject: &'static str,
+        wanted: Json,
+    ) -> Result<(T, Trace), Error> {
+        let (value, trace) = self.into_json(subject, wanted)?;
         match serde_json::from_value(value) {
             Ok(found) => Ok((found, trace)),
             // The cause is left out: it may quote the answer.

@@ -19,7 +19,8 @@ use super::{
 };
 
 /// What a user is read with. Genesys expands as well as it can: each of them may be missing in the answer.
-const EXPAND: &str = "expand=routingStatus,presence,conversationSummary,groups,skills,languages,station,team";
+const EXPAND: &str =
+    "expand=routingStatus,presence,conversationSummary,groups,skills,languages,station,team,employerInfo";
 
 /// The results asked for at once in a search: the default, and far above the one or two that an address has.
 const SEARCH_PAGE_SIZE: u32 = 25;
@@ -146,6 +147,8 @@ pub struct User {
     pub stations: Option<Stations>,
     /// The work team; Genesys leaves it out also for a user without one.
     pub team: Option<NamedTeam>,
+    /// The date of hire, a text as somebody or something entered it.
+    pub date_hire: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -167,6 +170,22 @@ struct RawUser {
     station: Option<Stations>,
     #[serde(default, deserialize_with = "object")]
     team: Option<NamedTeam>,
+    #[serde(default, deserialize_with = "object")]
+    employer_info: Option<RawEmployerInfo>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawEmployerInfo {
+    date_hire: Option<Value>,
+}
+
+impl RawEmployerInfo {
+    /// Also what is no text at all: a date of hire that nobody can read must not make the whole user unreadable.
+    fn date_hire(self) -> Option<String> {
+        let entered = self.date_hire.filter(|entered| !entered.is_null())?;
+        Some(entered.as_str().map_or_else(|| entered.to_string(), str::to_owned))
+    }
 }
 
 #[derive(Deserialize)]
@@ -208,6 +227,7 @@ impl TryFrom<RawUser> for User {
             languages: raw.languages,
             stations: raw.station,
             team: raw.team,
+            date_hire: raw.employer_info.and_then(RawEmployerInfo::date_hire),
         })
     }
 }

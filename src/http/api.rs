@@ -209,8 +209,11 @@ async fn metrics(State(api): State<Api>) -> Response {
             text.push_str(&format!("leaver_oldest_unfinished_seconds {oldest_seconds}\n"));
             text.push_str("# TYPE leaver_offboardings gauge\n");
             for count in counts {
-                // Both labels are words of ours and need no escaping.
-                let labels = format!("status=\"{}\",reason=\"{}\"", count.status, count.reason);
+                // The labels are words of ours and need no escaping.
+                let labels = format!(
+                    "status=\"{}\",outcome=\"{}\",reason=\"{}\"",
+                    count.status, count.outcome, count.reason
+                );
                 text.push_str(&format!("leaver_offboardings{{{labels}}} {}\n", count.count));
             }
         }

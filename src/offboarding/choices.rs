@@ -138,10 +138,12 @@ pub enum Protected {
     Role(String),
     /// Everybody in the division of this name, written `division:NAME`.
     Division(String),
+    /// Everybody in the group of this name or id, written `group:NAME`.
+    Group(String),
 }
 
 impl Protected {
-    pub(crate) const EXPECTED: &str = "an e-mail address, id:ID, role:NAME or division:NAME";
+    pub(crate) const EXPECTED: &str = "an e-mail address, id:ID, role:NAME, division:NAME or group:NAME";
 }
 
 /// The text is no [`Protected`].
@@ -157,6 +159,7 @@ impl FromStr for Protected {
             Some(("id", name)) => (Self::Id, name),
             Some(("role", name)) => (Self::Role, name),
             Some(("division", name)) => (Self::Division, name),
+            Some(("group", name)) => (Self::Group, name),
             None if is_address(text) => (Self::Email, text),
             // No address of a person has a colon; taking `rolle:x@y` for one would protect nobody.
             Some(_) | None => return Err(UnknownProtected),

@@ -37,6 +37,8 @@ pub enum Action {
     LeaseAcquired,
     /// The person was matched with exactly one Genesys user.
     PersonResolved,
+    /// Nobody in Genesys Cloud is the person; the result says how that is known.
+    NobodyFound,
     /// Everything the person holds was stored before the first change.
     SnapshotStored,
     /// A changing call is about to be sent.
@@ -84,6 +86,7 @@ impl Action {
             Self::EventAccepted => "event_accepted",
             Self::LeaseAcquired => "lease_acquired",
             Self::PersonResolved => "person_resolved",
+            Self::NobodyFound => "nobody_found",
             Self::SnapshotStored => "snapshot_stored",
             Self::CallIntended => "call_intended",
             Self::CallFinished => "call_finished",

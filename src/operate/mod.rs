@@ -36,7 +36,7 @@ pub enum OperateError {
     #[error("the service runs dry (policy.mode): nothing can be put back")]
     RunsDry,
     /// An external id was given, and no authority for external ids is configured.
-    #[error("an external id needs genesys.external_id_authority in the configuration")]
+    #[error("an external id needs genesys.external_id_authority, or that of a source, in the configuration")]
     NoAuthority,
 }
 

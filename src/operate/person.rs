@@ -1,16 +1,16 @@
 //! Whom a dry run is about, and what the things are called that they hold.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::OperateError;
-use crate::genesys::{Genesys, User, UserState};
+use crate::genesys::{Genesys, User, UserId, UserState};
 use crate::offboarding::event::email_key;
 use crate::plan::Look;
 
 /// The one exact match, looked up as the engine does: an inactive user with the same address makes an active one doubtful.
 pub(super) async fn find(
     genesys: &Genesys,
-    authority: Option<&str>,
+    authorities: &BTreeSet<&str>,
     person: &str,
 ) -> Result<User, OperateError> {
     let living = |user: Option<User>| {
@@ -33,8 +33,26 @@ pub(super) async fn find(
     {
         return living(genesys.user(&id).await?);
     }
-    let authority = authority.ok_or(OperateError::NoAuthority)?;
-    living(genesys.user_by_external_id(authority, person).await?)
+    known_as(genesys, authorities, person).await
+}
+
+/// The one user whom the authorities that know this id mean. Two sources may give the same id to different people; which
+/// of them is meant nobody can tell.
+async fn known_as(genesys: &Genesys, authorities: &BTreeSet<&str>, key: &str) -> Result<User, OperateError> {
+    if authorities.is_empty() {
+        return Err(OperateError::NoAuthority);
+    }
+    let mut found: BTreeMap<UserId, User> = BTreeMap::new();
+    for authority in authorities {
+        let user = genesys.user_by_external_id(authority, key).await?;
+        let living = user.filter(|user| user.state != UserState::Deleted);
+        found.extend(living.map(|user| (user.id.clone(), user)));
+    }
+    let count = found.len();
+    match found.into_values().next() {
+        Some(user) if count == 1 => Ok(user),
+        Some(_) | None => Err(OperateError::NotOne(count)),
+    }
 }
 
 /// The names of what is only known by id where it is held.

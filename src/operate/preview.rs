@@ -1,8 +1,9 @@
 //! The dry run: what an offboarding of somebody would take away, leave, and be held by, found by reading alone. Whether it
 //! would be carried out is said in `verdict`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use chrono_tz::Tz;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,8 +33,23 @@ pub struct Rules {
     pub busy: BusyPolicy,
     /// Termination types that never wait for an interaction.
     pub immediate_types: Vec<String>,
+    /// The roles of which somebody has to stay.
+    pub administrator_roles: Vec<String>,
+    /// The zone in which the dates of hire and of termination are compared.
+    pub time_zone: Tz,
     /// The authority of external ids, where people are looked up by them.
     pub external_id_authority: Option<String>,
+    /// The same for single sources; empty: their ids are never looked up.
+    pub external_id_authority_by_source: BTreeMap<String, String>,
+}
+
+impl Rules {
+    /// Every authority under which somebody may be known.
+    fn authorities(&self) -> BTreeSet<&str> {
+        let by_source = self.external_id_authority_by_source.values();
+        let all = by_source.chain(&self.external_id_authority).map(String::as_str);
+        all.filter(|authority| !authority.is_empty()).collect()
+    }
 }
 
 /// Whom a dry run is about.
@@ -198,7 +214,7 @@ pub struct Summary {
 /// Reads what an offboarding would do. Fails where not exactly one user matches; what can't be read of that user is said
 /// in the preview instead.
 pub async fn preview(genesys: &Genesys, rules: &Rules, asked: Asked<'_>) -> Result<Preview, OperateError> {
-    let user = find(genesys, rules.external_id_authority.as_deref(), asked.person).await?;
+    let user = find(genesys, &rules.authorities(), asked.person).await?;
     let look = Look::new(genesys, rules.plan.choices()).leaving_as(user.id.clone(), asked.termination_type);
     look.take_over(user.clone());
     let mut seen = Vec::with_capacity(PLAN.len());

@@ -3,15 +3,19 @@
 
 use std::time::Duration;
 
+use chrono::Utc;
 use serde::Serialize;
 
 use super::preview::{Effect, ReportPreview, Rules, StepPreview};
 use crate::genesys::{Error, User, UserState};
 use crate::offboarding::Reason;
-use crate::offboarding::choices::{Protected, WhenBusy};
-use crate::offboarding::policy::{self, BusyPolicy, Start, Work};
+use crate::offboarding::choices::WhenBusy;
+use crate::offboarding::policy::{self, BusyPolicy, Hire, Protection, Start, Work};
 use crate::plan::choices::Reporting;
-use crate::plan::{Look, standing_of};
+use crate::plan::{Look, roles_of, standing, standing_of};
+
+/// The permission that reading roles takes.
+const GRANTS: &[&[&str]] = &[&["authorization:grant:view"]];
 
 /// What would become of an offboarding.
 #[derive(Debug, Serialize)]
@@ -95,9 +99,11 @@ pub(super) async fn reach(
         unread: steps.iter().filter_map(|step| step.unread.clone()).collect(),
         notes: Vec::new(),
     };
+    verdict.hire(rules, user);
     verdict.protected(look, rules, user).await;
     verdict.work(look, rules, user, termination_type).await;
     verdict.reports(reports);
+    verdict.administrator(look, rules, user).await;
     verdict.inherited(steps);
     verdict.conclude();
     verdict
@@ -105,18 +111,43 @@ pub(super) async fn reach(
 
 impl Verdict {
     async fn protected(&mut self, look: &Look<'_>, rules: &Rules, user: &User) {
-        let by_role = rules.protected.iter().any(|protected| matches!(protected, Protected::Role(_)));
-        let roles = match by_role {
-            true => look.grants(&user.id).await,
-            false => Ok(std::sync::Arc::default()),
-        };
-        let roles = roles.unwrap_or_else(|error| {
-            let needed: &[&[&str]] = &[&["authorization:grant:view"]];
-            self.unread.push(Unread::new("policy.protected", &error, needed));
-            std::sync::Arc::default()
+        if user.id.as_str() == look.genesys().client_id() {
+            self.hold(Reason::Protected, "the service's own user".to_owned());
+        }
+        let who = standing(look, user, &rules.protected).await.unwrap_or_else(|error| {
+            self.unread.push(Unread::new("policy.protected", &error, GRANTS));
+            standing_of(user, &[], user.groups.as_deref().unwrap_or_default())
         });
-        if policy::is_protected(&rules.protected, &standing_of(user, &roles)) {
-            self.hold(Reason::Protected, "on the list policy.protected".to_owned());
+        match policy::protection(&rules.protected, &who) {
+            Protection::None => {}
+            Protection::Listed => self.hold(Reason::Protected, "on the list policy.protected".to_owned()),
+            Protection::Unknown(what) => {
+                self.hold(Reason::Protected, format!("may be on the list policy.protected: {what}"));
+            }
+        }
+    }
+
+    /// As the engine does, except that it does not know who else is leaving.
+    async fn administrator(&mut self, look: &Look<'_>, rules: &Rules, user: &User) {
+        match administrates_last(look, rules, user).await {
+            Ok(None) => {}
+            Ok(Some(why)) => self.hold(Reason::Protected, why),
+            Err(error) => self.unread.push(Unread::new("policy.administrator_roles", &error, GRANTS)),
+        }
+    }
+
+    fn hire(&mut self, rules: &Rules, user: &User) {
+        match policy::hire(user.date_hire.as_deref(), Utc::now(), rules.time_zone) {
+            Hire::NotLater => {}
+            Hire::Later => {
+                self.hold(
+                    Reason::Rehired,
+                    "the date of hire in Genesys Cloud is later than today".to_owned(),
+                );
+            }
+            Hire::Unreadable => {
+                self.notes.push("the date of hire is unreadable and would not be compared".to_owned());
+            }
         }
     }
 
@@ -194,6 +225,28 @@ impl Verdict {
             }
         };
     }
+}
+
+/// Why the person is needed as an administrator.
+async fn administrates_last(look: &Look<'_>, rules: &Rules, user: &User) -> Result<Option<String>, Error> {
+    if rules.administrator_roles.is_empty() {
+        return Ok(None);
+    }
+    let (genesys, roles) = (look.genesys(), roles_of(&look.grants(&user.id).await?));
+    let held = policy::administrator_roles(&rules.administrator_roles, &roles);
+    for role in &held {
+        let name = role.name.as_ref().unwrap_or(&role.id);
+        let Ok(id) = role.id.parse() else {
+            return Ok(Some(format!("the role {name} has a damaged id")));
+        };
+        let mut others = genesys.users_of_role(&id).await?;
+        others.retain(|other| *other != user.id);
+        if !genesys.any_active(&others).await? {
+            return Ok(Some(format!("the last administrator: nobody else who is active has {name}")));
+        }
+    }
+    let own = !held.is_empty() && genesys.is_behind_own_client(&user.id).await?;
+    Ok(own.then(|| "the service's own user: its OAuth client was made by them".to_owned()))
 }
 
 /// A duration in its largest whole unit.

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Choices;
 use crate::genesys::{Error, Genesys, Grant, NamedTeam, User, UserGroup, UserId};
-use crate::offboarding::policy::Standing;
+use crate::offboarding::choices::Protected;
+use crate::offboarding::policy::{Named, Standing};
 
 /// The reads that a look shares between the steps: the user with everything that can be expanded, and the grants.
 pub(super) const SHARED_READS: u32 = 2;
@@ -116,16 +117,33 @@ impl<'a> Look<'a> {
     }
 }
 
-/// What a protected list can name this user by; the roles are those of the grants given.
-pub fn standing_of(user: &User, grants: &[Grant]) -> Standing {
-    let roles = grants.iter().flat_map(|grant| [Some(grant.role_id.to_string()), grant.role_name.clone()]);
-    let divisions = [user.division_id.as_ref().map(ToString::to_string), user.division_name.clone()];
+/// Reads what this list can name the user by: grants only where it names roles, groups only where it names groups and they
+/// were not given with the user.
+pub async fn standing(look: &Look<'_>, user: &User, list: &[Protected]) -> Result<Standing, Error> {
+    let names_a_role = list.iter().any(|protected| matches!(protected, Protected::Role(_)));
+    let names_a_group = list.iter().any(|protected| matches!(protected, Protected::Group(_)));
+    let grants = if names_a_role { look.grants(&user.id).await? } else { Arc::default() };
+    let groups = if names_a_group { look.groups(&user.id).await? } else { Vec::new() };
+    Ok(standing_of(user, &grants, &groups))
+}
+
+/// What a protected list can name this user by, of what was read.
+pub fn standing_of(user: &User, grants: &[Grant], groups: &[UserGroup]) -> Standing {
+    let division = user.division_id.as_ref();
+    let groups = groups.iter().map(|group| Named { id: group.id.to_string(), name: group.name.clone() });
     Standing {
         email: user.email.clone(),
         id: user.id.to_string(),
-        roles: roles.flatten().collect(),
-        divisions: divisions.into_iter().flatten().collect(),
+        roles: roles_of(grants),
+        division: division.map(|id| Named { id: id.to_string(), name: user.division_name.clone() }),
+        groups: groups.collect(),
     }
+}
+
+/// The roles of these grants.
+pub fn roles_of(grants: &[Grant]) -> Vec<Named> {
+    let role = |grant: &Grant| Named { id: grant.role_id.to_string(), name: grant.role_name.clone() };
+    grants.iter().map(role).collect()
 }
 
 /// Reads once; a failure is not kept.

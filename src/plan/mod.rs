@@ -28,7 +28,7 @@ use serde_json::Value;
 pub use batch::{Batch, PutBack, PutBacks, each_alone, each_person, id};
 pub use choices::Choices;
 pub use groups::NAME as GROUPS;
-pub use look::{Look, standing_of};
+pub use look::{Look, roles_of, standing, standing_of};
 
 use crate::genesys::{CallFailed, Done, Error, OneCall, UserId};
 use crate::offboarding::{Assignment, Observation, Phase, StepName};

@@ -27,8 +27,12 @@ pub struct Fence {
 pub struct Lease {
     /// Which.
     pub id: OffboardingId,
+    /// The source that opened it; the external id is one of this source.
+    pub source: String,
     /// Who leaves.
     pub person: PersonRef,
+    /// When it takes effect.
+    pub effective_at: DateTime<Utc>,
     /// The matched Genesys user, once known.
     pub genesys_user_id: Option<String>,
     /// The kind of termination.
@@ -163,7 +167,7 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
          set lease_token = $2, lease_worker = $3, available_at = now() + $4, updated_at = now(),
              attempt = o.attempt + due.abandoned::int
          from due where o.id = due.id
-         returning o.id, o.email, o.external_id, o.genesys_user_id, o.termination_type, o.attempt,
+         returning o.id, o.source, o.email, o.external_id, o.effective_at, o.genesys_user_id, o.termination_type, o.attempt,
              o.not_found_at, o.found_inactive, o.changes_began_at, o.approved_reasons, o.goal,
              o.reported_at is not null as "reported!", due.abandoned as "abandoned!""#,
         i64::from(limit),
@@ -183,7 +187,9 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
         let approved = row.approved_reasons.iter().filter_map(|reason| reason.parse().ok());
         leases.push(Lease {
             id,
+            source: row.source,
             person: PersonRef { email: row.email, external_id: row.external_id },
+            effective_at: row.effective_at,
             genesys_user_id: row.genesys_user_id,
             termination_type: row.termination_type,
             attempt: u32::try_from(row.attempt).unwrap_or_default(),

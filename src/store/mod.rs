@@ -8,6 +8,7 @@ mod dry_run;
 pub mod events;
 pub mod journal;
 pub mod leases;
+mod leaving;
 pub mod progress;
 pub mod snapshot;
 pub mod views;

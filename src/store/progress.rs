@@ -150,18 +150,20 @@ impl Store {
     }
 
     /// Claims the one exact match: only one open offboarding at a time is about a user. It is stored
-    /// with `found_inactive`, which says whether the account was inactive before the first change.
+    /// with `found_inactive`, which says whether the account was inactive before the first change. The first claim is
+    /// journalled, with the note.
     pub async fn resolved(
         &self,
         fence: &Fence,
         id: OffboardingId,
         user: &str,
         found_inactive: Option<bool>,
+        note: Option<&'static str>,
     ) -> Result<Claim, StoreError> {
         let (fence, user) = (fence.clone(), user.to_owned());
         in_transaction(&self.worker, move |tx| {
             let (fence, user) = (fence.clone(), user.clone());
-            Box::pin(async move { claim(tx, &fence, id, &user, found_inactive).await })
+            Box::pin(async move { claim(tx, &fence, id, &user, found_inactive, note).await })
         })
         .await
     }
@@ -250,6 +252,7 @@ async fn claim(
     id: OffboardingId,
     user: &str,
     found_inactive: Option<bool>,
+    note: Option<&str>,
 ) -> Result<Claim, StoreError> {
     sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 1))", user).execute(&mut **tx).await?;
     let seen = sqlx::query!(
@@ -280,7 +283,7 @@ async fn claim(
         return Ok(Claim::LeaseLost);
     }
     if seen.first {
-        let note = NewEntry::note(id, &fence.worker, Action::PersonResolved, None);
+        let note = NewEntry::note(id, &fence.worker, Action::PersonResolved, note);
         journal::append(tx, NewEntry { target: Some(user), ..note }).await?;
     }
     Ok(Claim::Ours)

@@ -95,11 +95,13 @@ pub struct Filter {
     pub limit: u32,
 }
 
-/// How many offboardings have a status, and why.
+/// How many offboardings have a status, an outcome and a reason.
 #[derive(Clone, Debug)]
 pub struct Count {
     /// The status.
     pub status: String,
+    /// The outcome, or empty.
+    pub outcome: String,
     /// The reason, or empty.
     pub reason: String,
     /// How many.
@@ -122,15 +124,16 @@ impl Store {
         in_transaction(&self.ingest, move |tx| Box::pin(show(tx, id))).await
     }
 
-    /// Counts by status and reason, and the age in seconds of the oldest that is due and not finished.
+    /// Counts by status, outcome and reason, and the age in seconds of the oldest that is due and not finished.
     pub async fn overview(&self) -> Result<(Vec<Count>, f64), StoreError> {
         in_transaction(&self.probe, |tx| {
             Box::pin(async move {
                 let counts = sqlx::query_as!(
                     Count,
                     // overview
-                    r#"select status, coalesce(reason, '') as "reason!", count(*) as "count!"
-                       from offboardings group by 1, 2"#
+                    r#"select status, coalesce(outcome, '') as "outcome!", coalesce(reason, '') as "reason!",
+                              count(*) as "count!"
+                       from offboardings group by 1, 2, 3"#
                 )
                 .fetch_all(&mut **tx)
                 .await?;

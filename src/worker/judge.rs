@@ -56,6 +56,7 @@ impl Runner {
         steps: Vec<StepName>,
         mut seen: Vec<Assignment>,
     ) -> Result<Left, Stop> {
+        self.check_administrator(person, look).await?;
         let id = person.lease.id;
         let known = match person.known.take() {
             Some(known) => known,

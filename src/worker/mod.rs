@@ -7,6 +7,7 @@ mod dry_run;
 mod heartbeat;
 mod judge;
 mod person;
+mod protected;
 mod report;
 mod resolve;
 mod restore;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use sqlx::postgres::PgListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -74,8 +76,14 @@ pub struct Settings {
     pub protected: Vec<Protected>,
     /// The brake.
     pub brake: BrakeLimits,
+    /// The roles of which somebody has to stay.
+    pub administrator_roles: Vec<String>,
+    /// The zone in which the dates of hire and of termination are compared.
+    pub time_zone: Tz,
     /// The authority of external ids, where people are looked up by them first.
     pub external_id_authority: Option<String>,
+    /// The same for single sources; empty: their ids are never looked up.
+    pub external_id_authority_by_source: BTreeMap<String, String>,
 }
 
 /// Works on offboardings. Cheap to clone: replicas of it share everything but their leases.

@@ -36,6 +36,8 @@ pub(super) struct Person {
     blocked: Option<Release>,
     /// The reads that the last complete read took beyond the plan's own.
     pub(super) more_reads: u32,
+    /// Whether it is certain in this attempt that an administrator stays.
+    pub(super) administrator_checked: bool,
     stop: Option<Stop>,
 }
 
@@ -55,6 +57,7 @@ impl Person {
             kept: Vec::new(),
             blocked: None,
             more_reads: 0,
+            administrator_checked: false,
             stop: None,
         }
     }

@@ -6,13 +6,12 @@ use super::person::Person;
 use super::runner::Runner;
 use super::verdict::{Stop, wait};
 use crate::genesys::{Error, User, UserState};
-use crate::offboarding::choices::{PersonNotFound, Protected, WhenBusy};
+use crate::offboarding::choices::{PersonNotFound, WhenBusy};
 use crate::offboarding::event::email_key;
-use crate::offboarding::policy::{self, BusyPolicy, Start, Work};
-use crate::offboarding::{Outcome, Reason};
-use crate::plan::standing_of;
+use crate::offboarding::policy::{self, BusyPolicy, Hire, Start, Work};
+use crate::offboarding::{Action, Outcome, Reason};
 use crate::store::leases::Release;
-use crate::store::progress::Claim;
+use crate::store::progress::{Claim, Note};
 
 /// When an offboarding looks again whose user another open one is already about. Two at once would be two writers.
 const TWIN_RECHECK: Duration = Duration::from_secs(60);
@@ -28,12 +27,17 @@ impl Runner {
             None => self.find(person).await?,
         };
         self.check_address(person, &user)?;
+        let note = self.check_hire(person, &user)?;
         let untouched = person.lease.changes_began_at.is_none();
         let inactive = user.state == UserState::Inactive;
         self.check_protected(person, &user).await?;
         // Before the first change the state is somebody else's doing, and may change; after it, it may be ours.
         let found_inactive = untouched.then_some(inactive).or(person.lease.found_inactive);
-        match self.store.resolved(&self.fence, person.lease.id, user.id.as_str(), found_inactive).await? {
+        match self
+            .store
+            .resolved(&self.fence, person.lease.id, user.id.as_str(), found_inactive, note)
+            .await?
+        {
             Claim::Ours => person.lease.found_inactive = found_inactive,
             Claim::LeaseLost => return Err(Stop::LeaseLost),
             Claim::Others => return Err(wait(TWIN_RECHECK, "another offboarding of the same user is open")),
@@ -56,10 +60,10 @@ impl Runner {
         let stop = |error: Error| self.stop_for(person, &error);
         match self.genesys.user(&id).await.map_err(stop)? {
             Some(user) if user.state != UserState::Deleted => Ok(user),
-            Some(_) => Err(Release::Done(Outcome::NotInGenesys).into()),
+            Some(_) => Err(self.not_in_genesys(person, "the user is deleted").await?),
             // A single "not found" is no proof: the user is in the bin, or there is a second look.
             None => match self.genesys.deleted_user(&id).await.map_err(stop)? {
-                Some(_) => Err(Release::Done(Outcome::NotInGenesys).into()),
+                Some(_) => Err(self.not_in_genesys(person, "the user is deleted").await?),
                 None => Err(self.nobody(person).await?),
             },
         }
@@ -75,15 +79,39 @@ impl Runner {
             (None, _) => Err(self.nobody(person).await?),
             (Some(_), Some(_)) => Err(held(Reason::AmbiguousPerson, "more than one user matches")),
             // The search index lags and expands nothing: what decides is the user itself.
-            (Some(user), None) => self.read_again(person, user.id.as_str()).await,
+            (Some(user), None) => {
+                let user = self.read_again(person, user.id.as_str()).await?;
+                self.check_other_ids(person, &user).await?;
+                Ok(user)
+            }
         }
+    }
+
+    /// An address that was given to somebody else: the event names an id that Genesys Cloud does not know, and whoever has
+    /// the address now is known by another id of the same kind.
+    async fn check_other_ids(&self, person: &Person, user: &User) -> Result<(), Stop> {
+        let (Some(authority), Some(key)) = (self.authority(person), &person.lease.person.external_id) else {
+            return Ok(());
+        };
+        let ids = self.genesys.external_ids_of(&user.id).await.map_err(|e| self.stop_for(person, &e))?;
+        // Whether the case of an authority matters is not documented; where it might be the same one, it is.
+        let mut of_kind = ids.iter().filter(|id| id.authority_name.eq_ignore_ascii_case(authority));
+        if of_kind.any(|id| id.external_key != *key) {
+            return Err(held(Reason::AmbiguousPerson, "the address belongs to somebody with another id"));
+        }
+        Ok(())
+    }
+
+    /// The authority of the external id, where the ids of its source are looked up.
+    fn authority(&self, person: &Person) -> Option<&str> {
+        let settings = &self.settings;
+        let general = settings.external_id_authority.as_deref();
+        policy::authority_for(general, &settings.external_id_authority_by_source, &person.lease.source)
     }
 
     /// The living user whom the external id names, where such ids are configured. It is the user itself that is read.
     async fn by_external_id(&self, person: &Person) -> Result<Option<User>, Stop> {
-        let (Some(authority), Some(key)) =
-            (&self.settings.external_id_authority, &person.lease.person.external_id)
-        else {
+        let (Some(authority), Some(key)) = (self.authority(person), &person.lease.person.external_id) else {
             return Ok(None);
         };
         let found = self.genesys.user_by_external_id(authority, key).await;
@@ -99,7 +127,7 @@ impl Runner {
         let stop = |error: Error| self.stop_for(person, &error);
         let who = &person.lease.person;
         let Some(email) = &who.email else {
-            return match (&self.settings.external_id_authority, &who.external_id) {
+            return match (self.authority(person), &who.external_id) {
                 (Some(_), Some(_)) => Ok(Vec::new()),
                 (None, _) | (_, None) => {
                     Err(held(Reason::LookupRequired, "no address to look the person up by"))
@@ -132,9 +160,16 @@ impl Runner {
             return Ok(wait(recheck.saturating_sub(since), "nobody matches; a second look follows"));
         }
         Ok(match self.settings.not_found {
-            PersonNotFound::Done => Release::Done(Outcome::NotInGenesys).into(),
-            PersonNotFound::Hold => held(Reason::PersonNotFound, "nobody matches"),
+            PersonNotFound::Done => self.not_in_genesys(person, "nobody matches at the second look").await?,
+            PersonNotFound::Hold => held(Reason::PersonNotFound, "nobody matches at the second look"),
         })
+    }
+
+    /// The end of most offboardings of an HRIS: it is no trouble, but it is evidence.
+    async fn not_in_genesys(&self, person: &Person, how: &str) -> Result<Stop, Stop> {
+        let note = Note { action: Action::NobodyFound, step: None, target: None, text: Some(how.to_owned()) };
+        self.store.mark(&self.fence, person.lease.id, Vec::new(), vec![note]).await?;
+        Ok(Release::Done(Outcome::NotInGenesys).into())
     }
 
     /// The address of the event and of the user must agree before the first change, whatever found the user. After it
@@ -154,17 +189,17 @@ impl Runner {
         }
     }
 
-    async fn check_protected(&self, person: &Person, user: &User) -> Result<(), Stop> {
-        if self.settings.protected.is_empty() || person.lease.approved.contains(&Reason::Protected) {
-            return Ok(());
+    /// Whoever was hired after the termination took effect has come back, or works under another contract. Says what is to
+    /// be noted.
+    fn check_hire(&self, person: &Person, user: &User) -> Result<Option<&'static str>, Stop> {
+        let lease = &person.lease;
+        match policy::hire(user.date_hire.as_deref(), lease.effective_at, self.settings.time_zone) {
+            Hire::NotLater => Ok(None),
+            Hire::Unreadable => Ok(Some("the date of hire is unreadable and was not compared")),
+            Hire::Later if lease.changes_began_at.is_some() => Ok(None),
+            Hire::Later if lease.approved.contains(&Reason::Rehired) => Ok(None),
+            Hire::Later => Err(held(Reason::Rehired, "hired after the termination took effect")),
         }
-        let by_role = self.settings.protected.iter().any(|p| matches!(p, Protected::Role(_)));
-        let roles = match by_role {
-            true => self.genesys.grants_of(&user.id).await.map_err(|e| self.stop_for(person, &e))?,
-            false => Vec::new(),
-        };
-        let protected = policy::is_protected(&self.settings.protected, &standing_of(user, &roles));
-        if protected { Err(held(Reason::Protected, "on the protected list")) } else { Ok(()) }
     }
 
     /// A termination that comes again after it was carried out finds the person active only where somebody has taken them
@@ -217,7 +252,7 @@ impl Runner {
     }
 }
 
-fn held(reason: Reason, detail: &str) -> Stop {
+pub(super) fn held(reason: Reason, detail: &str) -> Stop {
     Release::Held(reason, Some(detail.to_owned())).into()
 }
 

@@ -39,6 +39,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "secrets = [\"file:/nonexistent/key\", ",
         "sources.workday.secrets[0]: file /nonexistent/key",
     ),
+    (
+        "secrets = [",
+        "external_id_authority = 7\nsecrets = [",
+        "sources.workday.external_id_authority: expected a string",
+    ),
     ("generic-worker-terminated", "generic-wroker", "sources.workday.profile: "),
     ("[sources.workday]", "[sources.Work_Day]", "sources.Work_Day: expected a name"),
     ("secrets = [", "auth_failure_status = 200\nsecrets = [", "sources.workday.auth_failure_status: "),

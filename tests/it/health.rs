@@ -166,7 +166,7 @@ async fn the_metrics_count_deliveries_and_name_nobody() {
         r#"leaver_deliveries_total{source="workday",result="accepted"} 1"#,
         r#"leaver_deliveries_total{source="workday",result="duplicate"} 1"#,
         r#"leaver_deliveries_total{source="workday",result="ignored"} 1"#,
-        r#"leaver_offboardings{status="scheduled",reason=""} 1"#,
+        r#"leaver_offboardings{status="scheduled",outcome="",reason=""} 1"#,
         "leaver_database_up 1",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in {text}");

@@ -97,7 +97,10 @@ impl World {
             not_found_recheck: Duration::from_secs(900),
             protected: Vec::new(),
             brake: BrakeLimits { per_hour: 1000, per_day: 1000 },
+            administrator_roles: ["Master Admin", "Admin"].map(str::to_owned).to_vec(),
+            time_zone: chrono_tz::UTC,
             external_id_authority: None,
+            external_id_authority_by_source: std::collections::BTreeMap::new(),
         }
     }
 

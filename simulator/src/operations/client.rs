@@ -18,7 +18,7 @@ const ROLE_NAME: &str = "Leaver service";
 fn get_token(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
     let own = json!({"id": organisation.own_id(), "name": "Simulated organisation"});
     let idles = call.wall_clock + call.rules.token_lifetime;
-    Ok(Answer::json(json!({
+    let mut token = json!({
         "organization": own,
         "homeOrganization": own,
         "authorizedScope": [],
@@ -32,7 +32,11 @@ fn get_token(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer,
             "state": "active",
             "organization": own,
         },
-    })))
+    });
+    if let Some(id) = &organisation.client_made_by {
+        token["OAuthClient"]["createdBy"] = json!({"id": id, "selfUri": format!("/api/v2/users/{id}")});
+    }
+    Ok(Answer::json(token))
 }
 
 /// Gives the client as a subject: one role, in the Home division, with a policy for each kind of thing it may touch.

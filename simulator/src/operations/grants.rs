@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::paging::{Page, SIZE_MAX};
 use super::{Call, Operations, text, user_json};
 use crate::answer::{Answer, Problem};
 use crate::organisation::{Grant, Id, Organisation, PersonState};
@@ -17,6 +18,7 @@ pub(super) const OPERATIONS: Operations = &[
     ("postAuthorizationSubjectDivisionRole", add_one),
     ("deleteAuthorizationSubjectDivisionRole", remove_one),
     ("getUserRoles", get_roles),
+    ("getAuthorizationRoleUsers", get_role_users),
 ];
 
 const TOUCHED: &[Kind] = &[Kind::Grants];
@@ -122,6 +124,25 @@ fn get_roles(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer,
         return Err(Problem::no_such_user(id));
     }
     Ok(Answer::json(authorization(organisation, &person)))
+}
+
+/// Gives who has the role in person, in whatever state; whether those who have it through a group are listed is not
+/// published, and leaving them out is the case a client must be ready for.
+fn get_role_users(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
+    let role = call.value("roleId");
+    if !organisation.roles.contains_key(role) {
+        return Err(Problem::not_found());
+    }
+    let page = Page::of(call, SIZE_MAX)?;
+    let holders = call.read_where(organisation, Kind::Grants, |person| {
+        person.grants.iter().any(|grant| grant.role == role)
+    });
+    let total = holders.len();
+    let on_page = page.cut(holders);
+    let entities = on_page.iter().map(|person| {
+        json!({"id": person.id, "name": person.name, "selfUri": format!("/api/v2/users/{}", person.id)})
+    });
+    Ok(Answer::json(page.listing(call, entities.collect(), total)))
 }
 
 /// Gives the roles of a person without their divisions.

@@ -79,6 +79,7 @@ fn expansion(
             let seen = organisation.read(Kind::Team, id, call.now)?;
             super::teams::of(organisation, call, &seen)
         }
+        "employerInfo" => person.date_hire.as_ref().map(|date| json!({"dateHire": date})),
         "authorization" => {
             let seen = organisation.read(Kind::Grants, id, call.now)?;
             Some(super::grants::authorization(organisation, &seen))

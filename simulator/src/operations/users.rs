@@ -1,5 +1,7 @@
 //! Finding and reading users by id, by external id and as a list.
 
+use serde_json::{Value, json};
+
 use super::paging::Page;
 use super::{Call, Operations, user_json};
 use crate::answer::{Answer, Problem};
@@ -11,6 +13,7 @@ pub(super) const OPERATIONS: Operations = &[
     ("getUsers", get_users),
     ("getUsersExternalidAuthorityNameExternalKey", get_by_external_id),
     ("getUserRoutingstatus", get_routing_status),
+    ("getUserExternalid", get_external_ids),
 ];
 
 /// The published limit of `id` ("Only 100 users can be requested at a time.").
@@ -77,6 +80,16 @@ fn get_by_external_id(organisation: &mut Organisation, call: &Call<'_>) -> Resul
         .ok_or_else(Problem::not_found)?;
     let person = call.read(organisation, Kind::Account, &id)?;
     Ok(Answer::json(user_json::expanded(organisation, call, &person, &call.list("expand"))))
+}
+
+fn get_external_ids(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {
+    let person = call.read(organisation, Kind::Account, call.value("userId"))?;
+    let path = format!("/api/v2/users/{}/externalid", person.id);
+    let ids = person.external_ids.iter().map(|id| {
+        json!({"authorityName": id.authority, "externalKey": id.key,
+               "selfUri": format!("{path}/{}/{}", id.authority, id.key)})
+    });
+    Ok(Answer::json(Value::from(ids.collect::<Vec<_>>())))
 }
 
 fn get_routing_status(organisation: &mut Organisation, call: &Call<'_>) -> Result<Answer, Problem> {

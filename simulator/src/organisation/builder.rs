@@ -44,6 +44,7 @@ impl Person {
             conversations: BTreeMap::new(),
             management_unit: None,
             licences: BTreeSet::new(),
+            date_hire: None,
         })
     }
 
@@ -171,6 +172,12 @@ impl Person {
     /// Assigns a licence to the person.
     pub fn licence(mut self, licence: &str) -> Self {
         self.0.licences.insert(licence.to_owned());
+        self
+    }
+
+    /// Enters a date of hire.
+    pub fn hired(mut self, date: &str) -> Self {
+        self.0.date_hire = Some(date.to_owned());
         self
     }
 

@@ -199,4 +199,6 @@ pub struct PersonState {
     pub management_unit: Option<Id>,
     /// The licences assigned to the person, for example `engage1`.
     pub licences: BTreeSet<String>,
+    /// The date of hire among the facts about the employer, as text.
+    pub date_hire: Option<String>,
 }

@@ -27,7 +27,7 @@ async fn a_user_is_read_with_all_that_genesys_expands() {
     });
     let expand = query_param(
         "expand",
-        "routingStatus,presence,conversationSummary,groups,skills,languages,station,team",
+        "routingStatus,presence,conversationSummary,groups,skills,languages,station,team,employerInfo",
     );
     Mock::given(path(JANE)).and(expand).respond_with(ok(answer)).mount(&bench.server).await;
     let user = bench.genesys.user(&jane()).await.unwrap().unwrap();

@@ -2,6 +2,7 @@
 
 mod case;
 mod dates;
+mod identity;
 mod order;
 mod protection;
 mod work;
@@ -17,8 +18,9 @@ use super::status::Reason;
 
 pub use case::{Act, Case, HintOrder, News, Progress, act, act_on_hint};
 pub use dates::{effective_moment, resolve_local};
+pub use identity::{Hire, OPERATORS_SOURCE, authority_for, hire};
 pub use order::{LastWord, Said, Word, hint_order, last_word};
-pub use protection::{Standing, is_protected};
+pub use protection::{Named, Protection, Standing, administrator_roles, protection};
 pub use work::{BusyPolicy, Start, Work, start};
 
 /// How far back an effective date may lie before a person has to look: older events are replays, imports and mistakes

@@ -1,6 +1,7 @@
 //! Tests of direct and inherited grants.
 
 use super::*;
+use crate::organisation::{AccountState, Person};
 use crate::presets;
 use crate::probe::Probe;
 
@@ -69,4 +70,37 @@ async fn roles_are_404_once_none_is_left_while_the_subject_stays_readable() {
     let roles = probe.get(&format!("/api/v2/users/{bare}/roles")).await;
     assert_eq!((roles.status, text(&roles.body, "message")), (404, format!("No such user {bare}").as_str()));
     assert_eq!(probe.get(&format!("/api/v2/authorization/subjects/{bare}")).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_users_of_a_role_are_those_who_have_it_in_person_in_whatever_state() {
+    let (probe, agent, _) = agent().await;
+    let (own, inherited) = probe.simulator.organisation(|org| {
+        let home = org.home();
+        let group = agent.groups.iter().next().unwrap();
+        let inherited = org.groups[group].grants.iter().next().unwrap().role.clone();
+        let own = org.add_role("Admin");
+        for state in [AccountState::Active, AccountState::Inactive, AccountState::Deleted] {
+            org.add_person(Person::new("x", "x@example.com").grant(&own, &home).state(state));
+        }
+        (own, inherited)
+    });
+    let listed = probe.get(&format!("/api/v2/authorization/roles/{own}/users?pageSize=1")).await;
+    assert_eq!((&listed.body["total"], listed.ids().len()), (&json!(2), 1));
+    let none = probe.get(&format!("/api/v2/authorization/roles/{inherited}/users")).await;
+    assert_eq!(none.body["total"], 0);
+    assert_eq!(probe.get("/api/v2/authorization/roles/nothing/users").await.status, 404);
+    probe.assert_no_violations();
+}
+
+#[tokio::test]
+async fn who_made_the_client_is_told_where_it_is_known() {
+    let (probe, agent, _) = agent().await;
+    assert_eq!(probe.get("/api/v2/tokens/me").await.body["OAuthClient"].get("createdBy"), None);
+    probe.simulator.organisation(|org| org.client_made_by = Some(agent.id.clone()));
+    let token = probe.get("/api/v2/tokens/me").await;
+    assert_eq!(token.body["OAuthClient"]["createdBy"]["id"], agent.id.as_str());
+    let ids = probe.get(&format!("/api/v2/users/{}/externalid", agent.id)).await;
+    assert_eq!(ids.body[0]["externalKey"], "E1");
+    probe.assert_no_violations();
 }
