@@ -36,7 +36,16 @@ pub(super) struct Person {
     blocked: Option<Release>,
     /// The reads that the last complete read took beyond the plan's own.
     pub(super) more_reads: u32,
+    /// They were not free at the last look, so that something may have come since.
+    pub(super) look_again: bool,
+    /// The account is inactive: there is no work any more that could be cut off.
+    pub(super) cut_off: bool,
     stop: Option<Stop>,
+}
+
+/// The people of one: most of a closing concerns a single person.
+pub(super) fn alone(person: &mut Person) -> &mut [Person] {
+    std::slice::from_mut(person)
 }
 
 impl Person {
@@ -55,6 +64,8 @@ impl Person {
             kept: Vec::new(),
             blocked: None,
             more_reads: 0,
+            look_again: false,
+            cut_off: false,
             stop: None,
         }
     }

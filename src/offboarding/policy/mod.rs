@@ -15,7 +15,7 @@ use super::status::Reason;
 
 pub use dates::effective_moment;
 pub use protection::{Standing, is_protected};
-pub use work::{BusyPolicy, Start, Work, start};
+pub use work::{BusyPolicy, Released, Routing, Signs, Stage, Start, Waiting, Work, start, work};
 
 /// How far back an effective date may lie before a person has to look: older events are replays, imports and mistakes
 /// more often than terminations.
