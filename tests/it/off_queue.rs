@@ -3,6 +3,8 @@
 use leaver::offboarding::choices::{OffQueue, OnQueue, WhenBusy};
 use leaver::offboarding::policy::Intake;
 use leaver::offboarding::{OffboardingId, Outcome, Reason, Status};
+use leaver::plan::choices::{Reporting, Switch};
+use leaver::plan::{Choices, Plan};
 use leaver::store::decisions::Decision;
 use leaver::store::progress::BrakeLimits;
 use leaver::store::views::View;
@@ -206,7 +208,9 @@ async fn the_brake_counts_it_like_every_first_change() {
 async fn nobody_else_is_taken_off_queue() {
     let ask = with(|busy| (busy.when_busy, busy.off_queue) = (WhenBusy::Ask, OffQueue::Unjoin));
     let leave = with(|busy| busy.off_queue = OffQueue::Leave);
-    for settings in [ask, leave] {
+    let switched_off = Choices::default().switched("strip.queue_memberships", Switch::Off);
+    let untouched = Settings { plan: Plan::new(switched_off), ..gently() };
+    for settings in [ask, leave, untouched] {
         let (world, jane, before, _) = jane_in_a_call().await;
         step(&world, &world.engine_with(settings)).await;
         assert_eq!(world.simulator.person(&jane), Some(before));
@@ -221,6 +225,20 @@ async fn somebody_on_queue_is_taken_off_it_where_that_is_waited_for() {
         person.routing_status = RoutingStatus::Idle;
     });
     let settings = with(|busy| (busy.on_queue, busy.off_queue) = (OnQueue::Wait, OffQueue::Unjoin));
-    let view = wait(&world, &world.engine_with(settings), id).await;
+    let engine = world.engine_with(settings);
+    let view = wait(&world, &engine, id).await;
     assert_eq!((last_note(&view).as_str(), is_off_queue(&world, &jane)), ("on queue; taken off queue", true));
+    // It is no part of the strip: the waiting goes on.
+    assert_eq!(last_note(&wait(&world, &engine, id).await), "on queue");
+}
+
+#[tokio::test]
+async fn what_is_to_be_seen_before_the_first_change_comes_before_it() {
+    let (world, jane, _, id) = jane_in_a_call().await;
+    world.simulator.withhold_permission("analytics:conversationDetail:view");
+    let reports = [("report.callbacks".to_owned(), Reporting::Hold)].into();
+    let plan = Plan::new(Choices { reports, ..Choices::default() });
+    step(&world, &world.engine_with(Settings { plan, ..gently() })).await;
+    assert_eq!(ended(&world.view(id).await), (Status::Held, Some(Reason::ReportFound)));
+    assert!(changes_of(&world, &jane).is_empty());
 }

@@ -72,7 +72,8 @@ impl Call {
         let operation = request.operation.unwrap_or_default();
         let changes = request.intent == Intent::Changes;
         let unjoins = operation == "patchUserQueues";
-        if self.going_on && (CUTTING.contains(&operation) || (self.early && changes && !unjoins)) {
+        // Whoever answers while the account is being closed is cut off by that, and by nothing that follows.
+        if self.going_on && active && (CUTTING.contains(&operation) || (self.early && changes && !unjoins)) {
             self.wrong.push(format!("{operation} at {}, early: {}", self.requests, self.early));
         }
         let begins = self.requests == begins_at && active;
@@ -243,6 +244,25 @@ async fn a_call_that_begins_during_the_strip_is_waited_for_until_the_bound() {
     world.sql("update offboardings set busy_at = busy_at - interval '2 minutes'").await;
     let view = to_the_end(&world, &engine, id).await;
     assert_eq!(view.outcome, Some(Outcome::Offboarded));
+}
+
+#[tokio::test]
+async fn who_was_on_queue_is_looked_at_again_when_the_queues_are_gone() {
+    for (status, goes_on) in [(RoutingStatus::Idle, false), (RoutingStatus::OffQueue, true)] {
+        let (world, jane, id) = jane().await;
+        does(&world.simulator, &jane, |person| person.routing_status = status);
+        answers_at(&world, &jane, "deleteRoutingQueueMember");
+        step(&world, &world.engine()).await;
+        assert_eq!(ended(&world.view(id).await), (Status::Scheduled, None));
+        let changes = changes_of(&world, &jane);
+        assert_eq!(
+            changes.iter().any(|change| *change != "deleteRoutingQueueMember"),
+            goes_on,
+            "{changes:?}"
+        );
+        hangs_up(&world.simulator, &jane);
+        assert_eq!(to_the_end(&world, &world.engine(), id).await.outcome, Some(Outcome::Offboarded));
+    }
 }
 
 #[tokio::test]
