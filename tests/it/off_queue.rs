@@ -235,7 +235,9 @@ async fn somebody_on_queue_is_taken_off_it_where_that_is_waited_for() {
 #[tokio::test]
 async fn what_is_to_be_seen_before_the_first_change_comes_before_it() {
     let (world, jane, _, id) = jane_in_a_call().await;
-    world.simulator.withhold_permission("analytics:conversationDetail:view");
+    for permission in ["analytics:conversationDetail:view", "analytics:agentConversationDetail:view"] {
+        world.simulator.withhold_permission(permission);
+    }
     let reports = [("report.callbacks".to_owned(), Reporting::Hold)].into();
     let plan = Plan::new(Choices { reports, ..Choices::default() });
     step(&world, &world.engine_with(Settings { plan, ..gently() })).await;
