@@ -320,7 +320,15 @@ async fn stop_signal() {
 
 fn busy_policy(config: &Config) -> BusyPolicy {
     let policy = &config.policy;
-    BusyPolicy { when_busy: policy.when_busy, recheck: policy.busy_recheck, wait_max: policy.busy_wait_max }
+    BusyPolicy {
+        when_busy: policy.when_busy,
+        on_queue: policy.on_queue,
+        off_queue: policy.off_queue,
+        shift_end: policy.shift_end,
+        shift_grace: policy.shift_grace,
+        recheck: policy.busy_recheck,
+        wait_max: policy.busy_wait_max,
+    }
 }
 
 fn engine_settings(config: &Config) -> Settings {

@@ -33,12 +33,12 @@ pub use journal::{Answered, Effect, Entry, Intent, RequestInfo};
 pub use organisation::{
     AccountState, Actor, AuditRecord, Callback, CallbackState, ExternalId, Grant, Group, GroupKind, Id,
     Joining, Media, MemberBy, Organisation, Person, PersonState, PropertyChange, QueueMembership,
-    RoutingStatus,
+    RoutingStatus, Shift,
 };
 pub use rules::{
     AcceptedGroupWrites, Deactivation, DependencyTracking, EmptyBulkreplace, Expansions, GroupWrites,
     InactiveWrites, Kind, Lag, LicenceAssignment, Options, OwnGrants, PutStateVersion, QueuesOnInactive,
-    RevokingNothing, Rules, SearchScope, StaleVersion, StateCompany, VersionRise,
+    RevokingNothing, Rules, Schedules, SearchScope, StaleVersion, StateCompany, VersionRise,
 };
 pub use server::{Simulator, StartError};
 

@@ -26,7 +26,7 @@ pub use groups::{Group, GroupKind};
 pub(crate) use licences::has_role;
 pub use person::{
     AccountState, ExternalId, Grant, Id, Joining, Media, MemberBy, PersonState, QueueMembership,
-    RoutingStatus,
+    RoutingStatus, Shift,
 };
 
 use crate::journal::Effect;

@@ -87,6 +87,8 @@ pub struct Rules {
     pub licence_assignment: LicenceAssignment,
     /// How far dependency tracking has come.
     pub dependency_tracking: DependencyTracking,
+    /// How searches for schedules are answered.
+    pub schedules: Schedules,
     /// The longest interval of a query for conversation details, in days; no limit is published.
     pub details_interval_days_max: Option<u32>,
 }
@@ -116,6 +118,7 @@ impl Default for Rules {
             own_grants: OwnGrants::Readable,
             licence_assignment: LicenceAssignment::Automatic,
             dependency_tracking: DependencyTracking::Operational,
+            schedules: Schedules::AtOnce,
             details_interval_days_max: None,
         }
     }
@@ -326,4 +329,15 @@ pub enum DependencyTracking {
     Building,
     /// There is none: 410.
     Gone,
+}
+
+/// How searches for schedules are answered; published are all three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedules {
+    /// With the schedules.
+    AtOnce,
+    /// With an operation whose result comes by a notification.
+    Later,
+    /// With an address from which they can be downloaded.
+    Download,
 }

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::check::Finding;
-use crate::config::{Config, Protected};
+use crate::config::{Config, OffQueue, Protected, ShiftEnd};
 use crate::genesys::{Error, permits};
-use crate::plan::{Plan, reports};
+use crate::plan::{self, Plan, Step, reports};
 
 /// Where a permission is given to the client.
 const WHERE: &str = "give it to a role of the OAuth client: Admin > Roles / Permissions, in all divisions";
@@ -58,6 +58,16 @@ fn needs(config: &Config) -> Vec<Need> {
     for report in reports::read_under(plan.choices()) {
         let needed = report.permissions().iter();
         needs.extend(needed.map(|any_of| need(report.name(), any_of, Weight::Needed)));
+    }
+    let lost = "nobody who is waited for is taken off queue";
+    if config.policy.off_queue == OffQueue::Unjoin {
+        let of_calls = plan::OffQueue.permissions().iter();
+        needs.extend(of_calls.map(|any_of| need("policy.off_queue", any_of, Weight::Optional(lost))));
+    }
+    let lost = "no end of a shift is known, and only policy.busy_wait_max ends the waiting";
+    if config.policy.shift_end == ShiftEnd::Wait {
+        let of_read = plan::SHIFT_PERMISSIONS.iter();
+        needs.extend(of_read.map(|any_of| need("policy.shift_end", any_of, Weight::Optional(lost))));
     }
     let audit = "keeps_returning can't say who assigns what was taken away";
     needs.push(need("the audit", &["audits:audit:view"], Weight::Optional(audit)));

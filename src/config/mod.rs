@@ -30,7 +30,9 @@ pub use error::ConfigError;
 pub use genesys::{Genesys, REGIONS};
 pub use load::Environment;
 pub use operators::{Operator, Role};
-pub use policy::{EffectiveAt, Mode, Order, PersonNotFound, Policy, Protected, WhenBusy};
+pub use policy::{
+    EffectiveAt, Mode, OffQueue, OnQueue, Order, PersonNotFound, Policy, Protected, ShiftEnd, WhenBusy,
+};
 
 use crate::plan::choices::Choices;
 use overrides::Overrides;

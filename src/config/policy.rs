@@ -8,7 +8,9 @@ use chrono_tz::Tz;
 
 use super::error::ConfigError;
 use super::section::Section;
-pub use crate::offboarding::choices::{EffectiveAt, Mode, Order, PersonNotFound, Protected, WhenBusy};
+pub use crate::offboarding::choices::{
+    EffectiveAt, Mode, OffQueue, OnQueue, Order, PersonNotFound, Protected, ShiftEnd, WhenBusy,
+};
 
 pub(super) const KEYS: &[&str] = &[
     "mode",
@@ -19,6 +21,10 @@ pub(super) const KEYS: &[&str] = &[
     "when_busy",
     "busy_recheck",
     "busy_wait_max",
+    "on_queue",
+    "off_queue",
+    "shift_end",
+    "shift_grace",
     "immediate_types",
     "person_not_found",
     "not_found_recheck",
@@ -35,6 +41,9 @@ const BUSY_RECHECK: RangeInclusive<Duration> = Duration::from_millis(100)..=Dura
 
 /// Zero doesn't wait at all; after a week "wait" has become "never".
 const BUSY_WAIT_MAX: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(7 * 86_400);
+
+/// Zero ends the waiting with the shift; nobody is on the phone for a day after it.
+const SHIFT_GRACE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(86_400);
 
 /// The second look has to be later than the first; after a day the person has been active for too long.
 const NOT_FOUND_RECHECK: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);
@@ -67,6 +76,14 @@ pub struct Policy {
     pub busy_recheck: Duration,
     /// How long an interaction is waited for before the offboarding goes ahead. Default 4 h, 0 s to 7 days.
     pub busy_wait_max: Duration,
+    /// Whether an agent on queue without an interaction counts like one in an interaction. Default not.
+    pub on_queue: OnQueue,
+    /// Whether whoever is waited for is set unjoined in their queues. Default not.
+    pub off_queue: OffQueue,
+    /// Whether the waiting ends with the shift in workforce management. Default not.
+    pub shift_end: ShiftEnd,
+    /// How long after the shift the waiting ends. Default 30 min, 0 s to 1 day.
+    pub shift_grace: Duration,
     /// The termination types that never wait for an interaction's end. Default `involuntary`.
     pub immediate_types: Vec<String>,
     /// What becomes of an offboarding of somebody whom Genesys doesn't know. Default done.
@@ -99,6 +116,10 @@ impl Default for Policy {
             when_busy: WhenBusy::Wait,
             busy_recheck: Duration::from_secs(60),
             busy_wait_max: Duration::from_secs(4 * 3_600),
+            on_queue: OnQueue::Go,
+            off_queue: OffQueue::Leave,
+            shift_end: ShiftEnd::Ignore,
+            shift_grace: Duration::from_secs(30 * 60),
             immediate_types: vec!["involuntary".to_owned()],
             person_not_found: PersonNotFound::Done,
             not_found_recheck: Duration::from_secs(15 * 60),
@@ -134,6 +155,10 @@ impl Policy {
             when_busy: section.choice("when_busy", default.when_busy, WhenBusy::ALL, WhenBusy::as_str)?,
             busy_recheck: section.duration("busy_recheck", default.busy_recheck, BUSY_RECHECK)?,
             busy_wait_max: section.duration("busy_wait_max", default.busy_wait_max, BUSY_WAIT_MAX)?,
+            on_queue: section.choice("on_queue", default.on_queue, OnQueue::ALL, OnQueue::as_str)?,
+            off_queue: section.choice("off_queue", default.off_queue, OffQueue::ALL, OffQueue::as_str)?,
+            shift_end: section.choice("shift_end", default.shift_end, ShiftEnd::ALL, ShiftEnd::as_str)?,
+            shift_grace: section.duration("shift_grace", default.shift_grace, SHIFT_GRACE)?,
             immediate_types: section
                 .list("immediate_types")?
                 .map_or(default.immediate_types, |types| types.into_iter().map(|one| one.value).collect()),

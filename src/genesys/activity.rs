@@ -1,4 +1,4 @@
-//! What a user is doing: the signs by which a live conversation is known. Whether to wait for its end is left to others.
+//! What a user is doing: the signs by which a live conversation is known. What they mean is left to others.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -37,17 +37,6 @@ impl From<String> for RoutingStatus {
             "NOT_RESPONDING" => Self::NotResponding,
             "COMMUNICATING" => Self::Communicating,
             _ => Self::Unknown(text),
-        }
-    }
-}
-
-impl RoutingStatus {
-    /// Tells whether the user may be in a conversation. A status that isn't published counts as one: whoever can't be
-    /// said to be free isn't.
-    pub fn is_in_interaction(&self) -> bool {
-        match self {
-            Self::Interacting | Self::Communicating | Self::Unknown(_) => true,
-            Self::OffQueue | Self::Idle | Self::NotResponding => false,
         }
     }
 }
@@ -116,18 +105,14 @@ pub(super) fn active_conversations(
 }
 
 impl Genesys {
-    /// Tells whether the user may be in a conversation. Expanded fields are given with best effort only: where the
-    /// status is absent, it is read alone.
-    pub async fn is_in_interaction(&self, user: &User) -> Result<bool, Error> {
-        if user.active_conversations.is_some_and(|count| count > 0) {
-            return Ok(true);
-        }
+    /// The routing status that came with the user, or read alone where it did not: expanded fields are given with best
+    /// effort only.
+    pub async fn routing_status(&self, user: &User) -> Result<RoutingStatus, Error> {
         match &user.routing_status {
-            Some(status) => Ok(status.is_in_interaction()),
+            Some(status) => Ok(status.clone()),
             None => match self.routing_status_of(&user.id).await {
-                Ok(status) => Ok(status.is_in_interaction()),
-                Err(Error::NotFound { .. }) => Ok(false),
-                Err(error) => Err(error),
+                Err(Error::NotFound { .. }) => Ok(RoutingStatus::OffQueue),
+                status => status,
             },
         }
     }

@@ -74,14 +74,14 @@ pub use ids::{
 pub use licences::LicenceChange;
 pub use pacing::{Notice, Pacer, PacerError, Permits};
 pub use page::Completeness;
-pub use queues::{Activation, MemberBy, QueueMember, UserQueue};
+pub use queues::{Activation, MemberBy, QUEUES_PER_CALL, QueueMember, UserQueue};
 pub use read::READ_TRIES;
 pub use reports::{Consumer, Consumers};
 pub use routing::{Level, UserLanguage, UserSkill, Utilization};
 pub use settings::{BuildError, Settings, Waits, region_urls};
 pub use telephony::{Phone, Station, Stations};
 pub use users::{NamedTeam, StateChangeReason, UnknownReason, User, UserGroup, UserState};
-pub use workforce::ManagementUnitRef;
+pub use workforce::{ManagementUnitRef, Shift, Shifts};
 
 use pacing::{Gate, Stash};
 
@@ -160,6 +160,14 @@ impl Genesys {
         let permits = self.inner.pacer.reserve(calls).await.map_err(Error::NoPermit)?;
         let stash = Some(Arc::new(Stash::new(permits)));
         Ok(Self { inner: Arc::clone(&self.inner), stash, reach: self.reach })
+    }
+
+    /// Gives this handle where it has permits for so many requests left, else a new one that has.
+    pub async fn with_permits(&self, calls: u32) -> Result<Self, Error> {
+        match self.stash.as_ref().is_some_and(|stash| stash.has(calls, Instant::now())) {
+            true => Ok(self.clone()),
+            false => self.prepaid(calls).await,
+        }
     }
 
     /// Gets a token if there is none, and nothing else: tells whether the credentials are right.

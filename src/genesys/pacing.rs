@@ -70,6 +70,12 @@ impl Stash {
         Self(Mutex::new(permits))
     }
 
+    /// Tells whether so many permits are left that are still good.
+    pub(super) fn has(&self, calls: u32, now: Instant) -> bool {
+        let permits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        now < permits.valid_until && permits.calls >= calls
+    }
+
     /// Takes one permit that is still good, and gives the moment until which it is.
     pub(super) fn take(&self, now: Instant) -> Option<Instant> {
         let mut permits = self.0.lock().unwrap_or_else(PoisonError::into_inner);

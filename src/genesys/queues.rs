@@ -19,6 +19,9 @@ use super::{
 /// The members that one call can remove from a queue (400 above it).
 pub const QUEUE_MEMBERS_PER_CALL: usize = 100;
 
+/// The queues of a user that one call joins or leaves. No limit is published; it is that of the members of a queue.
+pub const QUEUES_PER_CALL: usize = 100;
+
 /// A queue that the user is a member of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserQueue {
@@ -215,6 +218,23 @@ impl OneCall {
     pub async fn add_queue_member(self, queue: &QueueId, user: &UserId) -> Result<Done, CallFailed> {
         let path = format!("/api/v2/routing/queues/{}/members", segment(queue.as_str()));
         self.apply(Request::with_body(Method::POST, path, json!([{ "id": user }]))).await
+    }
+
+    /// Sets for up to [`QUEUES_PER_CALL`] queues of the user whether they take conversations of them. Genesys passes over
+    /// queues that the user is no member of, and does it later; the memberships stay.
+    pub async fn set_joined(
+        self,
+        user: &UserId,
+        queues: &[QueueId],
+        activation: Activation,
+    ) -> Result<Done, CallFailed> {
+        if !(1..=QUEUES_PER_CALL).contains(&queues.len()) {
+            return Err(CallFailed::not_sent_for("it takes 1 to 100 queues"));
+        }
+        let joined = activation == Activation::Joined;
+        let path = format!("/api/v2/users/{}/queues", segment(user.as_str()));
+        let body: Value = queues.iter().map(|queue| json!({"id": queue, "joined": joined})).collect();
+        self.apply(Request::with_body(Method::PATCH, path, body)).await
     }
 
     /// Sets whether a member takes conversations, and their ring (from 1). Genesys does it later (202).

@@ -1,5 +1,6 @@
-//! Workforce management: the management unit of a user, and moving them out of it or back.
+//! Workforce management: the management unit of a user, moving them out of it or back, and their shifts.
 
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
@@ -33,7 +34,84 @@ struct RawUser {
     id: UserId,
 }
 
+/// A shift of a published schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shift {
+    /// When it begins.
+    pub start: DateTime<Utc>,
+    /// When it ends.
+    pub end: DateTime<Utc>,
+}
+
+/// What a search for shifts came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shifts {
+    /// The user's shifts, in no order; none where nothing is published for them.
+    Found(Vec<Shift>),
+    /// Genesys will send them later, or has them ready for a download.
+    Elsewhere,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawSearch {
+    status: Option<String>,
+    result: Option<RawSchedules>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawSchedules {
+    agent_schedules: Vec<RawSchedule>,
+}
+
+#[derive(Deserialize)]
+struct RawSchedule {
+    user: RawUser,
+    #[serde(default)]
+    shifts: Vec<RawShift>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawShift {
+    start_date: DateTime<Utc>,
+    length_minutes: u32,
+}
+
+impl From<RawShift> for Shift {
+    fn from(raw: RawShift) -> Self {
+        let length = TimeDelta::minutes(i64::from(raw.length_minutes));
+        Self { start: raw.start_date, end: raw.start_date + length }
+    }
+}
+
 impl Genesys {
+    /// Reads the user's shifts of published schedules between two moments, in the management unit that they belong to.
+    /// Genesys answers large searches later or by a download; neither is followed.
+    pub async fn shifts_of(
+        &self,
+        user: &UserId,
+        unit: &ManagementUnitId,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Result<Shifts, Error> {
+        let unit = segment(unit.as_str());
+        let path = format!("/api/v2/workforcemanagement/managementunits/{unit}/agentschedules/search");
+        let date = |moment: DateTime<Utc>| moment.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let body = json!({"startDate": date(from), "endDate": date(to), "userIds": [user]});
+        let request = Request::with_body(Method::POST, path, body);
+        let (found, _): (RawSearch, Trace) = self.read("the shifts of a user", &request).await?;
+        let complete = found.status.is_none_or(|status| status == "Complete");
+        Ok(match found.result.filter(|_| complete) {
+            None => Shifts::Elsewhere,
+            Some(found) => {
+                let own = found.agent_schedules.into_iter().filter(|schedule| schedule.user.id == *user);
+                Shifts::Found(own.flat_map(|schedule| schedule.shifts).map(Shift::from).collect())
+            }
+        })
+    }
+
     /// Reads the management unit of the user; `None` when workforce management doesn't know them.
     pub async fn management_unit_of(&self, user: &UserId) -> Result<Option<ManagementUnitRef>, Error> {
         let subject = "the management unit of a user";

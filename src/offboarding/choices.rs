@@ -106,6 +106,69 @@ impl WhenBusy {
     }
 }
 
+/// Whether an agent who is on queue without an interaction counts like one in an interaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnQueue {
+    /// They do not: only an interaction counts.
+    Go,
+    /// They do, for waiting and for asking.
+    Wait,
+}
+
+impl OnQueue {
+    pub(crate) const ALL: &[Self] = &[Self::Go, Self::Wait];
+
+    /// The word in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Go => "go",
+            Self::Wait => "wait",
+        }
+    }
+}
+
+/// What happens to the queues of somebody who is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffQueue {
+    /// Nothing: new interactions may come.
+    Leave,
+    /// They are set unjoined, so that no new interaction is routed; the memberships stay.
+    Unjoin,
+}
+
+impl OffQueue {
+    pub(crate) const ALL: &[Self] = &[Self::Leave, Self::Unjoin];
+
+    /// The word in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Leave => "leave",
+            Self::Unjoin => "unjoin",
+        }
+    }
+}
+
+/// Whether the end of the shift in workforce management ends the waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShiftEnd {
+    /// It is not looked up.
+    Ignore,
+    /// It is waited for, and a grace after it; then the offboarding goes ahead.
+    Wait,
+}
+
+impl ShiftEnd {
+    pub(crate) const ALL: &[Self] = &[Self::Ignore, Self::Wait];
+
+    /// The word in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ignore => "ignore",
+            Self::Wait => "wait",
+        }
+    }
+}
+
 /// What becomes of an offboarding of somebody whom Genesys doesn't know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PersonNotFound {

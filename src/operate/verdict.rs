@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::preview::{Effect, ReportPreview, Rules, StepPreview};
-use crate::genesys::{Error, User, UserState};
+use crate::genesys::{Error, Genesys, User, UserState};
 use crate::offboarding::Reason;
-use crate::offboarding::choices::WhenBusy;
-use crate::offboarding::policy::{self, BusyPolicy, Hire, Protection, Start, Work};
+use crate::offboarding::choices::{self, OffQueue, WhenBusy};
+use crate::offboarding::policy::{self, BusyPolicy, Hire, Protection, Released, Stage, Start, Waiting, Work};
 use crate::plan::choices::Reporting;
-use crate::plan::{Look, roles_of, standing, standing_of};
+use crate::plan::{self, Look, SHIFT_PERMISSIONS, ShiftEnd, Step, roles_of, standing, standing_of, work_of};
 
 /// The permission that reading roles takes.
 const GRANTS: &[&[&str]] = &[&["authorization:grant:view"]];
@@ -157,14 +157,10 @@ impl Verdict {
                 "the account is inactive already: what is left on it goes, and it ends as already_inactive";
             return self.notes.push(ends.to_owned());
         }
-        let immediate = rules.immediate_types.iter().any(|kind| Some(kind.as_str()) == termination_type);
-        let busy = match immediate {
-            true => BusyPolicy { when_busy: WhenBusy::Now, ..rules.busy },
-            false => rules.busy,
-        };
-        match look.genesys().is_in_interaction(user).await {
-            Ok(false) => {}
-            Ok(true) => self.busy(busy),
+        let busy = rules.busy.of(&rules.immediate_types, termination_type, Released::No);
+        match work_of(look.genesys(), user).await {
+            Ok(Work::Free) => {}
+            Ok(work) => self.busy(look.genesys(), rules, user, work, busy).await,
             Err(error) if busy.when_busy != WhenBusy::Now => {
                 self.unread.push(Unread::new("the routing status", &error, &[]));
             }
@@ -172,15 +168,48 @@ impl Verdict {
         }
     }
 
-    fn busy(&mut self, busy: BusyPolicy) {
-        match policy::start(Work::InInteraction, busy, Duration::ZERO) {
-            Start::Proceed => self.notes.push("in an interaction, which would be cut off".to_owned()),
+    async fn busy(&mut self, genesys: &Genesys, rules: &Rules, user: &User, work: Work, busy: BusyPolicy) {
+        let words = work.words();
+        if !busy.counts(work, Stage::BeforeTheStrip) {
+            return self.notes.push(match work {
+                Work::InInteraction => format!("{words}, which would be cut off"),
+                Work::OnQueue | Work::Free => format!("{words}, which is not waited for"),
+            });
+        }
+        match policy::start(work, busy, Stage::BeforeTheStrip, Waiting::default()) {
+            Start::Hold(reason) => return self.hold(reason, words.to_owned()),
+            Start::Proceed => return self.notes.push(format!("{words}, which would be cut off")),
             Start::RecheckIn(_) => self.notes.push(format!(
-                "in an interaction: its end would be waited for, {} at the most",
+                "{words}: its end would be waited for, {} at the most",
                 for_people(busy.wait_max)
             )),
-            Start::Hold(reason) => self.hold(reason, "in an interaction".to_owned()),
         }
+        if busy.off_queue == OffQueue::Unjoin && rules.plan.step(plan::OffQueue.name()).is_some() {
+            self.notes
+                .push("would be taken off queue meanwhile: set unjoined in all their queues".to_owned());
+        }
+        if busy.shift_end == choices::ShiftEnd::Wait {
+            self.shift(genesys, user, busy).await;
+        }
+    }
+
+    /// When the shift would end the waiting.
+    async fn shift(&mut self, genesys: &Genesys, user: &User, busy: BusyPolicy) {
+        let grace = TimeDelta::from_std(busy.shift_grace).unwrap_or_default();
+        let unknown = match plan::shift_end_of(genesys, &user.id, Utc::now(), grace).await {
+            Ok(ShiftEnd::At(end)) => {
+                let until = (end + grace).to_rfc3339_opts(SecondsFormat::Secs, true);
+                let after = for_people(busy.shift_grace);
+                return self
+                    .notes
+                    .push(format!("would wait until {until} at the latest: {after} after the shift"));
+            }
+            Ok(ShiftEnd::NotScheduled) => "workforce management does not know the person".to_owned(),
+            Ok(ShiftEnd::NoShift) => "no shift of theirs runs now".to_owned(),
+            Ok(ShiftEnd::Elsewhere) => "the schedule would come later or as a download".to_owned(),
+            Err(error) => Unread::new("the shift", &error, SHIFT_PERMISSIONS).words(),
+        };
+        self.notes.push(format!("no end of a shift would end the waiting: {unknown}"));
     }
 
     fn reports(&mut self, reports: &[ReportPreview]) {

@@ -25,6 +25,11 @@ impl Step for AccountState {
         "active account"
     }
 
+    /// Whoever can't work any more is in no interaction either.
+    fn cuts_off(&self, _batch: &Batch) -> bool {
+        true
+    }
+
     fn permissions(&self) -> &'static [&'static [&'static str]] {
         &[&["directory:user:view"], &["directory:user:edit"]]
     }

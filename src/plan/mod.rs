@@ -12,6 +12,7 @@ mod groups;
 mod licences;
 mod look;
 mod management_unit;
+mod off_queue;
 mod queue_memberships;
 pub mod reports;
 mod role_grants;
@@ -21,6 +22,7 @@ mod stations;
 mod team;
 mod tokens;
 mod utilization;
+mod work;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -29,6 +31,8 @@ pub use batch::{Batch, PutBack, PutBacks, each_alone, each_person, id};
 pub use choices::Choices;
 pub use groups::NAME as GROUPS;
 pub use look::{Look, roles_of, standing, standing_of};
+pub use off_queue::OffQueue;
+pub use work::{SHIFT_PERMISSIONS, ShiftEnd, shift_end_of, work_of};
 
 use crate::genesys::{CallFailed, Done, Error, OneCall, UserId};
 use crate::offboarding::{Assignment, Observation, Phase, StepName};
@@ -133,6 +137,11 @@ pub trait Step: Send + Sync {
     /// What of it can be put back.
     fn comes_back(&self) -> Return {
         Return::Whole
+    }
+
+    /// Whether removing this can cut off an interaction: right before it the work is looked at once more.
+    fn cuts_off(&self, _batch: &Batch) -> bool {
+        false
     }
 
     /// Whether it is carried out under these choices. What is left out is said in the journal.

@@ -26,6 +26,11 @@ impl Step for Stations {
         "stations"
     }
 
+    /// The phone of a call that goes on loses its line.
+    fn cuts_off(&self, batch: &Batch) -> bool {
+        !batch.first().target.starts_with(DEFAULT)
+    }
+
     fn permissions(&self) -> &'static [&'static [&'static str]] {
         &[
             &["telephony:otherStationAssociation:view"],

@@ -32,6 +32,11 @@ impl Step for Tokens {
         Return::Never("the person logs in again")
     }
 
+    /// Whoever can't work any more is in no interaction either.
+    fn cuts_off(&self, _batch: &Batch) -> bool {
+        true
+    }
+
     fn permissions(&self) -> &'static [&'static [&'static str]] {
         &[&["oauth:token:delete"]]
     }

@@ -165,7 +165,8 @@ async fn move_to(
              email = coalesce($4, email), email_key = case when $4::text is null then email_key else $5 end,
              external_id = case when source = $7 then coalesce(external_id, $6) else external_id end,
              -- Whoever was matched by the facts before is found anew.
-             genesys_user_id = null, found_inactive = null, not_found_at = null, busy_at = null, attempt = 0,
+             genesys_user_id = null, found_inactive = null, not_found_at = null, busy_at = null,
+             busy_until = null, shift_read_at = null, attempt = 0,
              approved_reasons = '{}', reported_at = null
          where id = $1",
         id.0,

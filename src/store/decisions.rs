@@ -103,6 +103,7 @@ async fn decide(
         "update offboardings
          set status = $2, reason = $3, attempt = 0, updated_at = now(), lease_token = null, lease_worker = null,
              available_at = greatest(effective_at, now()), not_found_at = null, busy_at = null,
+             busy_until = null, shift_read_at = null,
              approved_reasons = case when $4::text is null then approved_reasons else approved_reasons || $4 end,
              completed_at = case when $2 = 'cancelled' then now() end
          where id = $1",

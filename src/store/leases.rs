@@ -43,8 +43,12 @@ pub struct Lease {
     pub not_found_at: Option<DateTime<Utc>>,
     /// Whether the account was inactive before our first change; unknown before the first look.
     pub found_inactive: Option<bool>,
-    /// When our first changing call was intended.
-    pub changes_began_at: Option<DateTime<Utc>>,
+    /// Whether the first call was intended that takes something away.
+    pub strip_began: bool,
+    /// Whether somebody's work is being waited for.
+    pub waiting: bool,
+    /// Whether they need not be taken off queue any more.
+    pub off_queue: bool,
     /// What approvers have released it from.
     pub approved: Vec<Reason>,
     /// What is worked towards.
@@ -168,8 +172,10 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
              attempt = o.attempt + due.abandoned::int
          from due where o.id = due.id
          returning o.id, o.source, o.email, o.external_id, o.effective_at, o.genesys_user_id, o.termination_type, o.attempt,
-             o.not_found_at, o.found_inactive, o.changes_began_at, o.approved_reasons, o.goal,
-             o.reported_at is not null as "reported!", due.abandoned as "abandoned!""#,
+             o.not_found_at, o.found_inactive, o.approved_reasons, o.goal,
+             o.reported_at is not null as "reported!", due.abandoned as "abandoned!",
+             o.strip_began_at is not null as "strip_began!", o.busy_at is not null as "waiting!",
+             o.off_queue_at is not null as "off_queue!""#,
         i64::from(limit),
         fence.token,
         fence.worker.to_string(),
@@ -195,7 +201,9 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
             attempt: u32::try_from(row.attempt).unwrap_or_default(),
             not_found_at: row.not_found_at,
             found_inactive: row.found_inactive,
-            changes_began_at: row.changes_began_at,
+            strip_began: row.strip_began,
+            waiting: row.waiting,
+            off_queue: row.off_queue,
             approved: approved.collect(),
             goal: word(&row.goal, "offboardings.goal")?,
             reported: row.reported,

@@ -19,9 +19,9 @@ pub struct Intention {
     pub step: &'static str,
     /// The step's phase.
     pub phase: Phase,
-    /// What is removed or put back.
+    /// What is removed, set unjoined or put back.
     pub targets: Vec<String>,
-    /// Which of both.
+    /// Which of them.
     pub change: Change,
     /// The `X-Request-Id` that the call will carry.
     pub request_id: Uuid,
@@ -32,6 +32,8 @@ pub struct Intention {
 pub enum Change {
     /// To take away.
     Remove,
+    /// To set unjoined what stays, while somebody's work is waited for. The strip has not begun with it.
+    Unjoin,
     /// To put back.
     PutBack,
 }
@@ -298,13 +300,13 @@ async fn begin(
     let id = intention.offboarding;
     let renewed = sqlx::query!(
         // begin
-        "update offboardings set available_at = now() + $3, phase = $4, updated_at = now()
+        "update offboardings set available_at = now() + $3, phase = coalesce($4, phase), updated_at = now()
          where id = $1 and lease_token = $2 and available_at > now()
          returning changes_began_at",
         id.0,
         fence.token,
         interval(fence.lease),
-        intention.phase.as_str(),
+        (intention.change != Change::Unjoin).then_some(intention.phase.as_str()),
     )
     .fetch_optional(&mut **tx)
     .await?;
@@ -314,6 +316,7 @@ async fn begin(
     if row.changes_began_at.is_none() && !count_person(tx, intention, brake).await? {
         return Ok(Permission::Brake);
     }
+    note_change(tx, intention).await?;
     let targets = intention.targets.join(", ");
     let entry = NewEntry {
         step: Some(intention.step),
@@ -323,6 +326,34 @@ async fn begin(
     };
     journal::append(tx, entry).await?;
     Ok(Permission::Granted)
+}
+
+/// Notes before the call what it may do: whether it takes effect may never be known.
+async fn note_change(tx: Tx<'_>, intention: &Intention) -> Result<(), StoreError> {
+    match intention.change {
+        Change::PutBack => {}
+        Change::Remove => {
+            sqlx::query!(
+                // note_change
+                "update offboardings set strip_began_at = now() where id = $1 and strip_began_at is null",
+                intention.offboarding.0,
+            )
+            .execute(&mut **tx)
+            .await?;
+        }
+        Change::Unjoin => {
+            sqlx::query!(
+                "update assignments set altered_at = coalesce(altered_at, now())
+                 where offboarding_id = $1 and step = $2 and target = any($3)",
+                intention.offboarding.0,
+                intention.step,
+                &intention.targets,
+            )
+            .execute(&mut **tx)
+            .await?;
+        }
+    }
+    Ok(())
 }
 
 /// Counts a person's first change against the brake; false where it would be one too many. The lock on the brake's row
@@ -378,7 +409,8 @@ async fn finish(
     };
     journal::append(tx, entry).await?;
     match (call.proves, intention.change) {
-        (Proves::Nothing, Change::Remove | Change::PutBack) => Ok(()),
+        (Proves::Nothing, Change::Remove | Change::Unjoin | Change::PutBack) => Ok(()),
+        (Proves::WereThere | Proves::WereGone | Proves::Changed, Change::Unjoin) => Ok(()),
         (proves @ (Proves::WereThere | Proves::WereGone | Proves::Changed), Change::Remove) => {
             removed(tx, intention, proves).await
         }

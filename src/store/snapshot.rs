@@ -39,6 +39,8 @@ pub struct Stored {
     pub detail: Value,
     /// Whether it is known to have been taken away; a call whose answer was lost may have done so all the same.
     pub removed: bool,
+    /// Whether it was, or may have been, changed without being taken away.
+    pub altered: bool,
     /// When it was last put back, and the database's clock now.
     pub restored: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// How often it was put back.
@@ -246,7 +248,8 @@ async fn report(
 async fn stored(tx: Tx<'_>, id: OffboardingId) -> Result<Vec<Stored>, StoreError> {
     let rows = sqlx::query!(
         // stored
-        r#"select step, target, detail, removed_at is not null as "removed!", restored_at, restores, lost, now() as "now!"
+        r#"select step, target, detail, removed_at is not null as "removed!",
+               altered_at is not null as "altered!", restored_at, restores, lost, now() as "now!"
            from assignments where offboarding_id = $1 order by step, target"#,
         id.0
     )
@@ -257,6 +260,7 @@ async fn stored(tx: Tx<'_>, id: OffboardingId) -> Result<Vec<Stored>, StoreError
         target: row.target,
         detail: row.detail,
         removed: row.removed,
+        altered: row.altered,
         restored: row.restored_at.map(|at| (at, row.now)),
         restores: u32::try_from(row.restores).unwrap_or_default(),
         lost: row.lost,

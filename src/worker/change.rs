@@ -31,12 +31,32 @@ pub(super) struct Sending<'a> {
     pub(super) genesys: &'a Genesys,
     /// The latest moment, besides the lease's.
     pub(super) not_after: Option<Instant>,
+    /// What for.
+    pub(super) purpose: Purpose,
+}
+
+/// What a call is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To take away.
+    Remove,
+    /// To take somebody off queue who is waited for.
+    Unjoin,
+}
+
+impl Purpose {
+    const fn change(self) -> Change {
+        match self {
+            Self::Remove => Change::Remove,
+            Self::Unjoin => Change::Unjoin,
+        }
+    }
 }
 
 impl Runner {
     /// Removes a batch, in smaller batches where the whole is refused. People whose work ends on the way are marked.
     pub(super) async fn remove(&self, step: &dyn Step, batch: Batch, people: &mut [Person]) {
-        let send = || Sending { genesys: &self.genesys, not_after: None };
+        let send = || Sending { genesys: &self.genesys, not_after: None, purpose: Purpose::Remove };
         let refused = match self.change(step, &batch, people, send()).await {
             Ok(()) => return,
             Err(Refusal::NobodyLeft) => return,
@@ -90,22 +110,31 @@ impl Runner {
             if self.stop.is_cancelled() {
                 return Err(Refusal::Stop(Stop::stopping()));
             }
-            let call = send.genesys.prepare_call().await.map_err(Refusal::Call)?;
+            let (genesys, batch) = match send.purpose {
+                Purpose::Remove => self.look_before(step, batch, people, send.genesys).await?,
+                Purpose::Unjoin => (send.genesys.clone(), batch.clone()),
+            };
+            let call = genesys.prepare_call().await.map_err(Refusal::Call)?;
             let begun = Instant::now();
-            let (intentions, batch) = self.begin(step, batch, people, &call).await?;
+            let (intentions, batch) = self.begin(step, &batch, people, &call, send.purpose).await?;
             let lease_end = begun + self.fence.lease / 2;
             let call = call.sent_before(send.not_after.map_or(lease_end, |at| at.min(lease_end)));
-            let look = Look::new(send.genesys, self.settings.plan.choices());
+            let look = Look::new(&genesys, self.settings.plan.choices());
             let answer = step.remove(&look, call, &batch).await;
             let echo = step.echo(&batch);
             for intention in &intentions {
-                let written = self.store.finish(&self.fence, intention, removal(&answer, echo)).await;
+                let result = match send.purpose {
+                    Purpose::Remove => removal(&answer, echo),
+                    Purpose::Unjoin => unjoining(&answer),
+                };
+                let written = self.store.finish(&self.fence, intention, result).await;
                 written.map_err(|error| Refusal::Stop(error.into()))?;
             }
             match answer {
                 Ok(done) => {
                     // What no read proves is no progress: it succeeds each time, whatever else fails for ever.
-                    if done.effect != Effect::AlreadyGone && step.proof() == Proof::ReadBack {
+                    let shows = step.proof() == Proof::ReadBack && send.purpose == Purpose::Remove;
+                    if done.effect != Effect::AlreadyGone && shows {
                         people
                             .iter_mut()
                             .filter(|p| batch.is_about(p))
@@ -127,6 +156,7 @@ impl Runner {
         batch: &Batch,
         people: &mut [Person],
         call: &OneCall,
+        purpose: Purpose,
     ) -> Result<(Vec<Intention>, Batch), Refusal> {
         let mut intentions = Vec::new();
         for person in people.iter_mut().filter(|person| person.is_live() && batch.is_about(person)) {
@@ -138,13 +168,16 @@ impl Runner {
                 user,
                 step: step.name(),
                 phase: step.phase(),
-                change: Change::Remove,
+                change: purpose.change(),
                 request_id: call.request_id().0,
             };
             let released = person.lease.approved.contains(&Reason::Brake);
             let brake = if released { None } else { Some(self.settings.brake) };
             match self.store.begin(&self.fence, &intention, brake).await {
-                Ok(Permission::Granted) => intentions.push(intention),
+                Ok(Permission::Granted) => {
+                    person.lease.strip_began |= purpose == Purpose::Remove;
+                    intentions.push(intention);
+                }
                 Ok(Permission::LeaseLost) => person.end(Stop::LeaseLost),
                 Ok(Permission::Brake) => person.end(Release::Held(Reason::Brake, None).into()),
                 Err(error) => person.end(error.into()),
@@ -214,6 +247,18 @@ fn removal(answer: &Result<Done, CallFailed>, echo: Echo) -> CallResult {
         Ok(Done { effect: Effect::AlreadyGone, correlation_id }) => CallResult {
             result: "already_gone".to_owned(),
             proves: Proves::WereGone,
+            correlation_id: correlation_id.clone(),
+        },
+        Err(failed) => failure(failed),
+    }
+}
+
+/// The memberships stay: nothing was removed.
+fn unjoining(answer: &Result<Done, CallFailed>) -> CallResult {
+    match answer {
+        Ok(Done { correlation_id, .. }) => CallResult {
+            result: "unjoined".to_owned(),
+            proves: Proves::Changed,
             correlation_id: correlation_id.clone(),
         },
         Err(failed) => failure(failed),

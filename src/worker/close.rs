@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::change::{Refusal, Sending};
+use super::change::{Purpose, Refusal, Sending};
 use super::judge::Left;
-use super::person::Person;
+use super::person::{Person, alone};
 use super::runner::{Runner, verified_empty};
 use super::verdict::{Progress, Stop, another_attempt, wait};
 use crate::genesys::{Error, User};
@@ -26,13 +26,9 @@ const ROUNDS_MAX: usize = 8;
 /// How often somebody may assign something new while the account is being closed.
 const LATE_ARRIVALS_MAX: u32 = 3;
 
-/// The calls of a closing besides the complete read: the change of state, the tokens, and one of either again.
-const CALLS_OF_CLOSING: u32 = 3;
-
-/// The people of one: most steps of a closing concern a single person.
-fn alone(person: &mut Person) -> &mut [Person] {
-    std::slice::from_mut(person)
-}
+/// The calls of a closing besides the complete read: the last look at the work, the change of state, the tokens, and one of
+/// either again.
+const CALLS_OF_CLOSING: u32 = 4;
 
 impl Runner {
     /// Takes a stripped person to the end; returns how the attempt ends.
@@ -212,6 +208,7 @@ impl Runner {
                 Deactivated::Yes => {}
                 Deactivated::NotYet => return Ok(Deactivated::NotYet),
             }
+            person.cut_off |= step.proof() == Proof::ReadBack;
             let done = vec![(step.name(), step.phase(), StepMark::Done)];
             self.store.mark(&self.fence, person.lease.id, done, Vec::new()).await?;
         }
@@ -248,7 +245,7 @@ impl Runner {
             };
             let Left::Removable(due) = due else { continue };
             for batch in step.batches(due) {
-                let sending = Sending { genesys: look.genesys(), not_after };
+                let sending = Sending { genesys: look.genesys(), not_after, purpose: Purpose::Remove };
                 match self.change(step, &batch, alone(person), sending).await {
                     Ok(()) => {}
                     // It was done before and doesn't show yet, and neither does the version: reading again now is in vain.

@@ -13,6 +13,7 @@ mod resolve;
 mod restore;
 mod runner;
 mod verdict;
+mod work;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,7 +65,7 @@ pub struct Settings {
     pub order_by_type: BTreeMap<String, Order>,
     /// What is carried out.
     pub plan: Plan,
-    /// What is done about somebody in an interaction.
+    /// What is done about somebody who works.
     pub busy: BusyPolicy,
     /// Termination types that never wait for an interaction.
     pub immediate_types: Vec<String>,

@@ -38,7 +38,16 @@ pub(super) struct Person {
     pub(super) more_reads: u32,
     /// Whether it is certain in this attempt that an administrator stays.
     pub(super) administrator_checked: bool,
+    /// They were not free at the last look, so that something may have come since.
+    pub(super) look_again: bool,
+    /// The account is inactive: there is no work any more that could be cut off.
+    pub(super) cut_off: bool,
     stop: Option<Stop>,
+}
+
+/// The people of one: most of a closing concerns a single person.
+pub(super) fn alone(person: &mut Person) -> &mut [Person] {
+    std::slice::from_mut(person)
 }
 
 impl Person {
@@ -58,6 +67,8 @@ impl Person {
             blocked: None,
             more_reads: 0,
             administrator_checked: false,
+            look_again: false,
+            cut_off: false,
             stop: None,
         }
     }

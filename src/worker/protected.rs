@@ -79,5 +79,5 @@ impl Runner {
 
 /// Whether it is too late to ask, or an approver has answered.
 fn is_settled(person: &Person) -> bool {
-    person.lease.changes_began_at.is_some() || person.lease.approved.contains(&Reason::Protected)
+    person.lease.strip_began || person.lease.approved.contains(&Reason::Protected)
 }

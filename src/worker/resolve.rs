@@ -6,9 +6,9 @@ use super::person::Person;
 use super::runner::Runner;
 use super::verdict::{Stop, wait};
 use crate::genesys::{Error, User, UserState};
-use crate::offboarding::choices::{PersonNotFound, WhenBusy};
+use crate::offboarding::choices::PersonNotFound;
 use crate::offboarding::event::email_key;
-use crate::offboarding::policy::{self, BusyPolicy, Hire, Start, Work};
+use crate::offboarding::policy::{self, Hire};
 use crate::offboarding::{Action, Outcome, Reason};
 use crate::store::leases::Release;
 use crate::store::progress::{Claim, Note};
@@ -28,10 +28,10 @@ impl Runner {
         };
         self.check_address(person, &user)?;
         let note = self.check_hire(person, &user)?;
-        let untouched = person.lease.changes_began_at.is_none();
+        let untouched = !person.lease.strip_began;
         let inactive = user.state == UserState::Inactive;
         self.check_protected(person, &user).await?;
-        // Before the first change the state is somebody else's doing, and may change; after it, it may be ours.
+        // Before the strip the state is somebody else's doing, and may change; after it, it may be ours.
         let found_inactive = untouched.then_some(inactive).or(person.lease.found_inactive);
         match self
             .store
@@ -45,6 +45,9 @@ impl Runner {
         person.user = Some(user.id.clone());
         if untouched && !inactive {
             self.check_history(person, &user).await?;
+        }
+        person.cut_off = inactive;
+        if !inactive {
             self.check_work(person, &user).await?;
         }
         if untouched {
@@ -172,13 +175,13 @@ impl Runner {
         Ok(Release::Done(Outcome::NotInGenesys).into())
     }
 
-    /// The address of the event and of the user must agree before the first change, whatever found the user. After it
+    /// The address of the event and of the user must agree before the strip, whatever found the user. After it
     /// the stored id alone counts: an address that changes in between is a renaming.
     fn check_address(&self, person: &Person, user: &User) -> Result<(), Stop> {
         let Some(sent) = &person.lease.person.email else {
             return Ok(());
         };
-        if person.lease.changes_began_at.is_some() {
+        if person.lease.strip_began {
             return Ok(());
         }
         let (sent, found) = (email_key(sent), user.email.as_deref().and_then(email_key));
@@ -196,7 +199,7 @@ impl Runner {
         match policy::hire(user.date_hire.as_deref(), lease.effective_at, self.settings.time_zone) {
             Hire::NotLater => Ok(None),
             Hire::Unreadable => Ok(Some("the date of hire is unreadable and was not compared")),
-            Hire::Later if lease.changes_began_at.is_some() => Ok(None),
+            Hire::Later if lease.strip_began => Ok(None),
             Hire::Later if lease.approved.contains(&Reason::Rehired) => Ok(None),
             Hire::Later => Err(held(Reason::Rehired, "hired after the termination took effect")),
         }
@@ -211,43 +214,6 @@ impl Runner {
         match self.store.carried_out_before(person.lease.id, user.id.as_str()).await? {
             true => Err(held(Reason::Reactivated, "carried out before, and the account is active again")),
             false => Ok(()),
-        }
-    }
-
-    /// Somebody in an interaction is not cut off unless the policy says so.
-    async fn check_work(&self, person: &Person, user: &User) -> Result<(), Stop> {
-        let kind = person.lease.termination_type.as_deref();
-        let immediate = self.settings.immediate_types.iter().any(|t| Some(t.as_str()) == kind);
-        let released = person.lease.approved.contains(&Reason::Busy);
-        let policy = match immediate || released {
-            true => BusyPolicy { when_busy: WhenBusy::Now, ..self.settings.busy },
-            false => self.settings.busy,
-        };
-        if policy.when_busy == WhenBusy::Now {
-            return Ok(());
-        }
-        let work = self.work_of(person, user).await?;
-        let waited = match work {
-            Work::Free => {
-                self.store.free(&self.fence, person.lease.id).await?;
-                Duration::ZERO
-            }
-            Work::InInteraction => {
-                self.store.busy(&self.fence, person.lease.id).await?.ok_or(Stop::LeaseLost)?
-            }
-        };
-        match policy::start(work, policy, waited) {
-            Start::Proceed => Ok(()),
-            Start::RecheckIn(delay) => Err(wait(delay, "in an interaction")),
-            Start::Hold(reason) => Err(held(reason, "in an interaction")),
-        }
-    }
-
-    async fn work_of(&self, person: &Person, user: &User) -> Result<Work, Stop> {
-        match self.genesys.is_in_interaction(user).await {
-            Ok(true) => Ok(Work::InInteraction),
-            Ok(false) => Ok(Work::Free),
-            Err(error) => Err(self.stop_for(person, &error)),
         }
     }
 }

@@ -139,7 +139,7 @@ impl Runner {
             let wanted: Vec<&Stored> = stored
                 .iter()
                 .filter(|one| one.step == step.name() && one.lost.is_none())
-                .filter(|one| step.held_through(&one.detail).is_none())
+                .filter(|one| one.altered || step.held_through(&one.detail).is_none())
                 .collect();
             if wanted.is_empty() {
                 self.mark(person, *step, StepMark::Skipped).await?;
@@ -179,9 +179,12 @@ impl Runner {
         let (mut missing, mut lagging, mut refused) = (Vec::new(), false, None);
         for stored in wanted {
             let found = present.iter().find(|one| one.target == stored.target);
-            // What was never taken away, as far as is known, is missing only where it doesn't show at all.
-            if found.is_some_and(|found| !stored.removed || step.is_as_before(&stored.detail, &found.detail))
-            {
+            // What was never taken away or altered, as far as is known, is missing only where it doesn't show at all; what
+            // comes through a group comes back with the group.
+            let untouched = !stored.removed && !stored.altered;
+            let as_before = |found: &Assignment| step.is_as_before(&stored.detail, &found.detail);
+            let through_group = step.held_through(&stored.detail).is_some();
+            if found.map_or(through_group, |found| untouched || as_before(found)) {
                 continue;
             }
             // What shows after it was added once is changed at once: a membership gets its ring then.

@@ -46,10 +46,14 @@ fn agent(organisation: &mut Organisation) {
 
 /// Every request for one person but the one for the token, which holds for a day; and how many there were of each kind.
 async fn requests(settings: Settings) -> (usize, BTreeMap<&'static str, usize>) {
+    requests_as("involuntary", settings).await
+}
+
+async fn requests_as(kind: &str, settings: Settings) -> (usize, BTreeMap<&'static str, usize>) {
     let world = World::new().await;
     world.simulator.organisation(agent);
     let person = PersonRef { email: None, external_id: Some("E1".to_owned()) };
-    let id = world.terminate_as(person, Some("involuntary")).await;
+    let id = world.terminate_as(person, Some(kind)).await;
     let settings = Settings { external_id_authority: Some(presets::AUTHORITY.to_owned()), ..settings };
     let view = to_the_end(&world, &world.engine_with(settings), id).await;
     assert_eq!(view.outcome, Some(Outcome::Offboarded));
@@ -79,13 +83,16 @@ async fn one_person_costs_no_more_calls_than_the_formula_allows() {
     let with_utilization = least().switched("strip.utilization", Switch::On);
     let (utilization, _) = requests(once(with_utilization)).await;
     let (default, _) = requests(World::settings()).await;
+    let (waited_for, _) = requests_as("voluntary", once(least())).await;
     let _ = writeln!(
         std::io::stderr(),
         "calls for one person: {fewest}, with utilization {utilization}, by default {default}; \
-         the formula says {FORMULA} and {AFTER_THE_DEACTIVATION} after the deactivation: {each:?}"
+         {waited_for} where interactions are waited for; the formula says {FORMULA} and {AFTER_THE_DEACTIVATION} after the deactivation: {each:?}"
     );
     assert!(fewest <= FORMULA + AFTER_THE_DEACTIVATION, "{fewest}: {each:#?}");
     assert_eq!(fewest, 39, "{each:#?}");
+    assert_eq!(waited_for, fewest + 2, "a look before the first change, and one before the deactivation");
+    assert!(waited_for <= FORMULA + AFTER_THE_DEACTIVATION, "{waited_for}");
     assert_eq!(utilization, fewest + 3, "one more for each complete read");
     assert_eq!(default, 76);
 }

@@ -97,6 +97,27 @@ async fn what_is_needed_follows_the_plan_that_is_configured() {
 }
 
 #[tokio::test]
+async fn what_only_the_waiting_needs_is_a_pity_and_only_where_it_is_switched_on() {
+    let world = World::new().await;
+    grant(&world, least(&Choices::default()));
+    world.simulator.withhold_permission("routing:queueMember:manage");
+    world
+        .simulator
+        .rules(|rules| rules.client_permissions.as_mut().unwrap().insert("routing:queue:edit".to_owned()));
+    let found = findings(&world, "[policy]\noff_queue = \"unjoin\"\nshift_end = \"wait\"\n").await;
+    let whats: Vec<_> = found.iter().map(|(what, level, _)| (what.as_str(), level.as_str())).collect();
+    let shift = ("permission wfm:publishedSchedule:view", "warn");
+    let unjoin = ("permission routing:queueMember:manage", "warn");
+    assert_eq!(whats, [("permissions", "ok"), unjoin, shift], "{found:#?}");
+    assert!(
+        found[1].2.contains("or routing:queue:join") && found[2].2.contains("busy_wait_max"),
+        "{found:#?}"
+    );
+    let off = findings(&world, "").await;
+    assert_eq!(off.iter().map(|(_, level, _)| level.as_str()).collect::<Vec<_>>(), ["ok"], "{off:#?}");
+}
+
+#[tokio::test]
 async fn what_the_client_may_beyond_need_is_named_and_fails_nothing() {
     let world = World::new().await;
     let mut permissions = least(&Choices::default());

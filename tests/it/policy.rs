@@ -1,7 +1,6 @@
 //! When nothing may be done yet, or not without somebody's consent: interactions, protected people, the brake, dates.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use leaver::offboarding::choices::{Protected, WhenBusy};
 use leaver::offboarding::policy::BusyPolicy;
@@ -17,11 +16,8 @@ use crate::support::World;
 const JANE: &str = "jane@example.com";
 
 fn busy(when_busy: WhenBusy) -> Settings {
-    let wait_max = Duration::from_secs(4 * 3600);
-    Settings {
-        busy: BusyPolicy { when_busy, recheck: Duration::from_secs(60), wait_max },
-        ..World::settings()
-    }
+    let settings = World::settings();
+    Settings { busy: BusyPolicy { when_busy, ..settings.busy }, ..settings }
 }
 
 /// Jane is in a call of a queue.

@@ -190,6 +190,38 @@ async fn an_interaction_is_waited_for_asked_about_or_cut_off_as_the_policy_says(
 }
 
 #[tokio::test]
+async fn the_work_and_what_is_done_about_it_is_said() {
+    let world = world_with(|jane| jane.routing_status(RoutingStatus::Idle)).await;
+    let notes = |shown: Preview| shown.verdict.notes;
+    let goes = notes(preview(&world, "").await);
+    assert_eq!(goes, ["on queue, which is not waited for"]);
+    let waits = "on queue: its end would be waited for, 4 h at the most";
+    let off = "would be taken off queue meanwhile: set unjoined in all their queues";
+    let policy = "[policy]\non_queue = \"wait\"\noff_queue = \"unjoin\"";
+    assert_eq!(notes(preview(&world, policy).await), [waits, off]);
+    assert_eq!(held(&preview(&world, "[policy]\non_queue = \"wait\"\nwhen_busy = \"ask\"").await), ["busy"]);
+    let policy = "[policy]\non_queue = \"wait\"\nshift_end = \"wait\"";
+    let unknown = "no end of a shift would end the waiting: workforce management does not know the person";
+    assert_eq!(notes(preview(&world, policy).await), [waits, unknown]);
+    let unit = world.simulator.organisation(|org| org.add_management_unit("Service"));
+    world.simulator.organisation(|org| {
+        let jane = org.find("jane@example.com").unwrap();
+        org.edit(&jane, |person| {
+            let start = chrono::Utc::now() - chrono::TimeDelta::hours(1);
+            person.management_unit = Some(unit);
+            person.shifts.push(leaver_simulator::Shift { start, minutes: 120 });
+        })
+    });
+    let found = notes(preview(&world, policy).await);
+    assert!(
+        found[1].starts_with("would wait until ") && found[1].ends_with("30 min after the shift"),
+        "{found:?}"
+    );
+    let immediate = preview_as(&world, policy, "jane@example.com", Some("involuntary")).await.unwrap();
+    assert_eq!(notes(immediate), ["on queue, which is not waited for"]);
+}
+
+#[tokio::test]
 async fn the_order_follows_the_termination_type_and_says_why() {
     let world = world_with(|jane| jane).await;
     let config = "[policy.order_by_type]\ninvoluntary = \"access_first\"";

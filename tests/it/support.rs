@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use chrono::Utc;
 use hmac::{Hmac, KeyInit, Mac};
 use leaver::genesys::{self, Genesys};
-use leaver::offboarding::choices::{Mode, Order, PersonNotFound, WhenBusy};
+use leaver::offboarding::choices::{Mode, OffQueue, OnQueue, Order, PersonNotFound, ShiftEnd, WhenBusy};
 use leaver::offboarding::policy::{BusyPolicy, Intake};
 use leaver::offboarding::{OffboardingId, PersonRef};
 use leaver::operate;
@@ -89,6 +89,10 @@ impl World {
             plan: leaver::plan::Plan::new(leaver::plan::Choices::default()),
             busy: BusyPolicy {
                 when_busy: WhenBusy::Wait,
+                on_queue: OnQueue::Go,
+                off_queue: OffQueue::Leave,
+                shift_end: ShiftEnd::Ignore,
+                shift_grace: Duration::from_secs(1_800),
                 recheck: Duration::from_secs(60),
                 wait_max: Duration::from_secs(4 * 3600),
             },

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::person::{
     AccountState, ExternalId, Grant, Id, Joining, Media, MemberBy, PersonState, QueueMembership,
-    RoutingStatus,
+    RoutingStatus, Shift,
 };
 
 /// A person who is about to be added to an organisation.
@@ -43,6 +43,7 @@ impl Person {
             presence: "Offline".to_owned(),
             conversations: BTreeMap::new(),
             management_unit: None,
+            shifts: Vec::new(),
             licences: BTreeSet::new(),
             date_hire: None,
         })
@@ -166,6 +167,12 @@ impl Person {
     /// Makes the person an agent of a management unit.
     pub fn management_unit(mut self, unit: &str) -> Self {
         self.0.management_unit = Some(unit.to_owned());
+        self
+    }
+
+    /// Publishes a shift of the person.
+    pub fn shift(mut self, shift: Shift) -> Self {
+        self.0.shifts.push(shift);
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 /// An id as Genesys gives them: a UUID in text form.
@@ -144,6 +145,15 @@ impl Media {
     }
 }
 
+/// A shift of a published schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shift {
+    /// When it begins.
+    pub start: DateTime<Utc>,
+    /// How long it is.
+    pub minutes: u32,
+}
+
 /// Everything true about one person; equal before and after means that nothing touched them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PersonState {
@@ -197,6 +207,8 @@ pub struct PersonState {
     pub conversations: BTreeMap<Media, u32>,
     /// The management unit of workforce management the person is an agent of.
     pub management_unit: Option<Id>,
+    /// The shifts that are published for the person in their management unit.
+    pub shifts: Vec<Shift>,
     /// The licences assigned to the person, for example `engage1`.
     pub licences: BTreeSet<String>,
     /// The date of hire among the facts about the employer, as text.

@@ -72,10 +72,7 @@ async fn the_routing_status_is_read_alone_and_only_of_the_person_asked_for() {
     assert_eq!(bench.genesys.routing_status_of(&jane()).await.unwrap(), RoutingStatus::Idle);
     let error = bench.genesys.routing_status_of(&jane()).await.unwrap_err();
     assert!(matches!(error, Error::Malformed { fault: Fault::Foreign, .. }));
-    assert!(
-        RoutingStatus::from("DANCING".to_owned()).is_in_interaction()
-            && !RoutingStatus::Idle.is_in_interaction()
-    );
+    assert_eq!(RoutingStatus::from("DANCING".to_owned()), RoutingStatus::Unknown("DANCING".to_owned()));
 }
 
 #[tokio::test]

@@ -49,6 +49,14 @@ async fn queues_are_given_back_with_their_ring() {
 }
 
 #[tokio::test]
+async fn many_queues_are_left_unjoined_with_one_call() {
+    let (jane, queues) = (jane(), [queue(), QueueId::new("q-2").unwrap()]);
+    let body = json!([{"id": "q", "joined": false}, {"id": "q-2", "joined": false}]);
+    let call = patch(&format!("{JANE}/queues"), &body);
+    expect_call(call, |c| c.set_joined(&jane, &queues, Activation::NotJoined)).await;
+}
+
+#[tokio::test]
 async fn skills_and_languages_are_given_back_with_their_levels() {
     let jane = jane();
     let skills = [(SkillId::new("s-1").unwrap(), 3.5), (SkillId::new("s-2").unwrap(), 0.0)];

@@ -21,7 +21,7 @@ pub use dates::{effective_moment, resolve_local};
 pub use identity::{Hire, OPERATORS_SOURCE, authority_for, hire};
 pub use order::{LastWord, Said, Word, hint_order, last_word};
 pub use protection::{Named, Protection, Standing, administrator_roles, protection};
-pub use work::{BusyPolicy, Start, Work, start};
+pub use work::{BusyPolicy, Released, Routing, Signs, Stage, Start, Waiting, Work, start, work};
 
 /// How far back an effective date may lie before a person has to look: older events are replays, imports and mistakes
 /// more often than terminations.

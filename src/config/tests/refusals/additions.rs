@@ -12,6 +12,9 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
         "policy.order: expected strip_first or access_first, found the value of env:GENESYS_CLIENT_SECRET",
     ),
     ("[policy]\norder = 1", "policy.order: expected strip_first or access_first, found a whole number"),
+    ("[policy]\non_queue = \"stay\"", "policy.on_queue: expected go or wait, found \"stay\""),
+    ("[policy]\noff_queue = \"remove\"", "policy.off_queue: expected leave or unjoin, found \"remove\""),
+    ("[policy]\nshift_end = \"now\"", "policy.shift_end: expected ignore or wait, found \"now\""),
     ("[policy]\nwhen_busy = \"later\"", "policy.when_busy: expected wait, ask or now, found \"later\""),
     ("[policy]\nperson_not_found = \"\"", "policy.person_not_found: is empty"),
     (
