@@ -14,6 +14,9 @@ const NAME_CHARS_MAX: usize = 63;
 
 const WHY: &str = "a source without authentication is refused";
 
+/// The source of operators' own terminations, which nobody signs: its events and ids must not be mixed with a sender's.
+const RESERVED: &str = "operator";
+
 /// Reads every source's table, with references followed.
 pub(super) fn read(root: &mut Section<'_>) -> Result<BTreeMap<String, Table>, ConfigError> {
     root.free_tables("sources")?
@@ -31,6 +34,10 @@ fn check_name(name: &str) -> Result<(), ConfigError> {
     let usable = name.len() <= NAME_CHARS_MAX
         && name.bytes().next().is_some_and(letter_or_digit)
         && name.bytes().all(|byte| letter_or_digit(byte) || byte == b'-');
+    if name == RESERVED {
+        let problem = "is reserved for operators' own terminations: take another name";
+        return Err(ConfigError::refused(join("sources", name), problem));
+    }
     if usable {
         return Ok(());
     }

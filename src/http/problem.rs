@@ -39,8 +39,23 @@ pub enum Problem {
     #[error("not possible: the offboarding is {0}")]
     NotPossible(String),
     /// Somebody else has to approve.
-    #[error("who asked for an offboarding can't approve it")]
+    #[error("who asked for it can't approve it")]
     OwnRequest,
+    /// One of a set can't be approved, and so none is.
+    #[error("nothing was approved: {1}")]
+    NoneOf(StatusCode, String),
+    /// A layoff can't be approved or cancelled.
+    #[error("not possible for this layoff: {0}")]
+    LayoffNotPossible(&'static str),
+    /// The caller's own key is known with other content.
+    #[error("this Idempotency-Key is known with other content; the first stays")]
+    KeyReused,
+    /// The body can't be read.
+    #[error("the body is not understood: {0}")]
+    BadBody(String),
+    /// A field of the body has a value that is not understood.
+    #[error("the field {0}: {1}")]
+    BadField(&'static str, String),
     /// The body is larger than allowed.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
@@ -77,6 +92,11 @@ impl Problem {
             Self::EventIdReused => (StatusCode::CONFLICT, "event-id-reused"),
             Self::NotPossible(_) => (StatusCode::CONFLICT, "not-possible"),
             Self::OwnRequest => (StatusCode::FORBIDDEN, "own-request"),
+            Self::NoneOf(status, _) => (*status, "none-approved"),
+            Self::LayoffNotPossible(_) => (StatusCode::CONFLICT, "not-possible"),
+            Self::KeyReused => (StatusCode::CONFLICT, "key-reused"),
+            Self::BadBody(_) => (StatusCode::BAD_REQUEST, "bad-body"),
+            Self::BadField(..) => (StatusCode::BAD_REQUEST, "bad-field"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Self::UnsupportedMedia(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media"),
             Self::HostNeeded => (StatusCode::BAD_REQUEST, "host-needed"),

@@ -3,10 +3,14 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::approvals;
+use super::asked::{lock_user, note_requester};
 use super::journal::{self, NewEntry};
 use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, word};
 use crate::offboarding::policy::Intake;
 use crate::offboarding::{Action, Actor, OffboardingId, Outcome, PersonRef, Reason, Status};
+
+pub use super::asked::AskedBy;
 
 /// An authentic delivery, read and judged.
 #[derive(Clone, Debug)]
@@ -19,6 +23,8 @@ pub struct Delivery {
     pub body: Vec<u8>,
     /// One item per person.
     pub items: Vec<Item>,
+    /// Who asked for it, where it is an operator's own termination and no source's event.
+    pub asked: Option<AskedBy>,
 }
 
 /// One person's part of a delivery.
@@ -151,6 +157,9 @@ async fn lock_people(tx: Tx<'_>, delivery: &Delivery) -> Result<(), StoreError> 
         .execute(&mut **tx)
         .await?;
     }
+    if let Some(user) = delivery.user() {
+        lock_user(tx, user).await?;
+    }
     Ok(())
 }
 
@@ -183,12 +192,15 @@ async fn accept_item(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Ite
         sqlx::query!("update events set offboarding_id = $2 where id = $1", event, id.0)
             .execute(&mut **tx)
             .await?;
-        let actor = Actor::Hris(delivery.source.clone());
+        let (actor, why) = (delivery.actor(), delivery.asked.as_ref().map(|asked| asked.why.as_str()));
         let entry = NewEntry {
             target: Some(&item.event_id),
-            ..NewEntry::note(id, &actor, Action::EventAccepted, None)
+            ..NewEntry::note(id, &actor, Action::EventAccepted, why)
         };
         journal::append(tx, entry).await?;
+        if delivery.asked.is_some() {
+            note_requester(tx, id, &actor).await?;
+        }
     }
     Ok(match (&item.intake, offboarding) {
         (Intake::Hold(..), Some(id)) => ItemResult::Held(id),
@@ -223,12 +235,17 @@ async fn known_event(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Ite
 
 /// Every open offboarding of this person, locked, the oldest first. There are two where one event named the person by
 /// address alone and another by id alone.
-async fn find_open(tx: Tx<'_>, source: &str, person: &PersonRef) -> Result<Vec<Open>, StoreError> {
+async fn find_open(
+    tx: Tx<'_>,
+    source: &str,
+    person: &PersonRef,
+    user: Option<&str>,
+) -> Result<Vec<Open>, StoreError> {
     let by_address = PersonRef { external_id: None, ..person.clone() };
     let by_id = PersonRef { email: None, ..person.clone() };
     let mut found: Vec<Open> = Vec::new();
     for key in [by_address, by_id] {
-        if let Some(open) = find_open_by(tx, source, &key).await?
+        if let Some(open) = find_open_by(tx, source, &key, user).await?
             && found.iter().all(|known| known.id != open.id)
         {
             found.push(open);
@@ -238,17 +255,23 @@ async fn find_open(tx: Tx<'_>, source: &str, person: &PersonRef) -> Result<Vec<O
     Ok(found)
 }
 
-/// The open offboarding that has this address or this id, locked.
-async fn find_open_by(tx: Tx<'_>, source: &str, person: &PersonRef) -> Result<Option<Open>, StoreError> {
+/// The open offboarding that has this address or this id or is about this user, locked.
+async fn find_open_by(
+    tx: Tx<'_>,
+    source: &str,
+    person: &PersonRef,
+    user: Option<&str>,
+) -> Result<Option<Open>, StoreError> {
     let row = sqlx::query!(
         // find_open
         "select id, status, reason, changes_began_at from offboardings
          where goal = 'offboarded' and status in ('scheduled', 'held')
-           and (email_key = $1 or (source = $2 and external_id = $3))
+           and (email_key = $1 or (source = $2 and external_id = $3) or genesys_user_id = $4)
          order by created_at limit 1 for update",
         person.email_key(),
         source,
         person.external_id,
+        user,
     )
     .fetch_optional(&mut **tx)
     .await?;
@@ -292,7 +315,7 @@ async fn open_or_join(
     hold: Option<Reason>,
     at: DateTime<Utc>,
 ) -> Result<OffboardingId, StoreError> {
-    let open = find_open(tx, &delivery.source, &item.person).await?;
+    let open = find_open(tx, &delivery.source, &item.person, delivery.user()).await?;
     // Of two each keeps its own key: no key may be in two open rows.
     let facts = if open.len() > 1 { PersonRef::default() } else { item.person.clone() };
     for open in &open {
@@ -302,7 +325,7 @@ async fn open_or_join(
             Status::Done | Status::Failed | Status::Cancelled => false,
         };
         if moves {
-            move_to(tx, open.id, &delivery.source, item, &facts, at).await?;
+            move_to(tx, open.id, delivery, item, &facts, at).await?;
         }
     }
     let id = match open.first() {
@@ -325,8 +348,9 @@ async fn insert_offboarding(
     sqlx::query!(
         // insert_offboarding
         "insert into offboardings
-             (id, status, reason, source, email, email_key, external_id, termination_type, effective_at, available_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+             (id, status, reason, source, email, email_key, external_id, termination_type, effective_at, available_at,
+              genesys_user_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)",
         id.0,
         status.as_str(),
         hold.map(Reason::as_str),
@@ -336,6 +360,7 @@ async fn insert_offboarding(
         item.person.external_id,
         item.termination_type,
         at,
+        delivery.user(),
     )
     .execute(&mut **tx)
     .await?;
@@ -346,7 +371,7 @@ async fn insert_offboarding(
 async fn move_to(
     tx: Tx<'_>,
     id: OffboardingId,
-    source: &str,
+    delivery: &Delivery,
     item: &Item,
     facts: &PersonRef,
     at: DateTime<Utc>,
@@ -359,7 +384,7 @@ async fn move_to(
              email = coalesce($4, email), email_key = case when $4::text is null then email_key else $5 end,
              external_id = case when source = $7 then coalesce(external_id, $6) else external_id end,
              -- Whoever was matched by the facts before is found anew.
-             genesys_user_id = null, found_inactive = null, not_found_at = null, busy_at = null, attempt = 0,
+             genesys_user_id = $8, found_inactive = null, not_found_at = null, busy_at = null, attempt = 0,
              approved_reasons = '{}', reported_at = null
          where id = $1",
         id.0,
@@ -368,16 +393,17 @@ async fn move_to(
         facts.email,
         facts.email_key(),
         facts.external_id,
-        source,
+        delivery.source,
+        delivery.user(),
     )
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    approvals::clear(tx, id).await
 }
 
 /// Before the first change nothing will be done; after it nothing more is, and a person decides.
 async fn rescind(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Option<OffboardingId>, StoreError> {
-    let open = find_open(tx, &delivery.source, &item.person).await?;
+    let open = find_open(tx, &delivery.source, &item.person, delivery.user()).await?;
     for open in &open {
         rescind_one(tx, delivery, open).await?;
     }

@@ -24,8 +24,13 @@ pub(crate) async fn tell(
         termination_type: None,
         intake,
     };
-    let delivery =
-        Delivery { source: source.to_owned(), key_index: 0, body: b"{}".to_vec(), items: vec![item] };
+    let delivery = Delivery {
+        source: source.to_owned(),
+        key_index: 0,
+        body: b"{}".to_vec(),
+        items: vec![item],
+        asked: None,
+    };
     match world.store.accept_termination(delivery).await.unwrap() {
         Accepted::New(receipt) | Accepted::Held(receipt) | Accepted::Ignored(receipt) => {
             receipt.offboardings.first().map(|brief| brief.id)

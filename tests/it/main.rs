@@ -4,7 +4,9 @@
 
 mod access;
 mod api;
+mod approvals;
 mod architecture;
+mod brake;
 mod budget;
 mod calls;
 mod cancelled;
@@ -23,9 +25,12 @@ mod fencing;
 mod health;
 mod lagging;
 mod latecomers;
+mod layoffs;
 mod lost_answers;
 mod malformed;
+mod mass;
 mod mutations;
+mod offboard;
 mod other_ends;
 mod own_step;
 mod permissions;
