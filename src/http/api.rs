@@ -157,16 +157,17 @@ async fn decide(
     let id = id(&path).ok_or(Problem::NotFound)?;
     let decided = operate::decide(&api.store, id, decision, &caller.actor()).await;
     let (decided, view) = decided.map_err(|error| trouble(&error))?;
-    match decided {
-        Decided::Yes => view.map(|view| json(&view)).ok_or(Problem::NotFound),
-        refused => Err(problem_of(refused)),
+    match problem_of(decided) {
+        None => view.map(|view| json(&view)).ok_or(Problem::NotFound),
+        Some(refused) => Err(refused),
     }
 }
 
-/// Why a decision is refused.
-pub(super) fn problem_of(decided: Decided) -> Problem {
-    match decided {
-        Decided::Yes | Decided::Unknown => Problem::NotFound,
+/// Why a decision was refused, or nothing.
+pub(super) fn problem_of(decided: Decided) -> Option<Problem> {
+    Some(match decided {
+        Decided::Yes => return None,
+        Decided::Unknown => Problem::NotFound,
         Decided::NotFrom(status) => Problem::NotPossible(status.to_string()),
         Decided::OwnRequest => Problem::OwnRequest,
         Decided::AnotherOpen(other) => {
@@ -181,7 +182,7 @@ pub(super) fn problem_of(decided: Decided) -> Problem {
         Decided::FactsMissing(reason) | Decided::HeldFor(reason) => {
             Problem::NotPossible(format!("held for {reason}"))
         }
-    }
+    })
 }
 
 #[derive(Deserialize)]

@@ -17,7 +17,6 @@ use super::webhooks::whole;
 use crate::config::Role;
 use crate::operate::{self, OwnTermination, Taken};
 use crate::store::approvals::Approval;
-use crate::store::decisions::Decided;
 
 /// The longest body of a request: a list of the most people that a layoff may have, each with an address of the greatest length.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -85,14 +84,9 @@ async fn approve(State(api): State<Api>, headers: HeaderMap, body: Body) -> Resu
         Approval::Given(set) => {
             Ok(json(&json!({ "ids": set.ids, "size": set.ids.len(), "digest": hex::encode(set.digest) })))
         }
-        Approval::Refused(id, Decided::Unknown) => {
-            Err(Problem::NoneOf(StatusCode::NOT_FOUND, format!("{id} is unknown")))
+        Approval::Refused(id, decided) => {
+            let problem = problem_of(decided).unwrap_or(Problem::NotFound);
+            Err(Problem::NoneOf(problem.status(), format!("{id}: {problem}")))
         }
-        Approval::Refused(id, decided) => Err(match problem_of(decided) {
-            Problem::OwnRequest => {
-                Problem::NoneOf(StatusCode::FORBIDDEN, format!("{id}: {}", Problem::OwnRequest))
-            }
-            other => Problem::NoneOf(StatusCode::CONFLICT, format!("{id}: {other}")),
-        }),
     }
 }

@@ -80,6 +80,11 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.parts().0
+    }
+
     fn parts(&self) -> (StatusCode, &'static str) {
         match self {
             Self::DeliveryRefused => (StatusCode::UNAUTHORIZED, "unauthenticated"),
