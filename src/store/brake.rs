@@ -106,20 +106,19 @@ async fn trip(tx: Tx<'_>) -> Result<bool, StoreError> {
 }
 
 /// Takes a person out of the count for whom every call so far certainly never left this process, in the transaction that
-/// says so of the last one. Only under a lease that is still ours: whoever took over may be about to send. After a crash the
-/// outcome is unknown, and the person stays counted.
-pub(super) async fn give_back(tx: Tx<'_>, fence: &Fence, id: OffboardingId) -> Result<(), StoreError> {
+/// says so of the last one. Whoever takes a lease over says first of every open call that its outcome is unknown, so a late
+/// word of the worker before frees nothing; nor does a crash.
+pub(super) async fn give_back(tx: Tx<'_>, id: OffboardingId) -> Result<(), StoreError> {
     // Two statements: what is known of the calls has to be read after the row is locked.
-    let ours = sqlx::query!(
+    let counted = sqlx::query!(
         // give_back_slot
         "select id from offboardings
-         where id = $1 and lease_token = $2 and goal = 'offboarded' and changes_began_at is not null for update",
+         where id = $1 and goal = 'offboarded' and changes_began_at is not null for update",
         id.0,
-        fence.token,
     )
     .fetch_optional(&mut **tx)
     .await?;
-    if ours.is_none() {
+    if counted.is_none() {
         return Ok(());
     }
     let untouched = sqlx::query!(

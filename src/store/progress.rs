@@ -333,7 +333,7 @@ async fn finish(
     journal::append(tx, entry).await?;
     match (call.proves, intention.change) {
         (Proves::Nothing, Change::Remove | Change::PutBack) | (Proves::NotSent, Change::PutBack) => Ok(()),
-        (Proves::NotSent, Change::Remove) => brake::give_back(tx, fence, id).await,
+        (Proves::NotSent, Change::Remove) => brake::give_back(tx, id).await,
         (proves @ (Proves::WereThere | Proves::WereGone | Proves::Changed), Change::Remove) => {
             removed(tx, intention, proves).await
         }

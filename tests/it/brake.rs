@@ -227,6 +227,36 @@ async fn a_call_that_may_have_left_keeps_its_place() {
 }
 
 #[tokio::test]
+async fn a_place_that_was_never_used_is_free_again_also_where_the_offboarding_was_cancelled_meanwhile() {
+    let world = World::new().await;
+    let id = world.terminate("a@example.com").await;
+    let hand = Hand::on(&world).await;
+    let (_, first) = hand.begin(&world, id, "u1", Some(limits(1, 1))).await;
+    decide(&world, id, Decision::Cancel).await;
+    hand.finish(&world, &first, Proves::NotSent, "not_sent: lapsed").await;
+    assert_eq!(world.number("select count(*) from changed_people").await, 0);
+    assert_eq!(world.view(id).await.status, Status::Cancelled);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_at_the_same_moment_exactly_the_limit_passes() {
+    const PEOPLE: usize = 40;
+    let world = World::new().await;
+    let mut ids = Vec::new();
+    for number in 0..PEOPLE {
+        ids.push(world.terminate(&format!("agent{number}@example.com")).await);
+    }
+    let hand = Hand::on(&world).await;
+    let users: Vec<_> = (0..PEOPLE).map(|number| format!("u{number}")).collect();
+    let asked = ids.iter().zip(&users).map(|(id, user)| hand.begin(&world, *id, user, Some(limits(3, 100))));
+    let answers = futures_util::future::join_all(asked).await;
+    let count = |wanted: fn(&Permission) -> bool| answers.iter().filter(|(answer, _)| wanted(answer)).count();
+    assert_eq!(count(|answer| *answer == Permission::Granted), 3);
+    assert_eq!(count(|answer| matches!(answer, Permission::Brake { trip: Some(_) })), 1, "told once");
+    assert_eq!(count(|answer| matches!(answer, Permission::Brake { trip: None })), PEOPLE - 4);
+}
+
+#[tokio::test]
 async fn the_metrics_say_how_near_the_brake_is() {
     let world = World::new().await;
     let settings = braked(limits(2, 3));
