@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use leaver::commands::{self, Failure, Output};
 use leaver::config::Config;
+use leaver::operate::OwnTermination;
 use leaver::serve::{Migrate, Work};
 use leaver::store::decisions::Decision;
 
@@ -53,6 +54,20 @@ enum Command {
         #[arg(long = "type", value_name = "TYPE")]
         termination_type: Option<String>,
     },
+    /// Takes somebody out who has left, as an event of the HRIS would: through the same policy, brake and record.
+    Offboard {
+        /// An e-mail address, an external id or a Genesys user id.
+        person: String,
+        /// Why; it stands in the journal.
+        #[arg(long)]
+        reason: String,
+        /// When: RFC 3339, or a date or a local time in the policy's zone; now if it is left out.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// Why they leave, in the HRIS's word: order and waiting may depend on it.
+        #[arg(long = "type", value_name = "TYPE")]
+        termination_type: Option<String>,
+    },
     /// Signs a body as a source would, and posts it.
     Send {
         /// The source's name in the configuration.
@@ -95,9 +110,60 @@ enum Command {
         /// The offboarding's id.
         id: String,
     },
+    /// Releases held offboardings: all that are named, or none.
+    Approve {
+        /// The offboardings' ids, at most 1000.
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+        /// What all of them have to be held for, for example brake.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Plans a layoff, whose people pass the brake once somebody else has approved it.
+    Layoff {
+        #[command(subcommand)]
+        command: LayoffCommand,
+    },
     /// Puts back what an offboarding took away, in the reverse order; says what can't come back.
     Restore {
         /// The offboarding's id. It must not be scheduled: cancel that first.
+        id: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum LayoffCommand {
+    /// Stores a list, a window and a count; prints the digest that an approver has to name.
+    Plan {
+        /// The list: one person per line in the first column, an e-mail address, a Genesys user id or SOURCE:ID.
+        #[arg(long, value_name = "FILE")]
+        csv: PathBuf,
+        /// When it begins: RFC 3339, or a date or a local time in the policy's zone.
+        #[arg(long, value_name = "TIME")]
+        from: String,
+        /// When it is over, at most 31 days later.
+        #[arg(long, value_name = "TIME")]
+        until: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// The most people that pass; the whole list if it is left out.
+        #[arg(long)]
+        count: Option<u32>,
+    },
+    /// Lists layoffs, newest first.
+    List,
+    /// Approves a layoff. Who planned it can't.
+    Approve {
+        /// The layoff's id.
+        id: String,
+        /// The digest of the list, so that this list is approved and no other.
+        #[arg(long, value_name = "HEX")]
+        digest: String,
+    },
+    /// Lets nobody more through.
+    Cancel {
+        /// The layoff's id.
         id: String,
     },
 }
@@ -148,6 +214,14 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Plan { person, termination_type } => {
                 commands::plan(&config, &person, termination_type.as_deref(), output).await
             }
+            Command::Offboard { person, reason, at, termination_type } => {
+                let asked = OwnTermination { person, reason, at, termination_type };
+                commands::offboard(&config, asked, output).await
+            }
+            Command::Approve { ids, reason } => {
+                commands::approve(&config, &ids, reason.as_deref(), output).await
+            }
+            Command::Layoff { command } => layoff(&config, command, output).await,
             Command::Send { source, file, url } => {
                 commands::send(&config, &source, &file, url.as_deref()).await
             }
@@ -161,6 +235,18 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Restore { id } => commands::decide(&config, &id, Decision::Restore, output).await,
         }
     })
+}
+
+async fn layoff(config: &Config, command: LayoffCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        LayoffCommand::Plan { csv, from, until, reason, count } => {
+            let arguments = commands::PlanArguments { csv: &csv, from, until, reason, count };
+            commands::plan_layoff(config, arguments, output).await
+        }
+        LayoffCommand::List => commands::list_layoffs(config, output).await,
+        LayoffCommand::Approve { id, digest } => commands::approve_layoff(config, &id, &digest, output).await,
+        LayoffCommand::Cancel { id } => commands::cancel_layoff(config, &id, output).await,
+    }
 }
 
 fn migrate(never: bool) -> Migrate {

@@ -110,6 +110,7 @@ impl Parts {
     /// Makes the parts without connecting anywhere.
     pub fn new(config: &Config) -> Result<Self, ServeError> {
         let store = Store::open(config.database.url.expose_secret()).map_err(ServeError::Database)?;
+        let store = store.with_approvals_valid_for(config.policy.approval_valid);
         let stop = CancellationToken::new();
         let pacer = SharedPacer::new(store.clone(), config.genesys.requests_per_minute, stop.clone());
         let settings = genesys::Settings {
@@ -150,6 +151,18 @@ pub fn preview_rules(config: &Config) -> operate::Rules {
         time_zone: policy.time_zone,
         external_id_authority: config.genesys.external_id_authority.clone(),
         external_id_authority_by_source: config.external_id_authorities.clone(),
+    }
+}
+
+/// What an operator's own termination needs of the configuration.
+pub fn own_rules(config: &Config) -> operate::OwnRules {
+    operate::OwnRules {
+        zone: config.policy.time_zone,
+        effective_at: config.policy.effective_at,
+        external_ids: match config.genesys.external_id_authority {
+            Some(_) => operate::ExternalIds::Known,
+            None => operate::ExternalIds::Unknown,
+        },
     }
 }
 
@@ -292,6 +305,8 @@ fn api(config: &Config, parts: &Parts, metrics: PrometheusHandle) -> Api {
         mode: config.policy.mode,
         genesys: parts.genesys.clone(),
         preview_rules: preview_rules(config),
+        own_rules: own_rules(config),
+        brake: brake_limits(config),
         operators: Operators::new(&config.operators),
         metrics,
     }
@@ -331,6 +346,10 @@ fn busy_policy(config: &Config) -> BusyPolicy {
     }
 }
 
+fn brake_limits(config: &Config) -> BrakeLimits {
+    BrakeLimits { per_hour: config.policy.changes_per_hour_max, per_day: config.policy.changes_per_day_max }
+}
+
 fn engine_settings(config: &Config) -> Settings {
     let (policy, worker) = (&config.policy, &config.worker);
     Settings {
@@ -350,7 +369,7 @@ fn engine_settings(config: &Config) -> Settings {
         not_found: policy.person_not_found,
         not_found_recheck: policy.not_found_recheck,
         protected: policy.protected.clone(),
-        brake: BrakeLimits { per_hour: policy.changes_per_hour_max, per_day: policy.changes_per_day_max },
+        brake: brake_limits(config),
         administrator_roles: policy.administrator_roles.clone(),
         time_zone: policy.time_zone,
         external_id_authority: config.genesys.external_id_authority.clone(),

@@ -1,6 +1,9 @@
 //! What the commands do and print. They use the same `operate` as the API; how they are called is said in `main`.
 
+mod approve;
 mod check;
+mod layoff;
+mod offboard;
 mod permissions;
 mod print;
 mod probe;
@@ -19,7 +22,10 @@ use crate::store::decisions::{Decided, Decision};
 use crate::store::views::{Filter, PAGE_MAX, View};
 use crate::telemetry;
 
+pub use approve::approve;
 pub use check::check;
+pub use layoff::{PlanArguments, approve_layoff, cancel_layoff, list_layoffs, plan_layoff};
+pub use offboard::offboard;
 pub use send::send;
 
 /// For people or for programs.
@@ -76,11 +82,12 @@ impl From<ServeError> for Failure {
 impl From<OperateError> for Failure {
     fn from(error: OperateError) -> Self {
         match error {
-            OperateError::NoAuthority => Self::Usage(error.to_string()),
+            OperateError::NoAuthority | OperateError::Field(..) => Self::Usage(error.to_string()),
             OperateError::Store(_)
             | OperateError::Genesys(_)
             | OperateError::NotOne(_)
-            | OperateError::RunsDry => Self::other(error),
+            | OperateError::RunsDry
+            | OperateError::Gone => Self::other(error),
         }
     }
 }
@@ -205,12 +212,31 @@ fn print_view(config: &Config, view: &View, output: Output) {
 pub async fn decide(config: &Config, id: &str, decision: Decision, output: Output) -> Result<(), Failure> {
     operate::may_decide(config.policy.mode, decision)?;
     let parts = Parts::new(config)?;
-    let actor = Actor::Operator(format!(
-        "{} (command line)",
-        std::env::var("USER").unwrap_or_else(|_| "unknown".into())
-    ));
-    let (decided, view) = operate::decide(&parts.store, parse_id(id)?, decision, &actor).await?;
-    let refused = match decided {
+    let (decided, view) = operate::decide(&parts.store, parse_id(id)?, decision, &actor()).await?;
+    if let Some(refused) = refused(id, decided) {
+        return Err(Failure::Failed(refused));
+    }
+    if let Some(view) = view {
+        shown(&view, output);
+    }
+    Ok(())
+}
+
+fn shown(view: &View, output: Output) {
+    match output {
+        Output::Json => print::json(view),
+        Output::Text => print::offboarding(view),
+    }
+}
+
+/// Who acts, by the name of the account that runs the command.
+fn actor() -> Actor {
+    Actor::at_command_line(&std::env::var("USER").unwrap_or_else(|_| "unknown".into()))
+}
+
+/// Why a decision about this offboarding was refused, or nothing.
+fn refused(id: &str, decided: Decided) -> Option<String> {
+    match decided {
         Decided::Yes => None,
         Decided::Unknown => Some(format!("no offboarding has the id {id}")),
         Decided::NotFrom(status) => Some(format!("the offboarding is {status}: this is not possible now")),
@@ -224,15 +250,10 @@ pub async fn decide(config: &Config, id: &str, decision: Decision, output: Outpu
         Decided::NothingToRestore => {
             Some("nothing to restore: nothing was changed, or everything has been put back".to_owned())
         }
-        Decided::FactsMissing(reason) => Some(format!("the offboarding is held for {reason}")),
-    };
-    if let Some(refused) = refused {
-        return Err(Failure::Failed(refused));
+        Decided::FactsMissing(reason) | Decided::HeldFor(reason) => {
+            Some(format!("the offboarding is held for {reason}"))
+        }
     }
-    if let Some(view) = view {
-        print_view(config, &view, output);
-    }
-    Ok(())
 }
 
 fn parse_id(text: &str) -> Result<OffboardingId, Failure> {

@@ -32,6 +32,7 @@ pub(super) const KEYS: &[&str] = &[
     "administrator_roles",
     "changes_per_hour_max",
     "changes_per_day_max",
+    "approval_valid",
     "verify_reads",
     "attempts_max",
 ];
@@ -50,6 +51,9 @@ const NOT_FOUND_RECHECK: RangeInclusive<Duration> = Duration::from_millis(100)..
 
 /// Zero holds everybody for an approver; the largest organisations have fewer agents than the upper end.
 const CHANGES_MAX: RangeInclusive<u32> = 0..=100_000;
+
+/// Shorter than a minute, no worker could be in time; after a week nobody remembers what was looked at.
+const APPROVAL_VALID: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(7 * 86_400);
 
 /// Without one complete read nothing is verified; with more than ten, one person takes up a minute's calls.
 const VERIFY_READS: RangeInclusive<u32> = 1..=10;
@@ -99,6 +103,8 @@ pub struct Policy {
     pub changes_per_hour_max: u32,
     /// People changed within a day, over all replicas; more are held. Default 25, 0 to 100 000.
     pub changes_per_day_max: u32,
+    /// How long an approval is valid that has not led to the first change. Default 1 h, 1 min to 7 days.
+    pub approval_valid: Duration,
     /// Complete reads in a row that find nothing before the account is deactivated. Default 2, 1 to 10.
     pub verify_reads: u32,
     /// Attempts before an offboarding has failed. Default 12, 1 to 1000.
@@ -127,6 +133,7 @@ impl Default for Policy {
             administrator_roles: ["Master Admin", "Admin"].map(str::to_owned).to_vec(),
             changes_per_hour_max: 10,
             changes_per_day_max: 25,
+            approval_valid: Duration::from_secs(3_600),
             verify_reads: 2,
             attempts_max: 12,
         }
@@ -194,6 +201,7 @@ impl Policy {
                 default.changes_per_day_max,
                 CHANGES_MAX,
             )?,
+            approval_valid: section.duration("approval_valid", default.approval_valid, APPROVAL_VALID)?,
             verify_reads: section.integer("verify_reads", default.verify_reads, VERIFY_READS)?,
             attempts_max: section.integer("attempts_max", default.attempts_max, ATTEMPTS_MAX)?,
         })

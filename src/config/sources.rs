@@ -14,6 +14,9 @@ const NAME_CHARS_MAX: usize = 63;
 
 const WHY: &str = "a source without authentication is refused";
 
+/// The source of operators' own terminations, which nobody signs: its events and ids must not be mixed with a sender's.
+const RESERVED: &str = crate::offboarding::policy::OPERATORS_SOURCE;
+
 /// The one key that is no business of the source: under which authority Genesys knows its people.
 const AUTHORITY: &str = "external_id_authority";
 
@@ -49,6 +52,10 @@ fn check_name(name: &str) -> Result<(), ConfigError> {
     let usable = name.len() <= NAME_CHARS_MAX
         && name.bytes().next().is_some_and(letter_or_digit)
         && name.bytes().all(|byte| letter_or_digit(byte) || byte == b'-');
+    if name == RESERVED {
+        let problem = "is reserved for operators' own terminations: take another name";
+        return Err(ConfigError::refused(join("sources", name), problem));
+    }
     if usable {
         return Ok(());
     }

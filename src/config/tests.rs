@@ -82,6 +82,7 @@ fn what_is_left_out_has_the_documented_default() {
         administrator_roles: vec!["Master Admin".to_owned(), "Admin".to_owned()],
         changes_per_hour_max: 10,
         changes_per_day_max: 25,
+        approval_valid: Duration::from_secs(3_600),
         verify_reads: 2,
         attempts_max: 12,
     };

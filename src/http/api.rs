@@ -11,14 +11,17 @@ use uuid::Uuid;
 
 use super::auth::Operators;
 use super::problem::Problem;
+use super::{layoffs, own};
 use crate::config::Role;
 use crate::genesys::Genesys;
-use crate::offboarding::OffboardingId;
 use crate::offboarding::choices::Mode;
+use crate::offboarding::{OffboardingId, Reason, Status};
 use crate::operate::{self, Asked, InMode, OperateError};
-use crate::store::Store;
+use crate::store::brake::BrakeUse;
 use crate::store::decisions::{Decided, Decision};
-use crate::store::views::{Filter, PAGE_MAX};
+use crate::store::progress::BrakeLimits;
+use crate::store::views::{Count, Filter, PAGE_MAX};
+use crate::store::{Store, StoreError};
 
 /// Offboardings of a page where the caller says nothing.
 const PAGE_DEFAULT: u32 = 50;
@@ -34,6 +37,10 @@ pub struct Api {
     pub genesys: Genesys,
     /// What a preview goes by.
     pub preview_rules: operate::Rules,
+    /// What operators' own terminations go by.
+    pub own_rules: operate::OwnRules,
+    /// The brake's limits, for the metrics.
+    pub brake: BrakeLimits,
     /// Who may call.
     pub operators: Operators,
     /// Renders the metrics.
@@ -45,7 +52,7 @@ impl Api {
     pub fn router(self) -> Router {
         let here = super::wrong_method;
         Router::new()
-            .route("/api/v1/offboardings", get(list).fallback(here))
+            .route("/api/v1/offboardings", get(list).post(own::offboard).fallback(here))
             .route("/api/v1/offboardings/{id}", get(show).fallback(here))
             .route("/api/v1/offboardings/{id}/retry", post(retry).fallback(here))
             .route("/api/v1/offboardings/{id}/cancel", post(cancel).fallback(here))
@@ -53,12 +60,14 @@ impl Api {
             .route("/api/v1/offboardings/{id}/restore", post(restore).fallback(here))
             .route("/api/v1/plan", get(plan).fallback(here))
             .route("/metrics", get(metrics).fallback(here))
+            .merge(own::routes())
+            .merge(layoffs::routes())
             .fallback(super::nothing_here)
             .with_state(self)
     }
 
     /// An answer; it says so where the service runs dry.
-    fn json(&self, body: &impl Serialize) -> Response {
+    pub(super) fn json(&self, body: &impl Serialize) -> Response {
         axum::Json(InMode::new(self.mode, body)).into_response()
     }
 }
@@ -86,7 +95,8 @@ impl ListQuery {
     }
 }
 
-fn id(text: &str) -> Option<OffboardingId> {
+/// Reads an offboarding's id.
+pub(super) fn id(text: &str) -> Option<OffboardingId> {
     Uuid::try_parse(text).ok().map(OffboardingId)
 }
 
@@ -156,22 +166,32 @@ async fn decide(
     operate::may_decide(api.mode, decision).map_err(|error| trouble(&error))?;
     let decided = operate::decide(&api.store, id, decision, &caller.actor()).await;
     let (decided, view) = decided.map_err(|error| trouble(&error))?;
-    match decided {
-        Decided::Yes => view.map(|view| api.json(&view)).ok_or(Problem::NotFound),
-        Decided::Unknown => Err(Problem::NotFound),
-        Decided::NotFrom(status) => Err(Problem::NotPossible(status.to_string())),
-        Decided::OwnRequest => Err(Problem::OwnRequest),
+    match problem_of(decided) {
+        None => view.map(|view| api.json(&view)).ok_or(Problem::NotFound),
+        Some(refused) => Err(refused),
+    }
+}
+
+/// Why a decision was refused, or nothing.
+pub(super) fn problem_of(decided: Decided) -> Option<Problem> {
+    Some(match decided {
+        Decided::Yes => return None,
+        Decided::Unknown => Problem::NotFound,
+        Decided::NotFrom(status) => Problem::NotPossible(status.to_string()),
+        Decided::OwnRequest => Problem::OwnRequest,
         Decided::AnotherOpen(other) => {
-            Err(Problem::NotPossible(format!("not the only one of this person: {other} is open")))
+            Problem::NotPossible(format!("not the only one of this person: {other} is open"))
         }
         Decided::ApprovalNeeded(reason) => {
-            Err(Problem::NotPossible(format!("held for {reason}, which an approver has to release")))
+            Problem::NotPossible(format!("held for {reason}, which an approver has to release"))
         }
-        Decided::NothingToRestore => Err(Problem::NotPossible(
+        Decided::NothingToRestore => Problem::NotPossible(
             "nothing to restore: nothing was changed, or it has been put back".to_owned(),
-        )),
-        Decided::FactsMissing(reason) => Err(Problem::NotPossible(format!("held for {reason}"))),
-    }
+        ),
+        Decided::FactsMissing(reason) | Decided::HeldFor(reason) => {
+            Problem::NotPossible(format!("held for {reason}"))
+        }
+    })
 }
 
 #[derive(Deserialize)]
@@ -203,10 +223,12 @@ async fn metrics(State(api): State<Api>) -> Response {
     };
     text.push_str(&format!("# TYPE leaver_dry_run gauge\nleaver_dry_run {dry}\n"));
     text.push_str("# TYPE leaver_database_up gauge\n");
-    match api.store.overview().await {
-        Ok((counts, oldest_seconds)) => {
+    let read = async { Ok::<_, StoreError>((api.store.overview().await?, api.store.brake_use().await?)) };
+    match read.await {
+        Ok(((counts, oldest_seconds), used)) => {
             text.push_str("leaver_database_up 1\n# TYPE leaver_oldest_unfinished_seconds gauge\n");
             text.push_str(&format!("leaver_oldest_unfinished_seconds {oldest_seconds}\n"));
+            text.push_str(&brake_metrics(api.brake, used, &counts));
             text.push_str("# TYPE leaver_offboardings gauge\n");
             for count in counts {
                 // The labels are words of ours and need no escaping.
@@ -222,7 +244,28 @@ async fn metrics(State(api): State<Api>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
-fn trouble(error: &OperateError) -> Problem {
+/// How near the brake is, and who waits for it.
+fn brake_metrics(limits: BrakeLimits, used: BrakeUse, counts: &[Count]) -> String {
+    let waits =
+        |count: &&Count| count.status == Status::Held.as_str() && count.reason == Reason::Brake.as_str();
+    let held: i64 = counts.iter().filter(waits).map(|count| count.count).sum();
+    format!(
+        "# TYPE leaver_brake_used gauge\nleaver_brake_used{{window=\"hour\"}} {}\n\
+         leaver_brake_used{{window=\"day\"}} {}\n\
+         # TYPE leaver_brake_limit gauge\nleaver_brake_limit{{window=\"hour\"}} {}\n\
+         leaver_brake_limit{{window=\"day\"}} {}\n\
+         # TYPE leaver_brake_held gauge\nleaver_brake_held {held}\n",
+        used.hour, used.day, limits.per_hour, limits.per_day,
+    )
+}
+
+/// A document as an answer.
+pub(super) fn json(body: &impl Serialize) -> Response {
+    axum::Json(body).into_response()
+}
+
+/// What the caller is told of an error.
+pub(super) fn trouble(error: &OperateError) -> Problem {
     match error {
         OperateError::Store(cause) => {
             tracing::error!(
@@ -234,5 +277,7 @@ fn trouble(error: &OperateError) -> Problem {
         OperateError::Genesys(cause) => Problem::GenesysTrouble(cause.code()),
         OperateError::RunsDry => Problem::RunsDry,
         OperateError::NotOne(_) | OperateError::NoAuthority => Problem::BadParameter("person"),
+        OperateError::Field(field, problem) => Problem::BadField(field, problem.clone()),
+        OperateError::Gone => Problem::Unavailable,
     }
 }

@@ -4,6 +4,8 @@
 pub mod api;
 pub mod auth;
 pub mod health;
+mod layoffs;
+mod own;
 pub mod problem;
 pub mod webhooks;
 

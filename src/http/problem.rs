@@ -42,8 +42,23 @@ pub enum Problem {
     #[error("the service runs dry: nothing can be put back")]
     RunsDry,
     /// Somebody else has to approve.
-    #[error("who asked for an offboarding can't approve it")]
+    #[error("who asked for it can't approve it")]
     OwnRequest,
+    /// One of a set can't be approved, and so none is.
+    #[error("nothing was approved: {1}")]
+    NoneOf(StatusCode, String),
+    /// A layoff can't be approved or cancelled.
+    #[error("not possible for this layoff: {0}")]
+    LayoffNotPossible(&'static str),
+    /// The caller's own key is known with other content.
+    #[error("this Idempotency-Key is known with other content; the first stays")]
+    KeyReused,
+    /// The body can't be read.
+    #[error("the body is not understood: {0}")]
+    BadBody(String),
+    /// A field of the body has a value that is not understood.
+    #[error("the field {0}: {1}")]
+    BadField(&'static str, String),
     /// The body is larger than allowed.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
@@ -68,6 +83,11 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.parts().0
+    }
+
     fn parts(&self) -> (StatusCode, &'static str) {
         match self {
             Self::DeliveryRefused => (StatusCode::UNAUTHORIZED, "unauthenticated"),
@@ -81,6 +101,11 @@ impl Problem {
             Self::NotPossible(_) => (StatusCode::CONFLICT, "not-possible"),
             Self::RunsDry => (StatusCode::CONFLICT, "runs-dry"),
             Self::OwnRequest => (StatusCode::FORBIDDEN, "own-request"),
+            Self::NoneOf(status, _) => (*status, "none-approved"),
+            Self::LayoffNotPossible(_) => (StatusCode::CONFLICT, "not-possible"),
+            Self::KeyReused => (StatusCode::CONFLICT, "key-reused"),
+            Self::BadBody(_) => (StatusCode::BAD_REQUEST, "bad-body"),
+            Self::BadField(..) => (StatusCode::BAD_REQUEST, "bad-field"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Self::UnsupportedMedia(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media"),
             Self::HostNeeded => (StatusCode::BAD_REQUEST, "host-needed"),

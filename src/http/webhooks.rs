@@ -121,8 +121,13 @@ async fn accept(
     // Only who has proved to be the sender counts: slow or forged requests take no room from the others.
     let _room = inner.room.try_acquire().map_err(|_| unavailable())?;
     let items = items(inner, source, headers, &body);
-    let delivery =
-        Delivery { source: source.name().to_owned(), key_index: key.0, body: body.to_vec(), items };
+    let delivery = Delivery {
+        source: source.name().to_owned(),
+        key_index: key.0,
+        body: body.to_vec(),
+        items,
+        asked: None,
+    };
     match tokio::time::timeout(COMMIT_DEADLINE, inner.store.accept_termination(delivery)).await {
         Ok(Ok(accepted)) => Ok(accepted),
         Ok(Err(error)) => {
@@ -138,7 +143,7 @@ async fn accept(
 }
 
 /// Reads the body to its end, within its limits of size and time.
-async fn whole(body: Body, limit: usize) -> Result<Bytes, Problem> {
+pub(super) async fn whole(body: Body, limit: usize) -> Result<Bytes, Problem> {
     // A length that is announced is refused at once, without waiting for the bytes.
     if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
         return Err(Problem::TooLarge(limit));

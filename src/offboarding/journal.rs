@@ -18,6 +18,29 @@ pub enum Actor {
     Operator(String),
 }
 
+/// What follows the name of somebody who acts at a command line instead of through the API.
+const AT_COMMAND_LINE: &str = " (command line)";
+
+impl Actor {
+    /// Somebody at a command line, by the name of their account there.
+    pub fn at_command_line(name: &str) -> Self {
+        Self::Operator(format!("{name}{AT_COMMAND_LINE}"))
+    }
+
+    /// Whether `written`, as an actor is written down, is the same person. The same name is, through the API or at a command
+    /// line, in any case of letters: operators' names are unique without regard to it.
+    pub fn is_the_person(&self, written: &str) -> bool {
+        let bare = |written: &str| {
+            let mut name = written;
+            while let Some(shorter) = name.strip_suffix(AT_COMMAND_LINE) {
+                name = shorter;
+            }
+            name.trim().to_lowercase()
+        };
+        bare(&self.to_string()) == bare(written)
+    }
+}
+
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -33,6 +56,8 @@ impl fmt::Display for Actor {
 pub enum Action {
     /// An event was stored and attached to the offboarding.
     EventAccepted,
+    /// A planned layoff lets the person's first change past the brake; the target is the layoff.
+    UnderLayoff,
     /// A worker took the lease.
     LeaseAcquired,
     /// The person was matched with exactly one Genesys user.
@@ -84,6 +109,7 @@ impl Action {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::EventAccepted => "event_accepted",
+            Self::UnderLayoff => "under_layoff",
             Self::LeaseAcquired => "lease_acquired",
             Self::PersonResolved => "person_resolved",
             Self::NobodyFound => "nobody_found",
@@ -129,4 +155,19 @@ pub struct JournalEntry {
     pub request_id: Option<Uuid>,
     /// Genesys Cloud's `ININ-Correlation-Id` of the answer.
     pub correlation_id: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_is_one_person_at_the_command_line_and_through_the_api() {
+        let (api, line) = (Actor::Operator("carol".to_owned()), Actor::at_command_line("Carol"));
+        assert_eq!(line.to_string(), "operator:Carol (command line)");
+        assert!(api.is_the_person(&line.to_string()) && line.is_the_person(&api.to_string()));
+        assert!(Actor::at_command_line("carol (command line)").is_the_person("operator:carol"));
+        assert!(!api.is_the_person("operator:caro") && !api.is_the_person("hris:carol"));
+        assert!(!Actor::Hris("carol".to_owned()).is_the_person("operator:carol"));
+    }
 }

@@ -1,24 +1,34 @@
-//! What an operator may do: see, preview, retry, approve, cancel, restore. The commands and the API say the same verbs.
+//! What an operator may do: see, preview, offboard, retry, approve, cancel, restore, plan a layoff. The commands and the API
+//! say the same verbs.
 
+mod layoffs;
+mod own;
 mod person;
 mod preview;
 mod verdict;
+mod when;
 
 use serde::Serialize;
 
 use crate::genesys;
 use crate::offboarding::choices::Mode;
-use crate::offboarding::{Actor, OffboardingId};
+use crate::offboarding::{Actor, OffboardingId, Reason};
 use crate::plan::PLAN;
+use crate::store::approvals::Approval;
 use crate::store::decisions::{Decided, Decision};
 use crate::store::views::{Filter, StepView, View};
 use crate::store::{Store, StoreError};
 
+pub use layoffs::{LayoffPlan, PEOPLE_MAX, decide_layoff, layoffs, plan_layoff, read_digest};
+pub use own::{ExternalIds, OwnRules, OwnTermination, Taken, offboard};
 pub use preview::{
     Asked, Effect, Held, Kept, OrderView, Preview, Removed, ReportPreview, Rules, StepPreview, Summary,
     preview,
 };
 pub use verdict::{Expected, HeldFor, Unread, Verdict};
+
+/// The most offboardings that are approved together.
+pub const APPROVED_MAX: usize = 1_000;
 
 /// What can go wrong when an operator asks for something.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +48,18 @@ pub enum OperateError {
     /// An external id was given, and no authority for external ids is configured.
     #[error("an external id needs genesys.external_id_authority, or that of a source, in the configuration")]
     NoAuthority,
+    /// What was asked is not understood.
+    #[error("{0}: {1}")]
+    Field(&'static str, String),
+    /// What was just stored is not there any more.
+    #[error("what was stored could not be read back")]
+    Gone,
+}
+
+impl OperateError {
+    fn field(field: &'static str, problem: impl Into<String>) -> Self {
+        Self::Field(field, problem.into())
+    }
 }
 
 /// Something that is shown, with the service's mode where that is no live one.
@@ -114,4 +136,17 @@ pub async fn decide(
 ) -> Result<(Decided, Option<View>), OperateError> {
     let decided = store.decide(id, decision, actor).await?;
     Ok((decided, show(store, id).await?))
+}
+
+/// Releases all of these offboardings from what they are held for, or none of them.
+pub async fn approve(
+    store: &Store,
+    ids: &[OffboardingId],
+    reason: Option<Reason>,
+    actor: &Actor,
+) -> Result<Approval, OperateError> {
+    if ids.is_empty() || ids.len() > APPROVED_MAX {
+        return Err(OperateError::field("ids", format!("expected 1 to {APPROVED_MAX} ids")));
+    }
+    Ok(store.approve(ids, reason, actor).await?)
 }

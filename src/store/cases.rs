@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::events::Item;
+use super::approvals;
+use super::events::{Delivery, Item};
 use super::journal::{self, NewEntry};
 use super::{StoreError, Tx, word};
 use crate::offboarding::policy::{self, Act, Intake, Progress};
@@ -20,12 +21,12 @@ pub(super) struct Case {
 
 /// Every open offboarding of this person, locked, the oldest first. There are two where one event named the person by
 /// address alone and another by id alone.
-pub(super) async fn find_open(tx: Tx<'_>, source: &str, person: &PersonRef) -> Result<Vec<Case>, StoreError> {
-    let by_address = PersonRef { external_id: None, ..person.clone() };
-    let by_id = PersonRef { email: None, ..person.clone() };
+pub(super) async fn find_open(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Vec<Case>, StoreError> {
+    let by_address = PersonRef { external_id: None, ..item.person.clone() };
+    let by_id = PersonRef { email: None, ..item.person.clone() };
     let mut found: Vec<Case> = Vec::new();
     for key in [by_address, by_id] {
-        if let Some(open) = find_open_by(tx, source, &key).await?
+        if let Some(open) = find_open_by(tx, delivery, &key).await?
             && found.iter().all(|known| known.id != open.id)
         {
             found.push(open);
@@ -35,17 +36,22 @@ pub(super) async fn find_open(tx: Tx<'_>, source: &str, person: &PersonRef) -> R
     Ok(found)
 }
 
-/// The open offboarding that has this address or this id, locked.
-async fn find_open_by(tx: Tx<'_>, source: &str, person: &PersonRef) -> Result<Option<Case>, StoreError> {
+/// The open offboarding that has this address or this id or is about this user, locked.
+async fn find_open_by(
+    tx: Tx<'_>,
+    delivery: &Delivery,
+    person: &PersonRef,
+) -> Result<Option<Case>, StoreError> {
     let row = sqlx::query!(
         // find_open
         "select id, status, reason, changes_began_at, effective_at, source, email_key, external_id from offboardings
          where goal = 'offboarded' and status in ('scheduled', 'held')
-           and (email_key = $1 or (source = $2 and external_id = $3))
+           and (email_key = $1 or (source = $2 and external_id = $3) or genesys_user_id = $4)
          order by created_at limit 1 for update",
         person.email_key(),
-        source,
+        delivery.source,
         person.external_id,
+        delivery.user(),
     )
     .fetch_optional(&mut **tx)
     .await?;
@@ -68,15 +74,15 @@ async fn find_open_by(tx: Tx<'_>, source: &str, person: &PersonRef) -> Result<Op
 /// Carries out what an event means for an open offboarding. `facts` are what it may learn about the person.
 pub(super) async fn carry_out(
     tx: Tx<'_>,
-    source: &str,
+    delivery: &Delivery,
     item: &Item,
     facts: &PersonRef,
     id: OffboardingId,
     act: Act,
 ) -> Result<(), StoreError> {
-    let actor = Actor::Hris(source.to_owned());
+    let actor = delivery.actor();
     match act {
-        Act::Move => move_to(tx, source, item, facts, id).await,
+        Act::Move => move_to(tx, delivery, item, facts, id).await,
         Act::Resume => resume(tx, id, start(&item.intake).unwrap_or_else(Utc::now)).await,
         Act::Doubt(at) => {
             hold(tx, id, Reason::ContradictoryEvents, at).await?;
@@ -97,7 +103,7 @@ pub(super) async fn carry_out(
 /// Opens an offboarding where an event means that.
 pub(super) async fn open(
     tx: Tx<'_>,
-    source: &str,
+    delivery: &Delivery,
     item: &Item,
     act: Act,
 ) -> Result<Option<OffboardingId>, StoreError> {
@@ -119,17 +125,18 @@ pub(super) async fn open(
         // open_offboarding
         "insert into offboardings
              (id, status, reason, source, email, email_key, external_id, termination_type, effective_at, available_at,
-              completed_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, case when $2 = 'cancelled' then now() end)",
+              completed_at, genesys_user_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, case when $2 = 'cancelled' then now() end, $10)",
         id.0,
         status.as_str(),
         reason.map(Reason::as_str),
-        source,
+        delivery.source,
         item.person.email,
         item.person.email_key(),
         item.person.external_id,
         item.termination_type,
         at,
+        delivery.user(),
     )
     .execute(&mut **tx)
     .await?;
@@ -147,7 +154,7 @@ fn start(intake: &Intake) -> Option<DateTime<Utc>> {
 /// A later event about an open offboarding that nothing has been done for yet: its date and facts win.
 async fn move_to(
     tx: Tx<'_>,
-    source: &str,
+    delivery: &Delivery,
     item: &Item,
     facts: &PersonRef,
     id: OffboardingId,
@@ -165,7 +172,7 @@ async fn move_to(
              email = coalesce($4, email), email_key = case when $4::text is null then email_key else $5 end,
              external_id = case when source = $7 then coalesce(external_id, $6) else external_id end,
              -- Whoever was matched by the facts before is found anew.
-             genesys_user_id = null, found_inactive = null, not_found_at = null, busy_at = null,
+             genesys_user_id = $10, found_inactive = null, not_found_at = null, busy_at = null,
              busy_until = null, shift_read_at = null, attempt = 0,
              approved_reasons = '{}', reported_at = null
          where id = $1",
@@ -175,13 +182,14 @@ async fn move_to(
         facts.email,
         facts.email_key(),
         facts.external_id,
-        source,
+        delivery.source,
         status.as_str(),
         reason.map(Reason::as_str),
+        delivery.user(),
     )
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    approvals::clear(tx, id).await
 }
 
 /// The later termination of somebody whose withdrawn one has been stopped half way: it goes on at its date.
@@ -239,8 +247,8 @@ async fn withdraw(tx: Tx<'_>, id: OffboardingId, actor: &Actor) -> Result<(), St
 /// A failed one waits for somebody to retry it, and must not be retried any more.
 pub(super) async fn withdraw_failed(
     tx: Tx<'_>,
-    source: &str,
-    person: &PersonRef,
+    delivery: &Delivery,
+    item: &Item,
 ) -> Result<Option<OffboardingId>, StoreError> {
     let failed = sqlx::query_scalar!(
         // withdraw_failed
@@ -248,13 +256,13 @@ pub(super) async fn withdraw_failed(
          where goal = 'offboarded' and status = 'failed'
            and (email_key = $1 or (source = $2 and external_id = $3))
          returning id",
-        person.email_key(),
-        source,
-        person.external_id,
+        item.person.email_key(),
+        delivery.source,
+        item.person.external_id,
     )
     .fetch_all(&mut **tx)
     .await?;
-    let actor = Actor::Hris(source.to_owned());
+    let actor = delivery.actor();
     for id in &failed {
         let note = Some(Reason::Rescinded.as_str());
         journal::append(tx, NewEntry::note(OffboardingId(*id), &actor, Action::Cancelled, note)).await?;
@@ -265,8 +273,8 @@ pub(super) async fn withdraw_failed(
 /// The last one was carried out already: it is written down, and nothing is put back without a person's decision.
 pub(super) async fn note_late_withdrawal(
     tx: Tx<'_>,
-    source: &str,
-    person: &PersonRef,
+    delivery: &Delivery,
+    item: &Item,
 ) -> Result<Option<OffboardingId>, StoreError> {
     let id = sqlx::query_scalar!(
         // note_late_withdrawal
@@ -277,14 +285,14 @@ pub(super) async fn note_late_withdrawal(
                and (email_key = $1 or (source = $2 and external_id = $3))
              order by completed_at desc limit 1)
          returning id",
-        person.email_key(),
-        source,
-        person.external_id,
+        item.person.email_key(),
+        delivery.source,
+        item.person.external_id,
     )
     .fetch_optional(&mut **tx)
     .await?;
     let Some(id) = id.map(OffboardingId) else { return Ok(None) };
-    let actor = Actor::Hris(source.to_owned());
+    let actor = delivery.actor();
     journal::append(
         tx,
         NewEntry::note(id, &actor, Action::RescindedLate, Some("leaver restore puts it back")),

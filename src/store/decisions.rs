@@ -1,8 +1,11 @@
 //! What operators decide: retry, approve, cancel, restore. Each asks the transition table, and each is journalled.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::approvals;
 use super::journal::{self, NewEntry};
 use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, word};
 use crate::offboarding::{Action, Actor, Goal, OffboardingId, Reason, Status};
@@ -39,6 +42,8 @@ pub enum Decided {
     FactsMissing(Reason),
     /// Nothing was changed, or everything has been put back before.
     NothingToRestore,
+    /// It is held, but for this reason and not for the one that was to be approved.
+    HeldFor(Reason),
 }
 
 impl Store {
@@ -49,23 +54,24 @@ impl Store {
         decision: Decision,
         actor: &Actor,
     ) -> Result<Decided, StoreError> {
-        let actor = actor.clone();
+        let (actor, valid) = (actor.clone(), self.approval_valid);
         in_transaction(&self.ingest, move |tx| {
             let actor = actor.clone();
-            Box::pin(async move { decide(tx, id, decision, &actor).await })
+            Box::pin(async move { decide(tx, id, decision, &actor, valid).await })
         })
         .await
     }
 }
 
-struct Present {
-    status: Status,
-    reason: Option<Reason>,
-    requested_by: Option<String>,
-    effective_at: DateTime<Utc>,
-    lease_token: Option<Uuid>,
-    goal: Goal,
-    changed: bool,
+/// An offboarding as it is when something is decided about it, locked.
+pub(super) struct Present {
+    pub(super) status: Status,
+    pub(super) reason: Option<Reason>,
+    pub(super) requested_by: Option<String>,
+    pub(super) effective_at: DateTime<Utc>,
+    pub(super) lease_token: Option<Uuid>,
+    pub(super) goal: Goal,
+    pub(super) changed: bool,
 }
 
 async fn decide(
@@ -73,6 +79,7 @@ async fn decide(
     id: OffboardingId,
     decision: Decision,
     actor: &Actor,
+    valid: Duration,
 ) -> Result<Decided, StoreError> {
     let Some(present) = present(tx, id).await? else {
         return Ok(Decided::Unknown);
@@ -85,17 +92,13 @@ async fn decide(
     {
         return Ok(Decided::AnotherOpen(other));
     }
-    let released = match (decision, present.reason) {
-        (Decision::Approve, Some(reason)) => Some(reason.as_str()),
-        (Decision::Approve, None) | (Decision::Retry | Decision::Cancel | Decision::Restore, _) => None,
-    };
     let (status, reason, action) = match decision {
         Decision::Retry => (Status::Scheduled, None, Action::Retried),
+        Decision::Approve => return approvals::approve_one(tx, id, actor, valid).await,
         Decision::Restore => {
             begin_restore(tx, id, actor).await?;
             return Ok(Decided::Yes);
         }
-        Decision::Approve => (Status::Scheduled, None, Action::Approved),
         Decision::Cancel => (Status::Cancelled, Some(Reason::CancelledByOperator), Action::Cancelled),
     };
     sqlx::query!(
@@ -104,13 +107,11 @@ async fn decide(
          set status = $2, reason = $3, attempt = 0, updated_at = now(), lease_token = null, lease_worker = null,
              available_at = greatest(effective_at, now()), not_found_at = null, busy_at = null,
              busy_until = null, shift_read_at = null,
-             approved_reasons = case when $4::text is null then approved_reasons else approved_reasons || $4 end,
              completed_at = case when $2 = 'cancelled' then now() end
          where id = $1",
         id.0,
         status.as_str(),
         reason.map(Reason::as_str),
-        released,
     )
     .execute(&mut **tx)
     .await?;
@@ -122,7 +123,7 @@ async fn decide(
     )
     .execute(&mut **tx)
     .await?;
-    journal::append(tx, NewEntry::note(id, actor, action, released)).await?;
+    journal::append(tx, NewEntry::note(id, actor, action, None)).await?;
     sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
     Ok(Decided::Yes)
 }
@@ -193,7 +194,8 @@ async fn present(tx: Tx<'_>, id: OffboardingId) -> Result<Option<Present>, Store
     }))
 }
 
-fn refusal(present: &Present, decision: Decision, actor: &Actor) -> Option<Decided> {
+/// Why the decision is not possible, or nothing.
+pub(super) fn refusal(present: &Present, decision: Decision, actor: &Actor) -> Option<Decided> {
     let next = match decision {
         Decision::Restore => return restore_refusal(present),
         Decision::Retry | Decision::Approve => Status::Scheduled,
@@ -211,7 +213,7 @@ fn refusal(present: &Present, decision: Decision, actor: &Actor) -> Option<Decid
         Decision::Approve if present.reason == Some(Reason::AmbiguousPerson) => {
             Some(Decided::FactsMissing(Reason::AmbiguousPerson))
         }
-        Decision::Approve if present.requested_by.as_deref() == Some(actor.to_string().as_str()) => {
+        Decision::Approve if present.requested_by.as_deref().is_some_and(|by| actor.is_the_person(by)) => {
             Some(Decided::OwnRequest)
         }
         Decision::Retry | Decision::Approve => match (present.status, present.reason) {

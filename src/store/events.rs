@@ -4,12 +4,15 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::asked::{lock_user, note_requester};
 use super::cases::{self, Case};
 use super::journal::{self, NewEntry};
 use super::words::{self, Stored};
 use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, word};
 use crate::offboarding::policy::{self, Act, Intake, LastWord, News, Said};
-use crate::offboarding::{Action, Actor, OffboardingId, Outcome, PersonRef, Reason, Status};
+use crate::offboarding::{Action, OffboardingId, Outcome, PersonRef, Reason, Status};
+
+pub use super::asked::AskedBy;
 
 /// An authentic delivery, read and judged.
 #[derive(Clone, Debug)]
@@ -22,6 +25,8 @@ pub struct Delivery {
     pub body: Vec<u8>,
     /// One item per person.
     pub items: Vec<Item>,
+    /// Who asked for it, where it is an operator's own termination and no source's event.
+    pub asked: Option<AskedBy>,
 }
 
 /// One person's part of a delivery.
@@ -158,6 +163,9 @@ async fn lock_people(tx: Tx<'_>, delivery: &Delivery) -> Result<(), StoreError> 
         .execute(&mut **tx)
         .await?;
     }
+    if let Some(user) = delivery.user() {
+        lock_user(tx, user).await?;
+    }
     Ok(())
 }
 
@@ -169,7 +177,7 @@ async fn accept_item(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Ite
     let taken = match (&item.intake, item.intake.said()) {
         (Intake::Ignore, _) => return Ok(ItemResult::New(None)),
         (_, Some(said)) => take_word(tx, delivery, item, said, stored).await?,
-        (_, None) => take_hint(tx, delivery, item).await?,
+        (_, None) => take_hint(tx, delivery, item, stored).await?,
     };
     let Some(id) = taken.offboarding else {
         return Ok(ItemResult::New(None));
@@ -177,9 +185,16 @@ async fn accept_item(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Ite
     sqlx::query!("update events set offboarding_id = $2 where id = $1", event, id.0)
         .execute(&mut **tx)
         .await?;
-    let actor = Actor::Hris(delivery.source.clone());
-    let note = NewEntry::note(id, &actor, Action::EventAccepted, Some(taken.did));
+    let actor = delivery.actor();
+    let words = match &delivery.asked {
+        Some(asked) => format!("{}: {}", taken.did, asked.why),
+        None => taken.did.to_owned(),
+    };
+    let note = NewEntry::note(id, &actor, Action::EventAccepted, Some(&words));
     journal::append(tx, NewEntry { target: Some(&item.event_id), ..note }).await?;
+    if delivery.asked.is_some() {
+        note_requester(tx, id, &actor).await?;
+    }
     sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
     Ok(if taken.held || matches!(item.intake, Intake::Hold(..)) {
         ItemResult::Held(id)
@@ -227,9 +242,8 @@ async fn take_word(
     said: Said,
     stored: Stored,
 ) -> Result<Taken, StoreError> {
-    let source = &delivery.source;
-    let open = cases::find_open(tx, source, &item.person).await?;
-    let spoken = words::of_person(tx, source, &item.person, &open).await?;
+    let open = cases::find_open(tx, delivery, item).await?;
+    let spoken = words::of_person(tx, delivery, item, &open, stored.arrival).await?;
     let last = policy::last_word(&spoken).ok_or(StoreError::UnknownValue { column: "events.said" })?;
     let hold = match item.intake {
         Intake::Hold(reason, _) => Some(reason),
@@ -241,12 +255,12 @@ async fn take_word(
             Some(taken) => taken,
             None => {
                 let act = policy::act(None, last, news);
-                Taken::by(cases::open(tx, source, item, act).await?, act)
+                Taken::by(cases::open(tx, delivery, item, act).await?, act)
             }
         };
     if matches!(said, Said::Stays(_)) && !matches!(last, LastWord::Leaves(_)) {
-        let failed = cases::withdraw_failed(tx, source, &item.person).await?;
-        let late = cases::note_late_withdrawal(tx, source, &item.person).await?;
+        let failed = cases::withdraw_failed(tx, delivery, item).await?;
+        let late = cases::note_late_withdrawal(tx, delivery, item).await?;
         taken.offboarding = taken.offboarding.or(failed).or(late);
     }
     if taken.offboarding.is_none() {
@@ -256,18 +270,22 @@ async fn take_word(
 }
 
 /// An event that only says that something changed, or that can't be understood.
-async fn take_hint(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Taken, StoreError> {
-    let source = &delivery.source;
-    let open = cases::find_open(tx, source, &item.person).await?;
-    let spoken = words::of_person(tx, source, &item.person, &open).await?;
-    let order = policy::hint_order(source, item.occurred_at, &spoken);
+async fn take_hint(
+    tx: Tx<'_>,
+    delivery: &Delivery,
+    item: &Item,
+    stored: Stored,
+) -> Result<Taken, StoreError> {
+    let open = cases::find_open(tx, delivery, item).await?;
+    let spoken = words::of_person(tx, delivery, item, &open, stored.arrival).await?;
+    let order = policy::hint_order(&delivery.source, item.occurred_at, &spoken);
     let taken =
         carry_out_all(tx, delivery, item, &open, |case| policy::act_on_hint(Some(case), order)).await?;
     match taken {
         Some(taken) => Ok(taken),
         None => {
             let act = policy::act_on_hint(None, order);
-            Ok(Taken::by(cases::open(tx, source, item, act).await?, act))
+            Ok(Taken::by(cases::open(tx, delivery, item, act).await?, act))
         }
     }
 }
@@ -285,7 +303,7 @@ async fn carry_out_all(
     let mut taken = None;
     for case in open {
         let act = decide(&case.present);
-        cases::carry_out(tx, &delivery.source, item, &facts, case.id, act).await?;
+        cases::carry_out(tx, delivery, item, &facts, case.id, act).await?;
         taken.get_or_insert(Taken::by(Some(case.id), act));
     }
     Ok(taken)

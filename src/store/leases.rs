@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::types::PgInterval;
 use uuid::Uuid;
 
+use super::approvals;
 use super::journal::{self, NewEntry};
 use super::{Store, StoreError, Tx, in_transaction, word};
 use crate::offboarding::{Action, Actor, Goal, OffboardingId, Outcome, PersonRef, Reason};
@@ -161,6 +162,7 @@ pub(crate) fn interval(duration: Duration) -> PgInterval {
 }
 
 async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, StoreError> {
+    approvals::hold_expired(tx, fence).await?;
     let rows = sqlx::query!(
         // acquire
         r#"with due as (
@@ -172,7 +174,10 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
              attempt = o.attempt + due.abandoned::int
          from due where o.id = due.id
          returning o.id, o.source, o.email, o.external_id, o.effective_at, o.genesys_user_id, o.termination_type, o.attempt,
-             o.not_found_at, o.found_inactive, o.approved_reasons, o.goal,
+             o.not_found_at, o.found_inactive, o.goal,
+             -- What was valid at the first change stays so.
+             array(select a.reason from approvals a where a.offboarding_id = o.id
+                   and a.expires_at > coalesce(o.changes_began_at, now())) as "approved!: Vec<String>",
              o.reported_at is not null as "reported!", due.abandoned as "abandoned!",
              o.strip_began_at is not null as "strip_began!", o.busy_at is not null as "waiting!",
              o.off_queue_at is not null as "off_queue!""#,
@@ -190,7 +195,7 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
         journal::append(tx, NewEntry::note(id, &fence.worker, Action::LeaseAcquired, note)).await?;
         close_open_intentions(tx, fence, id).await?;
         // An approval that this version does not know is none; the row must not stop all the others.
-        let approved = row.approved_reasons.iter().filter_map(|reason| reason.parse().ok());
+        let approved = row.approved.iter().filter_map(|reason| reason.parse().ok());
         leases.push(Lease {
             id,
             source: row.source,

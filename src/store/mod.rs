@@ -1,12 +1,16 @@
 //! Everything in Postgres: the only SQL of the crate. Pools, the one way to run a transaction, migrations, readiness.
 //! What the rows mean is said by `offboarding`; who acts on them is `worker` and `operate`.
 
+pub mod approvals;
+mod asked;
+pub mod brake;
 pub mod budget;
 mod cases;
 pub mod decisions;
 mod dry_run;
 pub mod events;
 pub mod journal;
+pub mod layoffs;
 pub mod leases;
 mod leaving;
 pub mod progress;
@@ -75,6 +79,8 @@ pub struct Store {
     ingest: PgPool,
     worker: PgPool,
     probe: PgPool,
+    /// How long an approval that is given through this store is valid.
+    approval_valid: Duration,
 }
 
 /// A transaction of ours, always inside a task of its own.
@@ -98,7 +104,13 @@ impl Store {
             worker: pool(WORKER_CONNECTIONS),
             probe: pool(PROBE_CONNECTIONS),
             options,
+            approval_valid: approvals::VALID_DEFAULT,
         })
+    }
+
+    /// The same store, through which approvals are given for this long.
+    pub fn with_approvals_valid_for(self, approval_valid: Duration) -> Self {
+        Self { approval_valid, ..self }
     }
 
     /// Brings the schema to this version; does nothing where it is there already. Safe beside other replicas: an

@@ -3,10 +3,13 @@
 
 use uuid::Uuid;
 
+use super::approvals;
+use super::asked::lock_user;
+use super::brake::{self, BrakeUse, Passage};
 use super::journal::{self, NewEntry};
 use super::leases::{Fence, interval};
 use super::{Store, StoreError, Tx, in_transaction};
-use crate::offboarding::{Action, OffboardingId, Phase};
+use crate::offboarding::{Action, OffboardingId, Phase, Reason};
 
 /// One person's share of a changing call that is about to be sent.
 #[derive(Clone, Debug)]
@@ -72,7 +75,12 @@ pub enum Permission {
     /// The lease is somebody else's, or the offboarding was cancelled.
     LeaseLost,
     /// The person would be one too many within the hour or the day.
-    Brake,
+    Brake {
+        /// Where it is the first one of a trip, how many have been changed: somebody has to be told.
+        trip: Option<BrakeUse>,
+    },
+    /// What the offboarding was released from for a time holds it again.
+    ApprovalExpired(Reason),
 }
 
 /// The most people that may be changed, over all replicas.
@@ -106,6 +114,8 @@ pub enum Proves {
     Changed,
     /// Nothing.
     Nothing,
+    /// Nothing, because the call never left this process.
+    NotSent,
 }
 
 /// Whose a user is.
@@ -256,7 +266,7 @@ async fn claim(
     found_inactive: Option<bool>,
     note: Option<&str>,
 ) -> Result<Claim, StoreError> {
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 1))", user).execute(&mut **tx).await?;
+    lock_user(tx, user).await?;
     let seen = sqlx::query!(
         // claim
         r#"select exists (select from offboardings
@@ -313,8 +323,14 @@ async fn begin(
     let Some(row) = renewed else {
         return Ok(Permission::LeaseLost);
     };
-    if row.changes_began_at.is_none() && !count_person(tx, intention, brake).await? {
-        return Ok(Permission::Brake);
+    if row.changes_began_at.is_none() {
+        if let Some(reason) = approvals::expired(tx, id).await? {
+            return Ok(Permission::ApprovalExpired(reason));
+        }
+        match brake::pass(tx, fence, intention, brake).await? {
+            Passage::Through => {}
+            Passage::Full { trip } => return Ok(Permission::Brake { trip }),
+        }
     }
     note_change(tx, intention).await?;
     let targets = intention.targets.join(", ");
@@ -356,41 +372,6 @@ async fn note_change(tx: Tx<'_>, intention: &Intention) -> Result<(), StoreError
     Ok(())
 }
 
-/// Counts a person's first change against the brake; false where it would be one too many. The lock on the brake's row
-/// makes the count exact over all replicas.
-async fn count_person(
-    tx: Tx<'_>,
-    intention: &Intention,
-    brake: Option<BrakeLimits>,
-) -> Result<bool, StoreError> {
-    sqlx::query!("select only_row from brake for update").fetch_one(&mut **tx).await?;
-    if let Some(limits) = brake {
-        let changed = sqlx::query!(
-            // count_person
-            r#"select count(distinct genesys_user_id) filter (where changed_at > now() - interval '1 hour') as "hour!",
-                      count(distinct genesys_user_id) as "day!"
-               from changed_people where changed_at > now() - interval '1 day' and genesys_user_id <> $1"#,
-            intention.user,
-        )
-        .fetch_one(&mut **tx)
-        .await?;
-        if changed.hour >= i64::from(limits.per_hour) || changed.day >= i64::from(limits.per_day) {
-            return Ok(false);
-        }
-    }
-    sqlx::query!(
-        "insert into changed_people (offboarding_id, genesys_user_id) values ($1, $2) on conflict do nothing",
-        intention.offboarding.0,
-        intention.user,
-    )
-    .execute(&mut **tx)
-    .await?;
-    sqlx::query!("update offboardings set changes_began_at = now() where id = $1", intention.offboarding.0)
-        .execute(&mut **tx)
-        .await?;
-    Ok(true)
-}
-
 async fn finish(
     tx: Tx<'_>,
     fence: &Fence,
@@ -409,8 +390,10 @@ async fn finish(
     };
     journal::append(tx, entry).await?;
     match (call.proves, intention.change) {
-        (Proves::Nothing, Change::Remove | Change::Unjoin | Change::PutBack) => Ok(()),
-        (Proves::WereThere | Proves::WereGone | Proves::Changed, Change::Unjoin) => Ok(()),
+        (Proves::Nothing, Change::Remove | Change::Unjoin | Change::PutBack)
+        | (Proves::NotSent, Change::PutBack)
+        | (Proves::WereThere | Proves::WereGone | Proves::Changed, Change::Unjoin) => Ok(()),
+        (Proves::NotSent, Change::Remove | Change::Unjoin) => brake::give_back(tx, id).await,
         (proves @ (Proves::WereThere | Proves::WereGone | Proves::Changed), Change::Remove) => {
             removed(tx, intention, proves).await
         }

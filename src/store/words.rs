@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::cases::Case;
 use super::events::{Delivery, Item, disposition};
 use super::{StoreError, Tx};
+use crate::offboarding::OffboardingId;
 use crate::offboarding::policy::{LastWord, Said, Word};
-use crate::offboarding::{OffboardingId, PersonRef};
 
 /// The newest words that are weighed: more have been said about nobody, unless a sender goes wild.
 const WORDS_MAX: i64 = 100;
@@ -60,28 +60,32 @@ pub(super) async fn store(
     Ok(stored)
 }
 
-/// Everything that was said about a person, by the keys of the event and of the open offboardings.
+/// Everything that was said about a person, by the keys of the event and of the open offboardings; the event itself, which
+/// arrived as this one, need not have a key.
 pub(super) async fn of_person(
     tx: Tx<'_>,
-    source: &str,
-    person: &PersonRef,
+    delivery: &Delivery,
+    item: &Item,
     open: &[Case],
+    arrival: i64,
 ) -> Result<Vec<Word>, StoreError> {
+    let (source, person) = (&delivery.source, &item.person);
     let emails: Vec<String> =
         person.email_key().into_iter().chain(open.iter().filter_map(|case| case.email_key.clone())).collect();
-    let named = person.external_id.iter().map(|id| (source.to_owned(), id.clone()));
+    let named = person.external_id.iter().map(|id| (source.clone(), id.clone()));
     let known = open.iter().filter_map(|case| Some((case.source.clone(), case.external_id.clone()?)));
     let (sources, ids): (Vec<String>, Vec<String>) = named.chain(known).unzip();
     let rows = sqlx::query!(
         // words_of_person
         r#"select source, said as "said!", effective_at, sequence, occurred_at, arrival, received_at from events
-           where said is not null and (email_key = any($1)
+           where said is not null and (email_key = any($1) or arrival = $5
                or (source, external_id) in (select * from unnest($2::text[], $3::text[])))
            order by arrival desc limit $4"#,
         &emails,
         &sources,
         &ids,
         WORDS_MAX,
+        arrival,
     )
     .fetch_all(&mut **tx)
     .await?;

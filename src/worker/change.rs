@@ -9,8 +9,10 @@ use super::verdict::{Progress, Stop, after_error, wait};
 use crate::genesys::{CallFailed, CallOutcome, Done, Effect, Error, Genesys, OneCall};
 use crate::offboarding::Reason;
 use crate::plan::{Batch, Echo, Look, Proof, Step};
+use crate::store::approvals::EXPIRED;
+use crate::store::brake::BrakeUse;
 use crate::store::leases::Release;
-use crate::store::progress::{CallResult, Change, Intention, Permission, Proves};
+use crate::store::progress::{BrakeLimits, CallResult, Change, Intention, Permission, Proves};
 
 /// How often a call whose token was refused is begun again: once, with a new token and an intention of its own.
 const TOKEN_TRIES: u32 = 2;
@@ -179,7 +181,15 @@ impl Runner {
                     intentions.push(intention);
                 }
                 Ok(Permission::LeaseLost) => person.end(Stop::LeaseLost),
-                Ok(Permission::Brake) => person.end(Release::Held(Reason::Brake, None).into()),
+                Ok(Permission::Brake { trip }) => {
+                    if let Some(changed) = trip {
+                        page(changed, self.settings.brake);
+                    }
+                    person.end(Release::Held(Reason::Brake, None).into());
+                }
+                Ok(Permission::ApprovalExpired(reason)) => {
+                    person.end(Release::Held(reason, Some(EXPIRED.to_owned())).into());
+                }
                 Err(error) => person.end(error.into()),
             }
         }
@@ -206,6 +216,18 @@ impl Runner {
             person.end(stop);
         }
     }
+}
+
+/// The one line of a trip that is to wake somebody.
+fn page(changed: BrakeUse, limits: BrakeLimits) {
+    metrics::counter!("leaver_brake_trips_total").increment(1);
+    tracing::error!(
+        changed_within_the_hour = changed.hour,
+        changed_within_the_day = changed.day,
+        changes_per_hour_max = limits.per_hour,
+        changes_per_day_max = limits.per_day,
+        "the brake has tripped: further people are held until an approver releases them"
+    );
 }
 
 impl Refusal {
@@ -271,10 +293,14 @@ pub(super) fn failure(failed: &CallFailed) -> CallResult {
         CallOutcome::Refused => "refused",
         CallOutcome::Unknown => "unknown",
     };
+    let proves = match failed.outcome() {
+        CallOutcome::NotSent => Proves::NotSent,
+        CallOutcome::Refused | CallOutcome::Unknown => Proves::Nothing,
+    };
     let error = failed.error();
     CallResult {
         result: format!("{what}: {}", error.code()),
-        proves: Proves::Nothing,
+        proves,
         correlation_id: error.correlation_id().map(str::to_owned),
     }
 }

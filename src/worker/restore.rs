@@ -272,7 +272,9 @@ impl Runner {
             let intention = intention(person, step, put_backs, call.request_id().0);
             match self.store.begin(&self.fence, &intention, None).await? {
                 Permission::Granted => {}
-                Permission::LeaseLost | Permission::Brake => return Err(Stop::LeaseLost),
+                Permission::LeaseLost | Permission::Brake { .. } | Permission::ApprovalExpired(_) => {
+                    return Err(Stop::LeaseLost);
+                }
             }
             let answer = step.restore(look, call.sent_before(begun + self.fence.lease / 2), put_backs).await;
             self.store.finish(&self.fence, &intention, result_of(&answer)).await?;

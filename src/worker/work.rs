@@ -10,7 +10,7 @@ use super::person::{Person, alone};
 use super::runner::Runner;
 use super::verdict::{Stop, wait};
 use crate::genesys::{Genesys, User, UserId, UserState};
-use crate::offboarding::choices::{OffQueue as Gently, ShiftEnd as ByShift, WhenBusy};
+use crate::offboarding::choices::{Mode, OffQueue as Gently, ShiftEnd as ByShift, WhenBusy};
 use crate::offboarding::policy::{self, BusyPolicy, Released, Stage, Start, Waiting, Work};
 use crate::offboarding::{Action, Reason};
 use crate::plan::{Batch, OffQueue, ShiftEnd, Step, shift_end_of, work_of};
@@ -176,7 +176,9 @@ impl Runner {
     /// Whether the person has still to be taken off queue. Where the memberships are left alone, so is this.
     fn wants_off_queue(&self, person: &Person, policy: BusyPolicy) -> bool {
         let due = !person.lease.strip_began && !person.lease.off_queue;
-        due && policy.off_queue == Gently::Unjoin && self.settings.plan.step(OffQueue.name()).is_some()
+        due && self.settings.mode == Mode::Live
+            && policy.off_queue == Gently::Unjoin
+            && self.settings.plan.step(OffQueue.name()).is_some()
     }
 
     /// Sets the person unjoined in all their queues, once, after the memberships were stored. That it can't be done is

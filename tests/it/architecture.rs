@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("http", &["config", "genesys", "hris", "offboarding", "operate", "store"]),
     ("serve", &EVERYTHING),
     ("commands", &EVERYTHING),
-    ("main", &["commands", "config", "serve", "store"]),
+    ("main", &["commands", "config", "operate", "serve", "store"]),
     ("lib", &[]),
 ];
 

@@ -26,8 +26,13 @@ pub(crate) async fn tell(
         occurred_at: None,
         intake,
     };
-    let delivery =
-        Delivery { source: source.to_owned(), key_index: 0, body: b"{}".to_vec(), items: vec![item] };
+    let delivery = Delivery {
+        source: source.to_owned(),
+        key_index: 0,
+        body: b"{}".to_vec(),
+        items: vec![item],
+        asked: None,
+    };
     match world.store.accept_termination(delivery).await.unwrap() {
         Accepted::New(receipt) | Accepted::Held(receipt) | Accepted::Ignored(receipt) => {
             receipt.offboardings.first().map(|brief| brief.id)

@@ -4,7 +4,9 @@
 
 mod access;
 mod api;
+mod approvals;
 mod architecture;
+mod brake;
 mod budget;
 mod calls;
 mod cancelled;
@@ -26,10 +28,13 @@ mod health;
 mod identity;
 mod lagging;
 mod latecomers;
+mod layoffs;
 mod lost_answers;
 mod malformed;
+mod mass;
 mod mutations;
 mod off_queue;
+mod offboard;
 mod order_of_events;
 mod other_ends;
 mod own_step;

@@ -155,8 +155,13 @@ impl World {
             occurred_at: None,
             intake: Intake::Schedule(Utc::now() - chrono::TimeDelta::seconds(1)),
         };
-        let delivery =
-            Delivery { source: "workday".to_owned(), key_index: 0, body: b"{}".to_vec(), items: vec![item] };
+        let delivery = Delivery {
+            source: "workday".to_owned(),
+            key_index: 0,
+            body: b"{}".to_vec(),
+            items: vec![item],
+            asked: None,
+        };
         match self.store.accept_termination(delivery).await.expect("a stored event") {
             Accepted::New(receipt) => receipt.offboardings[0].id,
             other @ (Accepted::Held(_)
@@ -371,16 +376,21 @@ pub(crate) fn signed_at(
     secret: &str,
     unix_seconds: u64,
 ) -> reqwest::RequestBuilder {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length is a key");
-    mac.update(format!("{unix_seconds}.").as_bytes());
-    mac.update(body);
-    let signature = hex::encode(mac.finalize().into_bytes());
+    let signature = signature(body, secret, unix_seconds);
     client()
         .post(format!("{service}/webhooks/workday"))
         .header("content-type", "application/json")
         .header("x-timestamp", unix_seconds.to_string())
         .header("x-signature", format!("sha256={signature}"))
         .body(body.to_vec())
+}
+
+/// What the source `workday` signs with, in hexadecimal.
+pub(crate) fn signature(body: &[u8], secret: &str, unix_seconds: u64) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length is a key");
+    mac.update(format!("{unix_seconds}.").as_bytes());
+    mac.update(body);
+    hex::encode(mac.finalize().into_bytes())
 }
 
 /// The body of a termination that took effect yesterday, so that it is due in every zone.

@@ -18,8 +18,10 @@ macro_rules! say {
     }};
 }
 
+mod layoffs;
 mod preview;
 
+pub(super) use layoffs::layoffs;
 pub(super) use preview::preview;
 
 /// The widest line, in characters.
@@ -110,6 +112,10 @@ pub(super) fn offboarding(view: &View) {
                 .join("  "),
         );
     }
+}
+
+pub(super) fn approved(size: usize, digest: &str) {
+    say!("approved {size} offboardings, set sha256:{digest}");
 }
 
 /// What was given up on the way back, and why.

@@ -170,7 +170,8 @@ fn leaves_or_stays(
 /// that is still on its way.
 fn by_arrival(leaves: &Word, stays: &Word, all: &[Word]) -> Later {
     let had_something = |word: &Word| matches!(word.said, Said::Leaves(_)) && word.arrival < stays.arrival;
-    let early = !all.iter().any(had_something)
+    let early = leaves.source == stays.source
+        && !all.iter().any(had_something)
         && leaves.received_at < stays.received_at + TimeDelta::days(EARLY_WITHDRAWAL_DAYS);
     match by(leaves.arrival.cmp(&stays.arrival)) {
         Later::First if early => Later::Neither,
@@ -275,7 +276,11 @@ mod tests {
         let other = Word { source: "other".to_owned(), ..word(2, STAYS, None) };
         assert_eq!(last_word(&[asked.clone(), other.clone()]), Some(both(5)));
         let again = Word { arrival: 3, ..asked };
-        assert_eq!(last_word(&[other, again]), Some(both(5)), "the withdrawal came before its termination");
+        assert_eq!(
+            last_word(&[other, again]),
+            Some(LastWord::Leaves(3)),
+            "nor is it kept in mind for another"
+        );
     }
 
     #[test]

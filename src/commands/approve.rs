@@ -1,0 +1,45 @@
+//! `leaver approve`: releases what is held, all that is named or nothing.
+
+use serde_json::json;
+
+use super::{Failure, Output, actor, parse_id, print, refused, shown};
+use crate::config::Config;
+use crate::offboarding::{OffboardingId, Reason};
+use crate::operate;
+use crate::serve::Parts;
+use crate::store::approvals::Approval;
+
+/// Approves and prints the offboarding, or, of several, how many they were and the digest of the set.
+pub async fn approve(
+    config: &Config,
+    ids: &[String],
+    reason: Option<&str>,
+    output: Output,
+) -> Result<(), Failure> {
+    let ids: Vec<OffboardingId> = ids.iter().map(|id| parse_id(id)).collect::<Result<_, _>>()?;
+    let reason: Option<Reason> = reason
+        .map(|word| {
+            word.parse().map_err(|_| Failure::Usage(format!("--reason: {word:?} is no reason for a hold")))
+        })
+        .transpose()?;
+    let store = Parts::new(config)?.store;
+    let set = match operate::approve(&store, &ids, reason, &actor()).await? {
+        Approval::Given(set) => set,
+        Approval::Refused(id, decided) => {
+            let why = refused(&id.to_string(), decided).unwrap_or_default();
+            return Err(Failure::Failed(format!("nothing was approved: {id}: {why}")));
+        }
+    };
+    if let [id] = set.ids.as_slice()
+        && let Some(view) = operate::show(&store, *id).await?
+    {
+        shown(&view, output);
+        return Ok(());
+    }
+    let digest = hex::encode(set.digest);
+    match output {
+        Output::Json => print::json(&json!({ "ids": set.ids, "size": set.ids.len(), "digest": digest })),
+        Output::Text => print::approved(set.ids.len(), &digest),
+    }
+    Ok(())
+}
