@@ -101,6 +101,8 @@ async fn groups_that_genesys_does_not_give_protect_everybody_from_a_change() {
     let id = world.terminate("jane@example.com").await;
     let view = run(&world, &settings, id).await;
     assert_ne!(view.status, Status::Done, "{:#?}", view.journal);
+    // It ends here, and not only where the strip needs the groups.
+    assert_eq!(calls(&world, "getUserQueues"), 0);
     assert!(changes_of(&world, &jane).is_empty());
 }
 
