@@ -242,6 +242,23 @@ impl User {
     }
 }
 
+impl User {
+    /// Whether a later answer shows the same to be assigned to the user, as far as both were expanded.
+    pub fn holds_the_same(&self, later: &Self) -> bool {
+        let skills = same(self.skills.as_ref(), later.skills.as_ref());
+        let languages = same(self.languages.as_ref(), later.languages.as_ref());
+        let groups = same(self.groups.as_ref(), later.groups.as_ref());
+        let stations = same(self.stations.as_ref(), later.stations.as_ref());
+        let expanded = self.is_expanded() && later.is_expanded();
+        skills && languages && groups && stations && (!expanded || self.team == later.team)
+    }
+}
+
+/// What only one of two answers gives says nothing.
+fn same<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| one == other)
+}
+
 impl Entry for User {
     fn key(&self) -> &str {
         self.id.as_str()

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::person::Person;
 use super::runner::Runner;
 use super::verdict::{Progress, Stop, after_error, wait};
-use crate::genesys::{CallFailed, CallOutcome, Done, Effect, Error, Genesys, OneCall};
+use crate::genesys::{CallFailed, CallOutcome, Done, Effect, Error, Genesys, OneCall, User};
 use crate::offboarding::Reason;
 use crate::plan::{Batch, Echo, Look, Proof, Step};
 use crate::store::approvals::EXPIRED;
@@ -25,6 +25,8 @@ pub(super) enum Refusal {
     Call(Error),
     /// The work ends for everybody of the batch.
     Stop(Stop),
+    /// Somebody was given something since they were proved empty: the call was not made.
+    Outdated,
 }
 
 /// Where and until when a call may be sent.
@@ -35,6 +37,8 @@ pub(super) struct Sending<'a> {
     pub(super) not_after: Option<Instant>,
     /// What for.
     pub(super) purpose: Purpose,
+    /// The user as the proof read them on which the call relies, where it relies on one.
+    pub(super) proof: Option<&'a User>,
 }
 
 /// What a call is made for.
@@ -58,7 +62,8 @@ impl Purpose {
 impl Runner {
     /// Removes a batch, in smaller batches where the whole is refused. People whose work ends on the way are marked.
     pub(super) async fn remove(&self, step: &dyn Step, batch: Batch, people: &mut [Person]) {
-        let send = || Sending { genesys: &self.genesys, not_after: None, purpose: Purpose::Remove };
+        let send =
+            || Sending { genesys: &self.genesys, not_after: None, purpose: Purpose::Remove, proof: None };
         let refused = match self.change(step, &batch, people, send()).await {
             Ok(()) => return,
             Err(Refusal::NobodyLeft) => return,
@@ -113,7 +118,7 @@ impl Runner {
                 return Err(Refusal::Stop(Stop::stopping()));
             }
             let (genesys, batch) = match send.purpose {
-                Purpose::Remove => self.look_before(step, batch, people, send.genesys).await?,
+                Purpose::Remove => self.look_before(step, batch, people, &send).await?,
                 Purpose::Unjoin => (send.genesys.clone(), batch.clone()),
             };
             let call = genesys.prepare_call().await.map_err(Refusal::Call)?;
@@ -208,10 +213,14 @@ impl Runner {
                 Some(Refusal::Call(error)) => self.stop_for(person, error),
                 Some(Refusal::Stop(_)) => match refused.take() {
                     Some(Refusal::Stop(stop)) => stop,
-                    Some(Refusal::Call(_) | Refusal::NobodyLeft) | None => Stop::LeaseLost,
+                    Some(Refusal::Call(_) | Refusal::NobodyLeft | Refusal::Outdated) | None => {
+                        Stop::LeaseLost
+                    }
                 },
                 // The first of the batch took the cause with it; the others' leases are given back as well.
-                Some(Refusal::NobodyLeft) | None => wait(std::time::Duration::ZERO, "the call was not made"),
+                Some(Refusal::NobodyLeft | Refusal::Outdated) | None => {
+                    wait(std::time::Duration::ZERO, "the call was not made")
+                }
             };
             person.end(stop);
         }
@@ -237,7 +246,7 @@ impl Refusal {
             // A batch that takes too long to be written down may be written down in parts.
             Self::Call(Error::Lapsed(_)) => true,
             Self::Call(error) => error.is_about_the_content(),
-            Self::NobodyLeft | Self::Stop(_) => false,
+            Self::NobodyLeft | Self::Stop(_) | Self::Outdated => false,
         }
     }
 }

@@ -244,15 +244,22 @@ impl Runner {
                 }
             };
             let Left::Removable(due) = due else { continue };
+            let proof = match (&person.user, step.proof()) {
+                (Some(id), Proof::ReadBack) => look.user(id).await.ok(),
+                (None, Proof::ReadBack) | (_, Proof::Journal) => None,
+            };
             for batch in step.batches(due) {
-                let sending = Sending { genesys: look.genesys(), not_after, purpose: Purpose::Remove };
+                let proof = proof.as_deref();
+                let sending = Sending { genesys: look.genesys(), not_after, purpose: Purpose::Remove, proof };
                 match self.change(step, &batch, alone(person), sending).await {
                     Ok(()) => {}
                     // It was done before and doesn't show yet, and neither does the version: reading again now is in vain.
                     Err(Refusal::Call(Error::VersionConflict { .. })) if person.has_lost(&batch) => {
                         return Err(self.changed_meanwhile(person));
                     }
-                    Err(Refusal::Call(Error::VersionConflict { .. } | Error::Lapsed(_))) => {
+                    Err(
+                        Refusal::Call(Error::VersionConflict { .. } | Error::Lapsed(_)) | Refusal::Outdated,
+                    ) => {
                         return Ok(Deactivated::NotYet);
                     }
                     Err(refused) => return Err(self.ended(person, step, &batch, refused).await),

@@ -64,20 +64,24 @@ impl Runner {
         step: &dyn Step,
         batch: &Batch,
         people: &mut [Person],
-        genesys: &Genesys,
+        send: &Sending<'_>,
     ) -> Result<(Genesys, Batch), Refusal> {
         let due = |person: &Person| {
             person.is_live() && batch.is_about(person) && self.must_look(person, step, batch)
         };
         let count = people.iter().filter(|person| due(person)).count();
         if count == 0 {
-            return Ok((genesys.clone(), batch.clone()));
+            return Ok((send.genesys.clone(), batch.clone()));
         }
         let calls = u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1);
-        let prepaid = genesys.with_permits(calls).await.map_err(Refusal::Call)?;
+        let prepaid = send.genesys.with_permits(calls).await.map_err(Refusal::Call)?;
         for person in people.iter_mut().filter(|person| due(person)) {
-            if let Err(stop) = self.look_once_more(person, &prepaid).await {
-                person.end(stop);
+            match (self.look_once_more(person, &prepaid).await, send.proof) {
+                (Ok(Some(user)), Some(proof)) if !proof.holds_the_same(&user) => {
+                    return Err(Refusal::Outdated);
+                }
+                (Ok(_), _) => {}
+                (Err(stop), _) => person.end(stop),
             }
         }
         let live: Vec<String> = people.iter().filter(|p| p.is_live()).map(Person::user_id).collect();
@@ -95,16 +99,16 @@ impl Runner {
         !person.lease.strip_began || after_the_queues || step.cuts_off(batch)
     }
 
-    async fn look_once_more(&self, person: &mut Person, genesys: &Genesys) -> Result<(), Stop> {
-        let Some(id) = person.user.clone() else { return Ok(()) };
+    async fn look_once_more(&self, person: &mut Person, genesys: &Genesys) -> Result<Option<User>, Stop> {
+        let Some(id) = person.user.clone() else { return Ok(None) };
         let user = genesys.existing_user(&id).await.map_err(|error| self.stop_for(person, &error))?;
         if user.state != UserState::Active {
-            return Ok(());
+            return Ok(Some(user));
         }
         let work = self.work(person, genesys, &user).await?;
         person.look_again = !person.lease.strip_began && work != Work::Free;
         let Some(later) = self.judge_work(person, work).await? else {
-            return Ok(());
+            return Ok(Some(user));
         };
         // The next attempt begins with it.
         let at_once = self.wants_off_queue(person, self.busy_policy(person));
@@ -201,10 +205,11 @@ impl Runner {
         }
         let mut said = None;
         for batch in OffQueue::joined(seen) {
-            let sending = Sending { genesys: &self.genesys, not_after: None, purpose: Purpose::Unjoin };
+            let sending =
+                Sending { genesys: &self.genesys, not_after: None, purpose: Purpose::Unjoin, proof: None };
             match self.change(&OffQueue, &batch, alone(person), sending).await {
                 Ok(()) => said = Some("; taken off queue".to_owned()),
-                Err(Refusal::NobodyLeft) => return Err(person.take_stop()),
+                Err(Refusal::NobodyLeft | Refusal::Outdated) => return Err(person.take_stop()),
                 Err(Refusal::Stop(stop)) => return Err(stop),
                 Err(Refusal::Call(error)) if error.is_transient() => {
                     return Ok(Some(still_on_queue(&error.code())));
