@@ -39,8 +39,13 @@ async fn terminate_by(world: &World, source: &str, person: PersonRef) -> Offboar
         occurred_at: None,
         intake: Intake::Schedule(chrono::Utc::now() - chrono::TimeDelta::seconds(1)),
     };
-    let delivery =
-        Delivery { source: source.to_owned(), key_index: 0, body: b"{}".to_vec(), items: vec![item] };
+    let delivery = Delivery {
+        source: source.to_owned(),
+        key_index: 0,
+        body: b"{}".to_vec(),
+        items: vec![item],
+        asked: None,
+    };
     match world.store.accept_termination(delivery).await.unwrap() {
         Accepted::New(receipt) => receipt.offboardings[0].id,
         other @ (Accepted::Held(_) | Accepted::Ignored(_) | Accepted::Duplicate(_) | Accepted::Conflict) => {

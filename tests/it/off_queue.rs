@@ -108,7 +108,7 @@ async fn a_rescind_after_it_is_held_and_a_restore_joins_exactly_who_was_joined()
     let (world, jane, before, id) = jane_in_a_call().await;
     let engine = world.engine_with(gently());
     wait(&world, &engine, id).await;
-    assert_eq!(tell(&world, "workday", Some(JANE), None, Intake::Rescind).await, Some(id));
+    assert_eq!(tell(&world, "workday", Some(JANE), None, Intake::Rescind(None)).await, Some(id));
     assert_eq!(ended(&world.view(id).await), (Status::Held, Some(Reason::Rescinded)));
     let view = restored(&world, &engine, id).await;
     assert_eq!(view.outcome, Some(Outcome::Restored), "{:#?}", view.journal);
@@ -145,7 +145,7 @@ async fn a_lost_answer_is_found_out_and_a_lost_request_is_sent_again() {
         }
         assert!(is_off_queue(&world, &jane));
         assert_eq!(changes_of(&world, &jane), vec!["patchUserQueues"; calls]);
-        tell(&world, "workday", Some(JANE), None, Intake::Rescind).await;
+        tell(&world, "workday", Some(JANE), None, Intake::Rescind(None)).await;
         let view = restored(&world, &engine, id).await;
         assert_eq!(view.outcome, Some(Outcome::Restored), "{:#?}", view.journal);
         assert_as_before(&world, &jane, &before);

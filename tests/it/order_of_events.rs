@@ -89,7 +89,8 @@ fn item(person: &PersonRef, event: Event, base: DateTime<Utc>) -> Item {
 }
 
 async fn deliver(world: &World, items: Vec<Item>) -> Accepted {
-    let delivery = Delivery { source: "workday".to_owned(), key_index: 0, body: b"{}".to_vec(), items };
+    let delivery =
+        Delivery { source: "workday".to_owned(), key_index: 0, body: b"{}".to_vec(), items, asked: None };
     world.store.accept_termination(delivery).await.unwrap()
 }
 
@@ -328,8 +329,13 @@ async fn tell_at(
         occurred_at: occurred.map(|day| DateTime::UNIX_EPOCH + TimeDelta::days(20_000 + day)),
         intake,
     };
-    let delivery =
-        Delivery { source: source.to_owned(), key_index: 0, body: b"{}".to_vec(), items: vec![item] };
+    let delivery = Delivery {
+        source: source.to_owned(),
+        key_index: 0,
+        body: b"{}".to_vec(),
+        items: vec![item],
+        asked: None,
+    };
     match world.store.accept_termination(delivery).await.unwrap() {
         Accepted::New(receipt) | Accepted::Held(receipt) | Accepted::Ignored(receipt) => {
             receipt.offboardings.first().map(|brief| brief.id)

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use leaver::offboarding::choices::{EffectiveAt, Mode, Order, WhenBusy};
+use leaver::offboarding::choices::{EffectiveAt, Mode, OffQueue, OnQueue, Order, ShiftEnd, WhenBusy};
 use leaver::offboarding::event::email_key;
 use leaver::offboarding::policy::{
-    self, Act, BusyPolicy, Case, Intake, LastWord, News, Progress, STALE_AFTER_DAYS, Said, Standing, Start,
-    Word, Work,
+    self, Act, BusyPolicy, Case, Hire, Intake, LastWord, Named, News, Progress, Protection, STALE_AFTER_DAYS,
+    Said, Stage, Standing, Start, Waiting, Word, Work,
 };
 use leaver::offboarding::{Directive, Effective, PersonRef, Reason, Status, TerminationEvent};
 use leaver::operate;
@@ -47,6 +47,7 @@ fn tables() -> Vec<Table> {
             head: ["address in the event · in Genesys Cloud", "the same?"],
             rows: identity(),
         },
+        Table { name: "hire", head: ["hired, as Genesys Cloud has it", "what happens"], rows: hires() },
         Table { name: "work", head: ["the agent · `when_busy`", "what happens"], rows: work() },
         Table { name: "protected", head: ["`policy.protected` has", "the person"], rows: protected() },
         Table { name: "order", head: ["termination type", "what goes first"], rows: order() },
@@ -273,48 +274,81 @@ fn identity() -> Vec<Row> {
     pairs.into_iter().map(row).collect()
 }
 
+/// Of a termination that took effect at noon on the 28th.
+fn hires() -> Vec<Row> {
+    let row = |hired: Option<&str>| {
+        let happens = match policy::hire(hired, now(), ZONE) {
+            Hire::NotLater => "goes ahead",
+            Hire::Later => "held: `rehired`",
+            Hire::Unreadable => "goes ahead, and the journal says that the date is unreadable",
+        };
+        (hired.unwrap_or("no date").to_owned(), happens.to_owned())
+    };
+    [Some("2026-03-27"), Some("2026-03-28"), Some("2026-03-29"), Some("soon"), None].map(row).to_vec()
+}
+
 fn work() -> Vec<Row> {
-    let hour = Duration::from_secs(3600);
-    let decided = |work, when_busy, waited| {
-        let busy = BusyPolicy { when_busy, recheck: Duration::from_secs(60), wait_max: 4 * hour };
-        match policy::start(work, busy, waited) {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let decided = |work, when_busy, on_queue, stage, waiting| {
+        let busy = BusyPolicy {
+            when_busy,
+            on_queue,
+            off_queue: OffQueue::Leave,
+            shift_end: ShiftEnd::Wait,
+            shift_grace: HOUR / 2,
+            recheck: Duration::from_secs(60),
+            wait_max: 4 * HOUR,
+        };
+        match policy::start(work, busy, stage, waiting) {
             Start::Proceed => "goes ahead".to_owned(),
             Start::RecheckIn(pause) => format!("left alone, looked at again in {} s", pause.as_secs()),
             Start::Hold(reason) => format!("held: `{reason}`"),
         }
     };
-    let in_call = [
-        ("in an interaction · `wait`", WhenBusy::Wait, Duration::ZERO),
+    let (wait, ask) = (WhenBusy::Wait, WhenBusy::Ask);
+    let (first, strip) = (Stage::BeforeTheStrip, Stage::Stripping);
+    let none = Waiting::default();
+    let nearly = Waiting { so_far: 4 * HOUR - Duration::from_secs(1), shift: None };
+    let over = Waiting { so_far: 4 * HOUR, shift: None };
+    let shift_over = Waiting { so_far: HOUR, shift: Some(Duration::ZERO) };
+    let (talks, queue) = (Work::InInteraction, Work::OnQueue);
+    let (go, counts) = (OnQueue::Go, OnQueue::Wait);
+    let rows = [
+        ("in an interaction · `wait`", decided(talks, wait, go, first, none)),
+        ("a second before `busy_wait_max` is over · `wait`", decided(talks, wait, go, first, nearly)),
+        ("`busy_wait_max` is over · `wait`", decided(talks, wait, go, first, over)),
+        ("the shift and `shift_grace` are over · `wait`", decided(talks, wait, go, first, shift_over)),
+        ("a call that began while the person was stripped · `wait`", decided(talks, wait, go, strip, none)),
+        ("in an interaction · `ask`", decided(talks, ask, go, first, none)),
+        ("a call that began while the person was stripped · `ask`", decided(talks, ask, go, strip, none)),
         (
-            "in an interaction for less than `busy_wait_max` · `wait`",
-            WhenBusy::Wait,
-            4 * hour - Duration::from_secs(1),
+            "in an interaction · `now`, or of a type of `immediate_types`",
+            decided(talks, WhenBusy::Now, go, first, none),
         ),
-        ("in an interaction for `busy_wait_max` · `wait`", WhenBusy::Wait, 4 * hour),
-        ("in an interaction · `ask`", WhenBusy::Ask, Duration::ZERO),
-        ("in an interaction · `now`, or of a type of `immediate_types`", WhenBusy::Now, Duration::ZERO),
+        ("on queue, in no interaction · `wait`", decided(queue, wait, go, first, none)),
+        ("the same with `on_queue = \"wait\"`", decided(queue, wait, counts, first, none)),
+        ("the same with `on_queue = \"wait\"` · `ask`", decided(queue, ask, counts, first, none)),
+        ("in no interaction, not on queue", decided(Work::Free, wait, counts, first, none)),
     ];
-    let mut rows: Vec<Row> = in_call
-        .into_iter()
-        .map(|(what, when, waited)| (what.to_owned(), decided(Work::InInteraction, when, waited)))
-        .collect();
-    for when in [WhenBusy::Wait, WhenBusy::Ask, WhenBusy::Now] {
-        let what = format!("in no interaction · `{}`", when.as_str());
-        rows.push((what, decided(Work::Free, when, Duration::ZERO)));
-    }
-    rows
+    rows.map(|(what, happens)| (what.to_owned(), happens)).to_vec()
 }
 
 fn protected() -> Vec<Row> {
+    let named = |id: &str, name: &str| Named { id: id.to_owned(), name: Some(name.to_owned()) };
     let who = Standing {
         email: Some("Jane@Example.com".to_owned()),
         id: "7".to_owned(),
-        roles: vec!["Master Admin".to_owned()],
-        divisions: vec!["Board".to_owned()],
+        roles: vec![named("r1", "Master Admin")],
+        division: Some(named("d1", "Board")),
+        groups: vec![named("g1", "Directors"), Named { id: "g2".to_owned(), name: None }],
     };
     let row = |text: &str| {
-        let held = policy::is_protected(&[text.parse().unwrap()], &who);
-        (format!("`{text}`"), if held { "held: `protected`" } else { "is not protected by it" }.to_owned())
+        let happens = match policy::protection(&[text.parse().unwrap()], &who) {
+            Protection::Listed => "held: `protected`".to_owned(),
+            Protection::Unknown(why) => format!("held: `protected`, because {why}"),
+            Protection::None => "is not protected by it".to_owned(),
+        };
+        (format!("`{text}`"), happens)
     };
     [
         "jane@example.com",
@@ -322,8 +356,11 @@ fn protected() -> Vec<Row> {
         "id:7",
         "id:77",
         "role:Master Admin",
+        "role:r1",
         "role:Admin",
         "division:Board",
+        "group:Directors",
+        "group:Sales",
     ]
     .map(row)
     .to_vec()
