@@ -6,6 +6,7 @@ mod asked;
 pub mod brake;
 pub mod budget;
 mod cases;
+pub mod claims;
 pub mod decisions;
 mod dry_run;
 pub mod events;

@@ -10,8 +10,9 @@ use crate::offboarding::choices::PersonNotFound;
 use crate::offboarding::event::email_key;
 use crate::offboarding::policy::{self, Hire};
 use crate::offboarding::{Action, Outcome, Reason};
+use crate::store::claims::Claim;
 use crate::store::leases::Release;
-use crate::store::progress::{Claim, Note};
+use crate::store::progress::Note;
 
 /// When an offboarding looks again whose user another open one is already about. Two at once would be two writers.
 const TWIN_RECHECK: Duration = Duration::from_secs(60);

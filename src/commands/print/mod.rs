@@ -5,8 +5,8 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use super::check::Finding;
-use crate::offboarding::Action;
 use crate::offboarding::choices::Mode;
+use crate::offboarding::{Action, Goal, Reason, Status};
 use crate::operate::Page;
 use crate::plan::{PLAN, Return};
 use crate::store::views::View;
@@ -90,6 +90,11 @@ pub(super) fn offboarding(view: &View) {
     if let Some(until) = view.lease_until {
         say!("at work    until {} at least", until.to_rfc3339());
     }
+    if let Some(offer) = offered(view) {
+        for line in wrapped("offered    ", &offer) {
+            say!("{line}");
+        }
+    }
     say!("\nSTEP                           STATUS    REMOVED  COMES BACK");
     for step in view.steps.iter().flatten() {
         let back = comes_back(&step.name);
@@ -116,6 +121,21 @@ pub(super) fn offboarding(view: &View) {
 
 pub(super) fn approved(size: usize, digest: &str) {
     say!("approved {size} offboardings, set sha256:{digest}");
+}
+
+/// What whoever took a termination back too late for all of it can have instead: nothing comes back by itself.
+fn offered(view: &View) -> Option<String> {
+    let id = view.id;
+    let restore = format!("leaver restore {id} puts back what is counted below under REMOVED");
+    match (view.status, view.reason, view.rescinded_at) {
+        (Status::Held, Some(Reason::Rescinded), _) => {
+            Some(format!("{restore}; leaver approve {id} carries the termination out all the same"))
+        }
+        (Status::Done, _, Some(at)) if view.goal == Goal::Offboarded => {
+            Some(format!("taken back at {} after the end: {restore}", at.to_rfc3339()))
+        }
+        (Status::Scheduled | Status::Held | Status::Done | Status::Failed | Status::Cancelled, _, _) => None,
+    }
 }
 
 /// What was given up on the way back, and why.

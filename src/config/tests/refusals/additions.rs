@@ -33,7 +33,10 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
         "[policy]\neffective_at = 17:00:00",
         "policy.effective_at: expected start_of_day, end_of_day or a time such as 17:00, found a date or a time without quotes",
     ),
-    ("[policy]\nprotected = \"a@b.c\"", "policy.protected: expected a list of strings, found a string"),
+    (
+        "[policy]\nprotected = \"a@b.c\"",
+        "policy.protected: expected a list of strings or file:/path, found another string",
+    ),
     (
         "[policy]\nprotected = [\"a@b.c\", \"alice\"]",
         "policy.protected[1]: expected an e-mail address, id:ID, role:NAME or division:NAME, found \"alice\"",
