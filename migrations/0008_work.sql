@@ -10,7 +10,7 @@ alter table offboardings
     -- When the shift was looked up for the present waiting.
     add column shift_read_at timestamptz;
 
-update offboardings set strip_began_at = changes_began_at;
+update offboardings set strip_began_at = changes_began_at where changes_began_at is not null;
 
 alter table assignments
     -- When it was changed without being taken away, or may have been: a restore compares what it is like.

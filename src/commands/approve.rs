@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::{Failure, Output, actor, parse_id, print, refused, shown};
+use super::{Failure, Output, actor, parse_id, print, print_view, refused};
 use crate::config::Config;
 use crate::offboarding::{OffboardingId, Reason};
-use crate::operate;
+use crate::operate::{self, InMode};
 use crate::serve::Parts;
 use crate::store::approvals::Approval;
 
@@ -33,13 +33,19 @@ pub async fn approve(
     if let [id] = set.ids.as_slice()
         && let Some(view) = operate::show(&store, *id).await?
     {
-        shown(&view, output);
+        print_view(config, &view, output);
         return Ok(());
     }
     let digest = hex::encode(set.digest);
     match output {
-        Output::Json => print::json(&json!({ "ids": set.ids, "size": set.ids.len(), "digest": digest })),
-        Output::Text => print::approved(set.ids.len(), &digest),
+        Output::Json => {
+            let set = json!({ "ids": set.ids, "size": set.ids.len(), "digest": digest });
+            print::json(&InMode::new(config.policy.mode, set));
+        }
+        Output::Text => {
+            print::mode(config.policy.mode);
+            print::approved(set.ids.len(), &digest);
+        }
     }
     Ok(())
 }

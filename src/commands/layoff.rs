@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Failure, Output, actor, print};
 use crate::config::Config;
-use crate::operate::{self, LayoffPlan};
+use crate::operate::{self, InMode, LayoffPlan};
 use crate::serve::{self, Parts};
 use crate::store::layoffs::{Layoff, LayoffDecided, LayoffDecision, LayoffId};
 
@@ -41,7 +41,7 @@ pub async fn plan_layoff(
     let asked = LayoffPlan { reason, from, until, people: people_of(&text), count };
     let store = Parts::new(config)?.store;
     let layoff = operate::plan_layoff(&store, serve::own_rules(config), &asked, &actor()).await?;
-    shown(&layoff, output);
+    shown(config, &layoff, output);
     Ok(())
 }
 
@@ -49,8 +49,11 @@ pub async fn plan_layoff(
 pub async fn list_layoffs(config: &Config, output: Output) -> Result<(), Failure> {
     let layoffs = operate::layoffs(&Parts::new(config)?.store).await?;
     match output {
-        Output::Json => print::json(&json!({ "items": layoffs })),
-        Output::Text => print::layoffs(&layoffs),
+        Output::Json => print::json(&InMode::new(config.policy.mode, json!({ "items": layoffs }))),
+        Output::Text => {
+            print::mode(config.policy.mode);
+            print::layoffs(&layoffs);
+        }
     }
     Ok(())
 }
@@ -72,7 +75,7 @@ async fn decide(config: &Config, id: &str, decision: LayoffDecision, output: Out
     let store = Parts::new(config)?.store;
     let refused = match operate::decide_layoff(&store, LayoffId(parsed), decision, &actor()).await? {
         Ok(layoff) => {
-            shown(&layoff, output);
+            shown(config, &layoff, output);
             return Ok(());
         }
         Err(LayoffDecided::OwnRequest) => "who planned a layoff can't approve it".to_owned(),
@@ -85,10 +88,13 @@ async fn decide(config: &Config, id: &str, decision: LayoffDecision, output: Out
     Err(Failure::Failed(refused))
 }
 
-fn shown(layoff: &Layoff, output: Output) {
+fn shown(config: &Config, layoff: &Layoff, output: Output) {
     match output {
-        Output::Json => print::json(layoff),
-        Output::Text => print::layoffs(std::slice::from_ref(layoff)),
+        Output::Json => print::json(&InMode::new(config.policy.mode, layoff)),
+        Output::Text => {
+            print::mode(config.policy.mode);
+            print::layoffs(std::slice::from_ref(layoff));
+        }
     }
 }
 

@@ -217,16 +217,9 @@ pub async fn decide(config: &Config, id: &str, decision: Decision, output: Outpu
         return Err(Failure::Failed(refused));
     }
     if let Some(view) = view {
-        shown(&view, output);
+        print_view(config, &view, output);
     }
     Ok(())
-}
-
-fn shown(view: &View, output: Output) {
-    match output {
-        Output::Json => print::json(view),
-        Output::Text => print::offboarding(view),
-    }
 }
 
 /// Who acts, by the name of the account that runs the command.

@@ -1,6 +1,6 @@
 //! `leaver offboard`: an operator's own termination.
 
-use super::{Failure, Output, actor, shown};
+use super::{Failure, Output, actor, print_view};
 use crate::config::Config;
 use crate::operate::{self, OwnTermination, Taken};
 use crate::serve::{self, Parts};
@@ -10,7 +10,7 @@ pub async fn offboard(config: &Config, asked: OwnTermination, output: Output) ->
     let store = Parts::new(config)?.store;
     let taken = operate::offboard(&store, serve::own_rules(config), &asked, None, &actor()).await?;
     match taken {
-        Taken::New(view) | Taken::Known(view) => shown(&view, output),
+        Taken::New(view) | Taken::Known(view) => print_view(config, &view, output),
         Taken::KeyReused => return Err(Failure::Failed("the event id is in use: try again".to_owned())),
     }
     Ok(())

@@ -259,11 +259,6 @@ fn brake_metrics(limits: BrakeLimits, used: BrakeUse, counts: &[Count]) -> Strin
     )
 }
 
-/// A document as an answer.
-pub(super) fn json(body: &impl Serialize) -> Response {
-    axum::Json(body).into_response()
-}
-
 /// What the caller is told of an error.
 pub(super) fn trouble(error: &OperateError) -> Problem {
     match error {

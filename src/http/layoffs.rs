@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::api::{Api, json, trouble};
+use super::api::{Api, trouble};
 use super::own::read;
 use super::problem::Problem;
 use crate::config::Role;
@@ -31,13 +31,13 @@ async fn plan(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<
     caller.needs(Role::Operator)?;
     let asked: LayoffPlan = read(body).await?;
     let planned = operate::plan_layoff(&api.store, api.own_rules, &asked, &caller.actor()).await;
-    Ok((StatusCode::CREATED, json(&planned.map_err(|error| trouble(&error))?)).into_response())
+    Ok((StatusCode::CREATED, api.json(&planned.map_err(|error| trouble(&error))?)).into_response())
 }
 
 async fn list(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
     let layoffs = operate::layoffs(&api.store).await.map_err(|error| trouble(&error))?;
-    Ok(json(&json!({ "items": layoffs })))
+    Ok(api.json(&json!({ "items": layoffs })))
 }
 
 #[derive(Deserialize)]
@@ -77,7 +77,7 @@ async fn decide(
     let id = Uuid::try_parse(&path).map(LayoffId).map_err(|_| Problem::NotFound)?;
     let decided = operate::decide_layoff(&api.store, id, decision, &actor).await;
     match decided.map_err(|error| trouble(&error))? {
-        Ok(layoff) => Ok(json(&layoff)),
+        Ok(layoff) => Ok(api.json(&layoff)),
         Err(LayoffDecided::OwnRequest) => Err(Problem::OwnRequest),
         Err(LayoffDecided::Unknown) | Err(LayoffDecided::Yes) => Err(Problem::NotFound),
         Err(LayoffDecided::OtherList) => Err(Problem::LayoffNotPossible("its list has another digest")),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::api::{Api, id, json, problem_of, trouble};
+use super::api::{Api, id, problem_of, trouble};
 use super::problem::Problem;
 use super::webhooks::whole;
 use crate::config::Role;
@@ -82,7 +82,7 @@ async fn approve(State(api): State<Api>, headers: HeaderMap, body: Body) -> Resu
     let approved = operate::approve(&api.store, &ids?, reason.transpose()?, &caller.actor()).await;
     match approved.map_err(|error| trouble(&error))? {
         Approval::Given(set) => {
-            Ok(json(&json!({ "ids": set.ids, "size": set.ids.len(), "digest": hex::encode(set.digest) })))
+            Ok(api.json(&json!({ "ids": set.ids, "size": set.ids.len(), "digest": hex::encode(set.digest) })))
         }
         Approval::Refused(id, decided) => {
             let problem = problem_of(decided).unwrap_or(Problem::NotFound);

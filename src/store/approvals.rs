@@ -122,8 +122,11 @@ async fn approve(
 async fn all_present(tx: Tx<'_>, ids: &[Uuid]) -> Result<Vec<(OffboardingId, Present)>, StoreError> {
     let rows = sqlx::query!(
         // all_present
-        r#"select id, status, reason, requested_by, effective_at, lease_token, goal,
-               changes_began_at is not null as "changed!"
+        r#"select id, status, reason, effective_at, lease_token, goal, changes_began_at is not null as "changed!",
+               array_remove(array_append(array(
+                   select actor from journal where journal.offboarding_id = offboardings.id
+                     and action = 'event_accepted' and actor like 'operator:%'), requested_by), null)
+                   as "asked_by!: Vec<String>"
            from offboardings where id = any($1) order by id for update"#,
         ids,
     )
@@ -134,7 +137,7 @@ async fn all_present(tx: Tx<'_>, ids: &[Uuid]) -> Result<Vec<(OffboardingId, Pre
         let one = Present {
             status: word(&row.status, "offboardings.status")?,
             reason: row.reason.map(|r| word(&r, "offboardings.reason")).transpose()?,
-            requested_by: row.requested_by,
+            asked_by: row.asked_by,
             effective_at: row.effective_at,
             lease_token: row.lease_token,
             goal: word(&row.goal, "offboardings.goal")?,
@@ -174,8 +177,9 @@ async fn write(
     sqlx::query!(
         // approve
         "insert into approvals (offboarding_id, reason, approved_by, expires_at, set_digest, set_size)
-         select given.id, given.reason, $3, now() + $4, $5, $6
-         from unnest($1::uuid[], $2::text[]) as given (id, reason)
+         -- What waits for its date is approved until then.
+         select given.id, given.reason, $3, greatest(now(), o.effective_at) + $4, $5, $6
+         from unnest($1::uuid[], $2::text[]) as given (id, reason) join offboardings o using (id)
          on conflict (offboarding_id, reason) do update
          set approved_by = excluded.approved_by, approved_at = excluded.approved_at,
              expires_at = excluded.expires_at, set_digest = excluded.set_digest, set_size = excluded.set_size",
@@ -192,7 +196,7 @@ async fn write(
         "update offboardings
          set status = 'scheduled', reason = null, attempt = 0, updated_at = now(), lease_token = null,
              lease_worker = null, available_at = greatest(effective_at, now()), not_found_at = null, busy_at = null,
-             completed_at = null
+             busy_until = null, shift_read_at = null, completed_at = null
          where id = any($1)",
         ids,
     )

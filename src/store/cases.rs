@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::approvals;
 use super::events::{Delivery, Item};
 use super::journal::{self, NewEntry};
 use super::{StoreError, Tx, word};
+use super::{approvals, decisions};
 use crate::offboarding::policy::{self, Act, Intake, Progress};
 use crate::offboarding::{Action, Actor, OffboardingId, PersonRef, Reason, Status};
 
@@ -83,6 +83,7 @@ pub(super) async fn carry_out(
     let actor = delivery.actor();
     match act {
         Act::Move => move_to(tx, delivery, item, facts, id).await,
+        Act::Learn => learn(tx, delivery, item, facts, id).await,
         Act::Resume => resume(tx, id, start(&item.intake).unwrap_or_else(Utc::now)).await,
         Act::Doubt(at) => {
             hold(tx, id, Reason::ContradictoryEvents, at).await?;
@@ -118,7 +119,9 @@ pub(super) async fn open(
             (Status::Held, Some(Reason::ContradictoryEvents), latest.or(at).unwrap_or_else(Utc::now))
         }
         Act::OpenWithdrawn => (Status::Cancelled, Some(Reason::Rescinded), at.unwrap_or_else(Utc::now)),
-        Act::Move | Act::Resume | Act::Doubt(_) | Act::Withdraw | Act::Stop | Act::Keep => return Ok(None),
+        Act::Move | Act::Learn | Act::Resume | Act::Doubt(_) | Act::Withdraw | Act::Stop | Act::Keep => {
+            return Ok(None);
+        }
     };
     let id = OffboardingId::new();
     sqlx::query!(
@@ -174,6 +177,7 @@ async fn move_to(
              -- Whoever was matched by the facts before is found anew.
              genesys_user_id = $10, found_inactive = null, not_found_at = null, busy_at = null,
              busy_until = null, shift_read_at = null, attempt = 0,
+             -- Replicas of the version before read it.
              approved_reasons = '{}', reported_at = null
          where id = $1",
         id.0,
@@ -189,7 +193,40 @@ async fn move_to(
     )
     .execute(&mut **tx)
     .await?;
+    // What was seen of them, too: it may be somebody else's.
+    sqlx::query!("delete from assignments where offboarding_id = $1", id.0).execute(&mut **tx).await?;
+    sqlx::query!("delete from steps where offboarding_id = $1", id.0).execute(&mut **tx).await?;
     approvals::clear(tx, id).await
+}
+
+/// The same termination again, perhaps with a name more or of a kind that does not wait.
+async fn learn(
+    tx: Tx<'_>,
+    delivery: &Delivery,
+    item: &Item,
+    facts: &PersonRef,
+    id: OffboardingId,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        // learn
+        "update offboardings
+         set updated_at = now(), email = coalesce(email, $3),
+             email_key = case when email is null then $4 else email_key end,
+             external_id = case when source = $6 then coalesce(external_id, $5) else external_id end,
+             available_at = case when $2 is distinct from termination_type and status = 'scheduled' and lease_token is null
+                 then least(available_at, greatest(effective_at, now())) else available_at end,
+             termination_type = coalesce($2, termination_type)
+         where id = $1",
+        id.0,
+        item.termination_type,
+        facts.email,
+        facts.email_key(),
+        facts.external_id,
+        delivery.source,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// The later termination of somebody whose withdrawn one has been stopped half way: it goes on at its date.
@@ -197,7 +234,8 @@ async fn resume(tx: Tx<'_>, id: OffboardingId, at: DateTime<Utc>) -> Result<(), 
     sqlx::query!(
         // resume
         "update offboardings
-         set status = 'scheduled', reason = null, effective_at = $2, available_at = $2, attempt = 0, updated_at = now()
+         set status = 'scheduled', reason = null, effective_at = $2, available_at = $2, attempt = 0, updated_at = now(),
+             busy_at = null, busy_until = null, shift_read_at = null, off_queue_at = null
          where id = $1",
         id.0,
         at,
@@ -218,7 +256,7 @@ async fn hold(
         // hold_offboarding
         "update offboardings
          set status = 'held', reason = $2, effective_at = coalesce($3, effective_at), updated_at = now(),
-             lease_token = null, lease_worker = null
+             completed_at = null, lease_token = null, lease_worker = null
          where id = $1",
         id.0,
         reason.as_str(),
@@ -244,18 +282,19 @@ async fn withdraw(tx: Tx<'_>, id: OffboardingId, actor: &Actor) -> Result<(), St
     journal::append(tx, NewEntry::note(id, actor, Action::Cancelled, Some(Reason::Rescinded.as_str()))).await
 }
 
-/// A failed one waits for somebody to retry it, and must not be retried any more.
+/// A failed one waits for somebody to retry it, and must not be retried any more. Where something was changed for it, it is
+/// held: a person decides what becomes of that.
 pub(super) async fn withdraw_failed(
     tx: Tx<'_>,
     delivery: &Delivery,
     item: &Item,
 ) -> Result<Option<OffboardingId>, StoreError> {
-    let failed = sqlx::query_scalar!(
-        // withdraw_failed
-        "update offboardings set status = 'cancelled', reason = 'rescinded', updated_at = now(), completed_at = now()
-         where goal = 'offboarded' and status = 'failed'
-           and (email_key = $1 or (source = $2 and external_id = $3))
-         returning id",
+    let failed = sqlx::query!(
+        // find_failed
+        r#"select id, changes_began_at is not null as "begun!" from offboardings
+           where goal = 'offboarded' and status = 'failed'
+             and (email_key = $1 or (source = $2 and external_id = $3))
+           order by id desc for update"#,
         item.person.email_key(),
         delivery.source,
         item.person.external_id,
@@ -263,11 +302,18 @@ pub(super) async fn withdraw_failed(
     .fetch_all(&mut **tx)
     .await?;
     let actor = delivery.actor();
-    for id in &failed {
-        let note = Some(Reason::Rescinded.as_str());
-        journal::append(tx, NewEntry::note(OffboardingId(*id), &actor, Action::Cancelled, note)).await?;
+    for row in &failed {
+        let id = OffboardingId(row.id);
+        // Only one of a person can be open; that one is stopped by itself.
+        if row.begun && decisions::another_open(tx, id).await?.is_none() {
+            hold(tx, id, Reason::Rescinded, None).await?;
+            journal::append(tx, NewEntry::note(id, &actor, Action::Held, Some(Reason::Rescinded.as_str())))
+                .await?;
+        } else {
+            withdraw(tx, id, &actor).await?;
+        }
     }
-    Ok(failed.into_iter().max().map(OffboardingId))
+    Ok(failed.first().map(|row| OffboardingId(row.id)))
 }
 
 /// The last one was carried out already: it is written down, and nothing is put back without a person's decision.

@@ -67,7 +67,8 @@ impl Store {
 pub(super) struct Present {
     pub(super) status: Status,
     pub(super) reason: Option<Reason>,
-    pub(super) requested_by: Option<String>,
+    /// Every operator who asked for it.
+    pub(super) asked_by: Vec<String>,
     pub(super) effective_at: DateTime<Utc>,
     pub(super) lease_token: Option<Uuid>,
     pub(super) goal: Goal,
@@ -158,7 +159,7 @@ async fn begin_restore(tx: Tx<'_>, id: OffboardingId, actor: &Actor) -> Result<(
     Ok(())
 }
 
-async fn another_open(tx: Tx<'_>, id: OffboardingId) -> Result<Option<OffboardingId>, StoreError> {
+pub(super) async fn another_open(tx: Tx<'_>, id: OffboardingId) -> Result<Option<OffboardingId>, StoreError> {
     let other = sqlx::query_scalar!(
         // another_open
         "select other.id from offboardings other join offboardings this on this.id = $1 and other.id <> this.id
@@ -176,7 +177,11 @@ async fn another_open(tx: Tx<'_>, id: OffboardingId) -> Result<Option<Offboardin
 async fn present(tx: Tx<'_>, id: OffboardingId) -> Result<Option<Present>, StoreError> {
     let row = sqlx::query!(
         // present
-        r#"select status, reason, requested_by, effective_at, lease_token, goal, changes_began_at is not null as "changed!"
+        r#"select status, reason, effective_at, lease_token, goal, changes_began_at is not null as "changed!",
+               array_remove(array_append(array(
+                   select actor from journal where journal.offboarding_id = offboardings.id
+                     and action = 'event_accepted' and actor like 'operator:%'), requested_by), null)
+                   as "asked_by!: Vec<String>"
            from offboardings where id = $1 for update"#,
         id.0
     )
@@ -186,7 +191,7 @@ async fn present(tx: Tx<'_>, id: OffboardingId) -> Result<Option<Present>, Store
     Ok(Some(Present {
         status: word(&row.status, "offboardings.status")?,
         reason: row.reason.map(|r| word(&r, "offboardings.reason")).transpose()?,
-        requested_by: row.requested_by,
+        asked_by: row.asked_by,
         effective_at: row.effective_at,
         lease_token: row.lease_token,
         goal: word(&row.goal, "offboardings.goal")?,
@@ -213,7 +218,7 @@ pub(super) fn refusal(present: &Present, decision: Decision, actor: &Actor) -> O
         Decision::Approve if present.reason == Some(Reason::AmbiguousPerson) => {
             Some(Decided::FactsMissing(Reason::AmbiguousPerson))
         }
-        Decision::Approve if present.requested_by.as_deref().is_some_and(|by| actor.is_the_person(by)) => {
+        Decision::Approve if present.asked_by.iter().any(|by| actor.is_the_person(by)) => {
             Some(Decided::OwnRequest)
         }
         Decision::Retry | Decision::Approve => match (present.status, present.reason) {

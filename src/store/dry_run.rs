@@ -14,7 +14,7 @@ impl Store {
                     // would_be_changed
                     r#"select count(distinct who) filter (where at > now() - interval '1 hour') as "hour!",
                               count(distinct who) as "day!"
-                       from (select genesys_user_id as who, changed_at as at from changed_people
+                       from (select genesys_user_id as who, changed_at as at from changed_people where layoff_id is null
                              union all
                              select genesys_user_id, updated_at from offboardings
                              where status = 'held' and reason = 'dry_run') changed

@@ -230,6 +230,7 @@ fn in_words(act: Act) -> &'static str {
         Act::Doubt(_) => "put it into doubt",
         Act::Withdraw => "withdrew it",
         Act::Stop => "withdrew it after its first change",
+        Act::Learn => "said it again",
         Act::Keep => "changed nothing",
     }
 }
@@ -259,7 +260,10 @@ async fn take_word(
             }
         };
     if matches!(said, Said::Stays(_)) && !matches!(last, LastWord::Leaves(_)) {
-        let failed = cases::withdraw_failed(tx, delivery, item).await?;
+        let failed = match last {
+            LastWord::Stays(_) => cases::withdraw_failed(tx, delivery, item).await?,
+            LastWord::Contradiction { .. } | LastWord::Leaves(_) => None,
+        };
         let late = cases::note_late_withdrawal(tx, delivery, item).await?;
         taken.offboarding = taken.offboarding.or(failed).or(late);
     }

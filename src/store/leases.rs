@@ -179,7 +179,9 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
              array(select a.reason from approvals a where a.offboarding_id = o.id
                    and a.expires_at > coalesce(o.changes_began_at, now())) as "approved!: Vec<String>",
              o.reported_at is not null as "reported!", due.abandoned as "abandoned!",
-             o.strip_began_at is not null as "strip_began!", o.busy_at is not null as "waiting!",
+             -- A replica of the version before begins it without saying so here.
+             (o.strip_began_at is not null or (o.changes_began_at is not null and not exists (
+                 select from assignments a where a.offboarding_id = o.id and a.altered_at is not null))) as "strip_began!", o.busy_at is not null as "waiting!",
              o.off_queue_at is not null as "off_queue!""#,
         i64::from(limit),
         fence.token,

@@ -200,6 +200,19 @@ async fn note_what_went_and_came(
     )
     .execute(&mut **tx)
     .await?;
+    // Before the first change it is somebody else who took it away, and no restore is to bring it back.
+    sqlx::query!(
+        // forget_what_others_took
+        "delete from assignments a using offboardings o
+         where o.id = $1 and o.changes_began_at is null and a.offboarding_id = o.id and a.step = any($2)
+           and a.removed_at is null and (a.step, a.target) not in (select * from unnest($3::text[], $4::text[]))",
+        id.0,
+        &steps,
+        &shown_steps,
+        &shown_targets,
+    )
+    .execute(&mut **tx)
+    .await?;
     // What a read no longer shows was taken away, also by a call whose answer was lost.
     sqlx::query!(
         "update assignments set removed_at = now(), gone_at = now()

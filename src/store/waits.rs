@@ -127,7 +127,7 @@ impl Store {
                 sqlx::query!(
                     // free
                     "update offboardings set busy_at = null, busy_until = null, shift_read_at = null
-                     where id = $1 and lease_token = $2 and busy_at is not null",
+                     where id = $1 and lease_token = $2 and (busy_at is not null or shift_read_at is not null)",
                     id.0,
                     token,
                 )

@@ -37,10 +37,10 @@ pub(super) async fn store(
     let stored = sqlx::query_as!(
         Stored,
         // store_event
-        "insert into events (id, source, event_id, content_digest, body, key_index, disposition, said, effective_at,
+        r#"insert into events (id, source, event_id, content_digest, body, key_index, disposition, said, effective_at,
              sequence, occurred_at, email_key, external_id)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-         on conflict do nothing returning arrival, received_at",
+         on conflict do nothing returning arrival as "arrival!", received_at"#,
         event,
         delivery.source,
         item.event_id,
@@ -74,18 +74,29 @@ pub(super) async fn of_person(
         person.email_key().into_iter().chain(open.iter().filter_map(|case| case.email_key.clone())).collect();
     let named = person.external_id.iter().map(|id| (source.clone(), id.clone()));
     let known = open.iter().filter_map(|case| Some((case.source.clone(), case.external_id.clone()?)));
+    let ids_of_open: Vec<Uuid> = open.iter().map(|case| case.id.0).collect();
     let (sources, ids): (Vec<String>, Vec<String>) = named.chain(known).unzip();
     let rows = sqlx::query!(
-        // words_of_person
-        r#"select source, said as "said!", effective_at, sequence, occurred_at, arrival, received_at from events
-           where said is not null and (email_key = any($1) or arrival = $5
-               or (source, external_id) in (select * from unnest($2::text[], $3::text[])))
+        // words_of_person: apart, so that each part has its index
+        r#"select source as "source!", said as "said!", effective_at, sequence, occurred_at, arrival as "arrival!",
+               received_at as "received_at!"
+           from events where said is not null and id in (
+               select id from events where email_key = any($1) and said is not null
+               union
+               select id from events
+                   join unnest($2::text[], $3::text[]) as named (source, external_id) using (source, external_id)
+                   where said is not null
+               union
+               select id from events where arrival = $5
+               union
+               select id from events where offboarding_id = any($6) and said is not null)
            order by arrival desc limit $4"#,
         &emails,
         &sources,
         &ids,
         WORDS_MAX,
         arrival,
+        &ids_of_open,
     )
     .fetch_all(&mut **tx)
     .await?;

@@ -6,8 +6,9 @@ use std::time::Instant;
 use super::person::Person;
 use super::runner::Runner;
 use super::verdict::{Progress, Stop, after_error, wait};
+use super::work::Looked;
 use crate::genesys::{CallFailed, CallOutcome, Done, Effect, Error, Genesys, OneCall, User};
-use crate::offboarding::Reason;
+use crate::offboarding::{OffboardingId, Reason};
 use crate::plan::{Batch, Echo, Look, Proof, Step};
 use crate::store::approvals::EXPIRED;
 use crate::store::brake::BrakeUse;
@@ -117,15 +118,19 @@ impl Runner {
             if self.stop.is_cancelled() {
                 return Err(Refusal::Stop(Stop::stopping()));
             }
-            let (genesys, batch) = match send.purpose {
+            let Looked { genesys, batch, good_until } = match send.purpose {
                 Purpose::Remove => self.look_before(step, batch, people, &send).await?,
-                Purpose::Unjoin => (send.genesys.clone(), batch.clone()),
+                Purpose::Unjoin => {
+                    Looked { genesys: send.genesys.clone(), batch: batch.clone(), good_until: None }
+                }
             };
             let call = genesys.prepare_call().await.map_err(Refusal::Call)?;
             let begun = Instant::now();
+            let before = not_begun(people);
             let (intentions, batch) = self.begin(step, &batch, people, &call, send.purpose).await?;
             let lease_end = begun + self.fence.lease / 2;
-            let call = call.sent_before(send.not_after.map_or(lease_end, |at| at.min(lease_end)));
+            let bounds = [send.not_after, good_until].into_iter().flatten();
+            let call = call.sent_before(bounds.fold(lease_end, Instant::min));
             let look = Look::new(&genesys, self.settings.plan.choices());
             let answer = step.remove(&look, call, &batch).await;
             let echo = step.echo(&batch);
@@ -150,7 +155,12 @@ impl Runner {
                     return Ok(());
                 }
                 Err(failed) if token_refused(&failed) && attempt < TOKEN_TRIES => {}
-                Err(failed) => return Err(Refusal::Call(failed.into_error())),
+                Err(failed) => {
+                    if failed.outcome() == CallOutcome::NotSent {
+                        nothing_began(people, &intentions, &before);
+                    }
+                    return Err(Refusal::Call(failed.into_error()));
+                }
             }
         }
         Err(Refusal::NobodyLeft)
@@ -237,6 +247,20 @@ fn page(changed: BrakeUse, limits: BrakeLimits) {
         changes_per_day_max = limits.per_day,
         "the brake has tripped: further people are held until an approver releases them"
     );
+}
+
+/// Whose strip has not begun.
+fn not_begun(people: &[Person]) -> Vec<OffboardingId> {
+    people.iter().filter(|person| !person.lease.strip_began).map(|person| person.lease.id).collect()
+}
+
+/// A call that never left has begun nothing; the store says so too.
+fn nothing_began(people: &mut [Person], intentions: &[Intention], before: &[OffboardingId]) {
+    for person in people.iter_mut().filter(|person| before.contains(&person.lease.id)) {
+        if intentions.iter().any(|intention| intention.offboarding == person.lease.id) {
+            person.lease.strip_began = false;
+        }
+    }
 }
 
 impl Refusal {

@@ -43,6 +43,7 @@ impl Runner {
             let one = see(*step, &look, &user).await.map_err(|error| self.stop_for(person, &error))?;
             seen.push(one);
         }
+        self.check_administrator(person, &look).await?;
         person.inherited = what_stays(&mut seen);
         let would_remove = seen.iter().map(|seen| seen.targets.len()).sum::<usize>();
         let mut notes: Vec<Note> = seen.iter().filter_map(Seen::note).collect();

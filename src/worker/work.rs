@@ -1,7 +1,7 @@
 //! Live work: who is waited for, how long, and what is done for them meanwhile. It is looked at when an attempt begins and
 //! right before each change that could cut somebody off.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
@@ -16,6 +16,20 @@ use crate::offboarding::{Action, Reason};
 use crate::plan::{Batch, OffQueue, ShiftEnd, Step, shift_end_of, work_of};
 use crate::store::leases::Release;
 use crate::store::progress::Note;
+
+/// How old the oldest look at the people of a call may be when the call begins; where it took longer, everybody is looked
+/// at again.
+const LOOK_GOOD_FOR: Duration = Duration::from_secs(5);
+
+/// What the last look before a call leaves.
+pub(super) struct Looked {
+    /// A handle with a permit for the call.
+    pub(super) genesys: Genesys,
+    /// Who may be changed.
+    pub(super) batch: Batch,
+    /// When the call has to begin at the latest; nothing where nobody had to be looked at.
+    pub(super) good_until: Option<Instant>,
+}
 
 /// Somebody's work is waited for.
 struct Later {
@@ -65,16 +79,17 @@ impl Runner {
         batch: &Batch,
         people: &mut [Person],
         send: &Sending<'_>,
-    ) -> Result<(Genesys, Batch), Refusal> {
+    ) -> Result<Looked, Refusal> {
         let due = |person: &Person| {
             person.is_live() && batch.is_about(person) && self.must_look(person, step, batch)
         };
         let count = people.iter().filter(|person| due(person)).count();
         if count == 0 {
-            return Ok((send.genesys.clone(), batch.clone()));
+            return Ok(Looked { genesys: send.genesys.clone(), batch: batch.clone(), good_until: None });
         }
         let calls = u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1);
         let prepaid = send.genesys.with_permits(calls).await.map_err(Refusal::Call)?;
+        let good_until = Some(Instant::now() + LOOK_GOOD_FOR);
         for person in people.iter_mut().filter(|person| due(person)) {
             match (self.look_once_more(person, &prepaid).await, send.proof) {
                 (Ok(Some(user)), Some(proof)) if !proof.holds_the_same(&user) => {
@@ -87,7 +102,7 @@ impl Runner {
         let live: Vec<String> = people.iter().filter(|p| p.is_live()).map(Person::user_id).collect();
         let live: Vec<&str> = live.iter().map(String::as_str).collect();
         let batch = batch.only(&live).ok_or(Refusal::NobodyLeft)?;
-        Ok((prepaid, batch))
+        Ok(Looked { genesys: prepaid, batch, good_until })
     }
 
     fn must_look(&self, person: &Person, step: &dyn Step, batch: &Batch) -> bool {
@@ -106,6 +121,10 @@ impl Runner {
             return Ok(Some(user));
         }
         let work = self.work(person, genesys, &user).await?;
+        // Only here: a gap between two interactions in which nothing could be done does not begin the waiting anew.
+        if !self.busy_policy(person).counts(work, stage_of(person)) {
+            self.store.free(&self.fence, person.lease.id).await?;
+        }
         person.look_again = !person.lease.strip_began && work != Work::Free;
         let Some(later) = self.judge_work(person, work).await? else {
             return Ok(Some(user));
@@ -121,10 +140,8 @@ impl Runner {
 
     /// Whether this work is waited for, and how long; nothing where it isn't, or not any longer.
     async fn judge_work(&self, person: &Person, work: Work) -> Result<Option<Later>, Stop> {
-        let (policy, id) = (self.busy_policy(person), person.lease.id);
-        let stage = if person.lease.strip_began { Stage::Stripping } else { Stage::BeforeTheStrip };
+        let (policy, stage) = (self.busy_policy(person), stage_of(person));
         if !policy.counts(work, stage) {
-            self.store.free(&self.fence, id).await?;
             return Ok(None);
         }
         if let Start::Hold(reason) = policy::start(work, policy, stage, Waiting::default()) {
@@ -200,6 +217,9 @@ impl Runner {
         }
         match self.judge(person, &look, vec![OffQueue.name()], seen.clone()).await {
             Ok(_) => {}
+            Err(Stop::Release(Release::Held(reason, detail))) => {
+                return Err(Release::Held(reason, detail).into());
+            }
             Err(Stop::Release(_)) => return Ok(Some(still_on_queue("their queues could not be read whole"))),
             Err(stop) => return Err(stop),
         }
@@ -220,6 +240,10 @@ impl Runner {
         self.store.off_queue(&self.fence, person.lease.id).await?;
         Ok(said)
     }
+}
+
+fn stage_of(person: &Person) -> Stage {
+    if person.lease.strip_began { Stage::Stripping } else { Stage::BeforeTheStrip }
 }
 
 fn still_on_queue(why: &str) -> String {

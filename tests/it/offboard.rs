@@ -257,6 +257,10 @@ async fn it_joins_the_open_offboarding_of_the_person_and_moves_its_date() {
     assert_eq!((&again["id"], &again["status"]), (&id, &json!("held")));
     assert_eq!(world.number("select count(*) from offboardings").await, 1);
     assert_eq!(world.number(by).await, 1);
+    // Whoever asks too, though later, can't approve it either.
+    post(&service, "/offboardings", BOB, &json!({"person": JANE, "reason": "left"})).await;
+    let approve = format!("/api/v1/offboardings/{}/approve", id.as_str().unwrap());
+    assert_eq!(service.api(Method::POST, &approve, BOB).await.0, 403);
 }
 
 #[tokio::test]

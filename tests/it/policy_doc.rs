@@ -243,6 +243,7 @@ fn cases() -> Vec<Row> {
                 Act::Doubt(_) => "held: `contradictory_events`",
                 Act::Withdraw => "ends: `rescinded`, without a single call",
                 Act::Stop => "stops, held: `rescinded`; `leaver restore` puts back what is gone",
+                Act::Learn => "goes on, with the termination type that was said last",
                 Act::Keep => "stays as it is",
             };
             rows.push((format!("{holds} · {name}"), happens.to_owned()));

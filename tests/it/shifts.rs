@@ -5,11 +5,12 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use leaver::offboarding::choices::ShiftEnd;
 use leaver::offboarding::{OffboardingId, Outcome, Status};
+use leaver::store::decisions::Decision;
 use leaver::store::views::View;
 use leaver::worker::{Engine, Settings};
 use leaver_simulator::{Action, Fault, Id, Matcher, Schedules, Shift};
 
-use crate::stepped::{ended, impatient_engine, last_note, slim_agent, step, to_the_end};
+use crate::stepped::{decide, ended, impatient_engine, last_note, slim_agent, step, to_the_end};
 use crate::support::World;
 use crate::work::{JANE, answers, with};
 
@@ -72,6 +73,23 @@ async fn the_waiting_ends_with_the_shift_and_its_grace_and_not_before() {
     assert!(pause <= TimeDelta::seconds(20), "the next look is no later than the end: {pause}");
     world.sql("update offboardings set busy_until = now() - interval '1 second'").await;
     assert_eq!(to_the_end(&world, &engine, id).await.outcome, Some(Outcome::Offboarded));
+}
+
+/// An approval of something else comes days later: what was waited for then says nothing about the present call.
+#[tokio::test]
+async fn after_an_approval_work_is_waited_for_from_its_own_beginning() {
+    let (world, _, id) = jane_in_a_call(10).await;
+    let engine = world.engine_with(by_shift());
+    wait(&world, &engine, id).await;
+    world
+        .sql(
+            "update offboardings set status = 'held', reason = 'contradictory_events',
+                 busy_at = busy_at - interval '5 hours', busy_until = busy_until - interval '5 hours'",
+        )
+        .await;
+    decide(&world, id, Decision::Approve).await;
+    let view = wait(&world, &engine, id).await;
+    assert_eq!(reported(&view).len(), 2, "the shift is read anew");
 }
 
 #[tokio::test]

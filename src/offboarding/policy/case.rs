@@ -59,6 +59,8 @@ pub enum Act {
     Withdraw,
     /// The open one stops where it is, and a person decides.
     Stop,
+    /// The open one learns what the event knows besides the date, and does not wait for another kind's sake.
+    Learn,
     /// The event is kept with what there is and changes nothing.
     Keep,
 }
@@ -101,12 +103,12 @@ fn act_on_termination(case: &Case, news: News) -> Act {
     match case.progress {
         Progress::Untouched if case.status == Status::Scheduled || case.waits_for_facts() => Act::Move,
         Progress::Untouched if at != case.effective_at => Act::Move,
-        Progress::Untouched => Act::Keep,
-        Progress::Begun if news.hold.is_some() => Act::Keep,
+        Progress::Untouched | Progress::Begun if news.hold.is_some() => Act::Keep,
+        Progress::Untouched => Act::Learn,
         Progress::Begun if stopped => Act::Resume,
         // Begun at the date that was said before; by the new one the person still works.
         Progress::Begun if at > news.now && case.status == Status::Scheduled => Act::Doubt(Some(at)),
-        Progress::Begun => Act::Keep,
+        Progress::Begun => Act::Learn,
     }
 }
 
@@ -196,8 +198,8 @@ mod tests {
         assert_eq!(act(Some(&braked), LastWord::Leaves(7), later), Act::Move);
         assert_eq!(
             act(Some(&braked), LastWord::Leaves(7), news(Said::Leaves(Some(day(5))))),
-            Act::Keep,
-            "said again, nothing new"
+            Act::Learn,
+            "said again, no new date"
         );
         assert_eq!(
             act(Some(&scheduled), LastWord::Leaves(7), news(Said::Leaves(None))),
@@ -210,7 +212,7 @@ mod tests {
     fn what_has_begun_goes_on_only_where_the_last_word_wants_it_now() {
         let begun = case(Status::Scheduled, None, Progress::Begun);
         let last = LastWord::Leaves(7);
-        assert_eq!(act(Some(&begun), last, news(Said::Leaves(Some(day(5))))), Act::Keep);
+        assert_eq!(act(Some(&begun), last, news(Said::Leaves(Some(day(5))))), Act::Learn);
         assert_eq!(act(Some(&begun), last, news(Said::Leaves(Some(day(9))))), Act::Doubt(Some(day(9))));
         let stopped = case(Status::Held, Some(Reason::Rescinded), Progress::Begun);
         assert_eq!(act(Some(&stopped), last, news(Said::Leaves(Some(day(5))))), Act::Resume);

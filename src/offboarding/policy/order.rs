@@ -147,10 +147,14 @@ fn leaves_or_stays(
     all: &[Word],
 ) -> Later {
     let counted = leaves.source == stays.source && leaves.sequence.is_some() && stays.sequence.is_some();
+    // Senders also give the date of the very termination that they withdraw.
+    let withdrawn = |from: &DateTime<Utc>| all.iter().any(|word| word.said == Said::Leaves(Some(*from)));
+    let from = from.filter(|from| !withdrawn(from));
     let moments = at.zip(from).map(|(at, from)| from.cmp(&at));
     let decided = match (own_order(leaves, stays), moments) {
         (Some(order), _) if counted => by(order),
-        // Somebody who is hired after the termination works, whenever the termination is told.
+        // Somebody who is hired after the termination works; where that was told before the termination, nobody can tell.
+        (None, Some(Ordering::Greater)) if leaves.arrival > stays.arrival => Later::Neither,
         (None, Some(Ordering::Greater)) => Later::Second,
         (Some(Ordering::Less), Some(Ordering::Greater)) => Later::Second,
         (Some(Ordering::Equal | Ordering::Greater), Some(Ordering::Greater)) => Later::Neither,
@@ -261,13 +265,23 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_hired_after_the_termination_stays_even_where_the_termination_is_told_last() {
+    fn whoever_is_hired_after_the_termination_is_never_just_taken_out() {
         let hired = |arrival, from, occurred| word(arrival, Said::Stays(Some(day(from))), occurred);
-        assert_eq!(last_word(&[hired(1, 9, None), word(2, leaves(5), None)]), Some(LastWord::Stays(1)));
+        assert_eq!(last_word(&[word(1, leaves(5), None), hired(2, 9, None)]), Some(LastWord::Stays(2)));
+        assert_eq!(last_word(&[hired(1, 9, None), word(2, leaves(5), None)]), Some(both(5)));
         assert_eq!(last_word(&[hired(1, 9, Some(1)), word(2, leaves(5), Some(2))]), Some(both(5)));
         // Hired before: the termination ends that employment.
         assert_eq!(last_word(&[hired(1, 2, None), word(2, leaves(5), None)]), Some(LastWord::Leaves(2)));
         assert_eq!(last_word(&[word(1, leaves(5), None), hired(2, 2, None)]), Some(both(5)));
+    }
+
+    #[test]
+    fn a_withdrawal_that_names_the_date_of_its_termination_does_not_outlast_an_earlier_date() {
+        let withdrawn = |occurred| word(2, Said::Stays(Some(day(31))), occurred);
+        let story = |a, b, c| [word(1, leaves(31), a), withdrawn(b), word(3, leaves(15), c)];
+        assert_eq!(last_word(&story(None, None, None)), Some(LastWord::Leaves(3)));
+        assert_eq!(last_word(&story(Some(1), Some(2), Some(3))), Some(LastWord::Leaves(3)));
+        assert_eq!(last_word(&story(Some(1), Some(3), Some(2))), Some(LastWord::Stays(2)));
     }
 
     #[test]
