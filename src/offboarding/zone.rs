@@ -3,10 +3,9 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, Timelike, Utc};
-use jiff::Timestamp;
-use jiff::civil;
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, Timelike, Utc};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
+use jiff::{Timestamp, civil};
 
 /// A zone of the IANA database, by its name there. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +60,6 @@ impl FromStr for Zone {
 
 /// Clocks never jump within a second, and the fraction stays with the local time: no rounding, no leap second lost.
 fn whole_seconds(local: NaiveDateTime) -> Option<civil::DateTime> {
-    use chrono::Datelike as _;
     let small = |number: u32| i8::try_from(number).ok();
     let (month, day) = (small(local.month())?, small(local.day())?);
     let (hour, minute, second) = (small(local.hour())?, small(local.minute())?, small(local.second())?);
