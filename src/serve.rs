@@ -148,7 +148,7 @@ pub fn preview_rules(config: &Config) -> operate::Rules {
         busy: busy_policy(config),
         immediate_types: policy.immediate_types.clone(),
         administrator_roles: policy.administrator_roles.clone(),
-        time_zone: policy.time_zone,
+        time_zone: policy.time_zone.clone(),
         external_id_authority: config.genesys.external_id_authority.clone(),
         external_id_authority_by_source: config.external_id_authorities.clone(),
     }
@@ -157,7 +157,7 @@ pub fn preview_rules(config: &Config) -> operate::Rules {
 /// What an operator's own termination needs of the configuration.
 pub fn own_rules(config: &Config) -> operate::OwnRules {
     operate::OwnRules {
-        zone: config.policy.time_zone,
+        zone: config.policy.time_zone.clone(),
         effective_at: config.policy.effective_at,
         external_ids: match config.genesys.external_id_authority {
             Some(_) => operate::ExternalIds::Known,
@@ -196,7 +196,7 @@ pub async fn serve(
         parts.store.clone(),
         sources,
         config.server.body_limit,
-        policy.time_zone,
+        policy.time_zone.clone(),
         policy.effective_at,
         policy.mode,
     );
@@ -371,7 +371,7 @@ fn engine_settings(config: &Config) -> Settings {
         protected: policy.protected.clone(),
         brake: brake_limits(config),
         administrator_roles: policy.administrator_roles.clone(),
-        time_zone: policy.time_zone,
+        time_zone: policy.time_zone.clone(),
         external_id_authority: config.genesys.external_id_authority.clone(),
         external_id_authority_by_source: config.external_id_authorities.clone(),
     }

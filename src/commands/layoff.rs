@@ -40,7 +40,7 @@ pub async fn plan_layoff(
         .map_err(|error| Failure::Usage(format!("--csv: {} can't be read: {error}", csv.display())))?;
     let asked = LayoffPlan { reason, from, until, people: people_of(&text), count };
     let store = Parts::new(config)?.store;
-    let layoff = operate::plan_layoff(&store, serve::own_rules(config), &asked, &actor()).await?;
+    let layoff = operate::plan_layoff(&store, &serve::own_rules(config), &asked, &actor()).await?;
     shown(config, &layoff, output);
     Ok(())
 }

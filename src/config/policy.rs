@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use chrono_tz::Tz;
-
 use super::error::ConfigError;
 use super::section::Section;
+use crate::offboarding::Zone;
 pub use crate::offboarding::choices::{
     EffectiveAt, Mode, OffQueue, OnQueue, Order, PersonNotFound, Protected, ShiftEnd, WhenBusy,
 };
@@ -67,7 +66,7 @@ pub struct Policy {
     /// Whether anything is changed in Genesys Cloud. Default live.
     pub mode: Mode,
     /// The zone of dates and times that name none. Default UTC; a name of the IANA database.
-    pub time_zone: Tz,
+    pub time_zone: Zone,
     /// When on a date without a time a termination takes effect. Default the end of the day.
     pub effective_at: EffectiveAt,
     /// What comes first, the strip or the account. Default the strip.
@@ -115,7 +114,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             mode: Mode::Live,
-            time_zone: Tz::UTC,
+            time_zone: Zone::utc(),
             effective_at: EffectiveAt::EndOfDay,
             order: Order::StripFirst,
             order_by_type: BTreeMap::new(),

@@ -64,7 +64,7 @@ fn what_is_left_out_has_the_documented_default() {
     assert!(config.sources.is_empty() && config.operators.is_empty() && config.callbacks.is_empty());
     let expected = Policy {
         mode: Mode::Live,
-        time_zone: chrono_tz::UTC,
+        time_zone: crate::offboarding::Zone::utc(),
         effective_at: EffectiveAt::EndOfDay,
         order_by_type: BTreeMap::new(),
         order: Order::StripFirst,

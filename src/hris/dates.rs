@@ -2,21 +2,19 @@
 //! Which moment a date means is left to the policy; nothing that can be read in two ways is read.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Utc};
-use chrono_tz::Tz;
 use serde_json::Value;
 
-use crate::offboarding::Effective;
-use crate::offboarding::policy::resolve_local;
+use crate::offboarding::{Effective, Zone};
 
-/// Years outside are slips of the hand or placeholders such as 0001 and 9999. The database of zones ends with 2099: beyond it
-/// the last offset would count in summer and winter, and half of the earth would be an hour early.
+/// Years outside are slips of the hand or placeholders such as 0001 and 9999. Every zone is held against a second database up
+/// to the last of them, where that one ends.
 pub(super) const YEARS: std::ops::RangeInclusive<i32> = 1990..=2099;
 
 /// Longer than any form of a date and time, with room for digits of the second.
 const LENGTH_MAX: usize = 64;
 
 /// Reads an effective date. Whatever is there and isn't one of the three forms is unreadable, never missing.
-pub(super) fn effective(value: Option<&Value>, zone: Option<Tz>) -> Effective {
+pub(super) fn effective(value: Option<&Value>, zone: Option<&Zone>) -> Effective {
     let Some(value) = value else {
         return Effective::Missing;
     };
@@ -26,21 +24,21 @@ pub(super) fn effective(value: Option<&Value>, zone: Option<Tz>) -> Effective {
         Some(Written::Moment(moment)) => Effective::At(moment),
         Some(Written::Local(local)) => match zone {
             None => Effective::Local(local),
-            Some(zone) => resolve_local(local, zone).map_or(Effective::Unreadable, Effective::At),
+            Some(zone) => zone.latest(local).map_or(Effective::Unreadable, Effective::At),
         },
     }
 }
 
 /// Reads when something is said to have happened, leniently: it orders events of one source and decides nothing
 /// else. Numbers are Unix seconds or milliseconds; a time without a zone is taken as the source's, or as UTC.
-pub(super) fn occurred_at(value: &Value, zone: Option<Tz>) -> Option<DateTime<Utc>> {
+pub(super) fn occurred_at(value: &Value, zone: Option<&Zone>) -> Option<DateTime<Utc>> {
     if let Some(number) = value.as_i64() {
         let seconds = DateTime::from_timestamp(number, 0).filter(plausible);
         return seconds.or_else(|| DateTime::from_timestamp_millis(number).filter(plausible));
     }
     match read(value.as_str()?)? {
         Written::Moment(moment) => Some(moment),
-        Written::Local(local) => resolve_local(local, zone.unwrap_or(Tz::UTC)),
+        Written::Local(local) => zone.unwrap_or(&Zone::utc()).latest(local),
         Written::Date(_) => None,
     }
 }
@@ -204,25 +202,25 @@ mod tests {
 
     #[test]
     fn a_zone_makes_a_local_time_a_moment_and_leaves_a_date_alone() {
-        let zoned = |text: &str, zone: Tz| effective(Some(&json!(text)), Some(zone));
-        assert_eq!(zoned("2026-01-31T17:00:00", Tz::Europe__Berlin), at("2026-01-31T16:00:00Z"));
+        let zoned = |text: &str, zone: &str| effective(Some(&json!(text)), Some(&zone.parse().unwrap()));
+        assert_eq!(zoned("2026-01-31T17:00:00", "Europe/Berlin"), at("2026-01-31T16:00:00Z"));
         assert_eq!(
-            zoned("2026-10-25T02:30:00", Tz::Europe__Berlin),
+            zoned("2026-10-25T02:30:00", "Europe/Berlin"),
             at("2026-10-25T01:30:00Z"),
             "the later of two"
         );
         assert_eq!(
-            zoned("2026-03-29T02:30:00", Tz::Europe__Berlin),
+            zoned("2026-03-29T02:30:00", "Europe/Berlin"),
             at("2026-03-29T01:00:00Z"),
             "the end of the gap"
         );
         assert_eq!(
-            zoned("2011-12-30T00:00:00", Tz::Pacific__Apia),
+            zoned("2011-12-30T00:00:00", "Pacific/Apia"),
             at("2011-12-30T10:00:00Z"),
             "a day that was skipped"
         );
-        assert_eq!(zoned("2025-06-30", Tz::Europe__Berlin), eff("2025-06-30"));
-        assert_eq!(zoned("2026-01-31T17:00:00Z", Tz::Europe__Berlin), at("2026-01-31T17:00:00Z"));
+        assert_eq!(zoned("2025-06-30", "Europe/Berlin"), eff("2025-06-30"));
+        assert_eq!(zoned("2026-01-31T17:00:00Z", "Europe/Berlin"), at("2026-01-31T17:00:00Z"));
     }
 
     #[test]

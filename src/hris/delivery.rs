@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 
 use axum::http::HeaderMap;
-use chrono_tz::Tz;
 use serde_json::Value;
 
 use super::identity;
@@ -13,7 +12,7 @@ use super::mapping::Mapping;
 use super::pointer::{Pointer, Scope};
 use super::rules::Rules;
 use super::settings::{Problem, Section, SourceError};
-use crate::offboarding::{Directive, Effective, PersonRef, TerminationEvent};
+use crate::offboarding::{Directive, Effective, PersonRef, TerminationEvent, Zone};
 
 /// Items of one delivery where the source says nothing: more people than leave at once, and one transaction.
 const ITEMS_DEFAULT: usize = 500;
@@ -74,14 +73,14 @@ impl Format {
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) format: Format,
-    pub(super) zone: Option<Tz>,
+    pub(super) zone: Option<Zone>,
     pub(super) mapping: Mapping,
     pub(super) rules: Rules,
     items_max: usize,
 }
 
 impl Reader {
-    pub(super) fn build(source: &Section<'_>, zone: Option<Tz>) -> Result<Self, SourceError> {
+    pub(super) fn build(source: &Section<'_>, zone: Option<Zone>) -> Result<Self, SourceError> {
         let format = source.word("format", &[("json", Format::Json)])?.unwrap_or(Format::Json);
         let map = source.section("map")?.ok_or_else(|| source.error("map", Problem::Missing))?;
         let mapping = Mapping::build(&map)?;
@@ -116,7 +115,8 @@ impl Reader {
         let mut seen = HashSet::with_capacity(items.len());
         let mut events = Vec::with_capacity(items.len());
         for item in items {
-            let event = self.mapping.read(&Scope { root: &root, item, headers }, &self.rules, self.zone);
+            let event =
+                self.mapping.read(&Scope { root: &root, item, headers }, &self.rules, self.zone.as_ref());
             // One delivery may say the same thing twice; that is still one event.
             if seen.insert((event.event_id.clone(), event.content_digest)) {
                 events.push(event);

@@ -8,7 +8,7 @@ use super::identity::EventId;
 use super::pointer::{Pointer, Scope};
 use super::rules::Rules;
 use super::settings::{Problem, Section, SourceError};
-use crate::offboarding::{PersonRef, TerminationEvent};
+use crate::offboarding::{PersonRef, TerminationEvent, Zone};
 
 /// RFC 5321's longest local part and domain and the sign between: 64 and 1 and 255.
 const EMAIL_CHARS_MAX: usize = 320;
@@ -105,12 +105,7 @@ impl Mapping {
     }
 
     /// Reads one item.
-    pub(super) fn read(
-        &self,
-        scope: &Scope<'_>,
-        rules: &Rules,
-        zone: Option<chrono_tz::Tz>,
-    ) -> TerminationEvent {
+    pub(super) fn read(&self, scope: &Scope<'_>, rules: &Rules, zone: Option<&Zone>) -> TerminationEvent {
         let find = |pointers: &[Pointer]| Pointer::first(pointers, scope);
         let text = |pointers, chars_max| find(pointers).and_then(|value| text(&value, chars_max));
         let person = PersonRef {

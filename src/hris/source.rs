@@ -3,7 +3,6 @@
 
 use axum::http::{HeaderMap, header};
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use toml::Table;
 
 use super::auth::{Authenticator, Refusal, SignError};
@@ -12,6 +11,7 @@ use super::keys::{KeyIndex, Keys};
 use super::pointer::Pointer;
 use super::profile::laid_over_profile;
 use super::settings::{Problem, Section, SourceError};
+use crate::offboarding::Zone;
 
 const KNOWN: [&str; 10] = [
     "profile",
@@ -126,8 +126,8 @@ impl Source {
     }
 
     /// Returns the zone of the sender's dates, where it differs from the policy's.
-    pub fn date_zone(&self) -> Option<Tz> {
-        self.reader.zone
+    pub fn date_zone(&self) -> Option<&Zone> {
+        self.reader.zone.as_ref()
     }
 
     /// Returns when a date without a time takes effect, where it differs from the policy's: `start_of_day`,
@@ -177,7 +177,7 @@ fn auth_failure_status(source: &Section<'_>) -> Result<u16, SourceError> {
     }
 }
 
-fn date_zone(section: &Section<'_>) -> Result<Option<Tz>, SourceError> {
+fn date_zone(section: &Section<'_>) -> Result<Option<Zone>, SourceError> {
     let wrong = |_| section.error("date_zone", Problem::Malformed("an IANA time zone such as Europe/Berlin"));
     section.text("date_zone")?.map(|text| text.parse().map_err(wrong)).transpose()
 }
@@ -239,7 +239,7 @@ mod tests {
         let source =
             generic("auth_failure_status = 503\n[map]\ndate_zone = 'Europe/Berlin'\neffective_at = '17:00'");
         assert_eq!(source.auth_failure_status(), 503);
-        assert_eq!(source.date_zone(), Some(chrono_tz::Europe::Berlin));
+        assert_eq!(source.date_zone(), Some(&"Europe/Berlin".parse().unwrap()));
         assert_eq!(source.effective_at(), Some("17:00"));
         assert_eq!((source.name(), source.profile_name()), ("acme", Some("generic-worker-terminated")));
         assert_eq!(generic("").auth_failure_status(), 401);

@@ -30,7 +30,7 @@ async fn plan(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<
     let caller = api.operators.caller(&headers)?;
     caller.needs(Role::Operator)?;
     let asked: LayoffPlan = read(body).await?;
-    let planned = operate::plan_layoff(&api.store, api.own_rules, &asked, &caller.actor()).await;
+    let planned = operate::plan_layoff(&api.store, &api.own_rules, &asked, &caller.actor()).await;
     Ok((StatusCode::CREATED, api.json(&planned.map_err(|error| trouble(&error))?)).into_response())
 }
 

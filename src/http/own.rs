@@ -45,7 +45,7 @@ pub(super) async fn offboard(
     caller.needs(Role::Operator)?;
     let key = only_one(&headers)?;
     let asked: OwnTermination = read(body).await?;
-    let taken = operate::offboard(&api.store, api.own_rules, &asked, key, &caller.actor()).await;
+    let taken = operate::offboard(&api.store, &api.own_rules, &asked, key, &caller.actor()).await;
     match taken.map_err(|error| trouble(&error))? {
         Taken::New(view) => Ok((StatusCode::CREATED, api.json(&view)).into_response()),
         Taken::Known(view) => Ok(api.json(&view)),

@@ -12,7 +12,6 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use chrono::Utc;
-use chrono_tz::Tz;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -21,7 +20,7 @@ use super::problem::Problem;
 use crate::hris::{Reading, Refusal, Source};
 use crate::offboarding::choices::{EffectiveAt, Mode};
 use crate::offboarding::policy::{self, Intake};
-use crate::offboarding::{PersonRef, Reason, TerminationEvent};
+use crate::offboarding::{PersonRef, Reason, TerminationEvent, Zone};
 use crate::operate::InMode;
 use crate::store::Store;
 use crate::store::events::{Accepted, Delivery, Item, Receipt};
@@ -48,7 +47,7 @@ struct Inner {
     store: Store,
     sources: BTreeMap<String, Source>,
     body_limit: usize,
-    zone: Tz,
+    zone: Zone,
     effective_at: EffectiveAt,
     mode: Mode,
     room: Semaphore,
@@ -60,7 +59,7 @@ impl Webhooks {
         store: Store,
         sources: Vec<Source>,
         body_limit: usize,
-        zone: Tz,
+        zone: Zone,
         effective_at: EffectiveAt,
         mode: Mode,
     ) -> Self {
@@ -189,7 +188,7 @@ fn items(inner: &Inner, source: &Source, headers: &HeaderMap, body: &[u8]) -> Ve
 }
 
 fn item(inner: &Inner, source: &Source, event: TerminationEvent) -> Item {
-    let zone = source.date_zone().unwrap_or(inner.zone);
+    let zone = source.date_zone().unwrap_or(&inner.zone);
     let effective_at = source.effective_at().and_then(|text| text.parse().ok()).unwrap_or(inner.effective_at);
     let intake = policy::intake(&event, zone, effective_at, Utc::now());
     Item {

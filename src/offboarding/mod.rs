@@ -6,6 +6,7 @@ pub mod event;
 pub mod journal;
 pub mod policy;
 pub mod status;
+pub mod zone;
 
 use std::fmt;
 
@@ -15,6 +16,7 @@ use uuid::Uuid;
 pub use event::{Directive, Effective, PersonRef, TerminationEvent};
 pub use journal::{Action, Actor, JournalEntry};
 pub use status::{Goal, Outcome, Reason, Status};
+pub use zone::{UnknownZone, Zone};
 
 /// The identity of one offboarding: a UUID of version 7, so that ids sort by age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -43,7 +43,7 @@ pub struct LayoffPlan {
 /// Stores a layoff and shows it.
 pub async fn plan_layoff(
     store: &Store,
-    rules: OwnRules,
+    rules: &OwnRules,
     asked: &LayoffPlan,
     actor: &Actor,
 ) -> Result<Layoff, OperateError> {
@@ -85,7 +85,7 @@ async fn one(store: &Store, id: LayoffId) -> Result<Layoff, OperateError> {
     store.layoffs(Some(id)).await?.pop().ok_or(OperateError::Gone)
 }
 
-fn checked(rules: OwnRules, asked: &LayoffPlan) -> Result<Plan, OperateError> {
+fn checked(rules: &OwnRules, asked: &LayoffPlan) -> Result<Plan, OperateError> {
     let why = when::words("reason", &asked.reason, REASON_CHARS_MAX)?;
     let from = moment("from", &asked.from, rules, EffectiveAt::StartOfDay)?;
     let until = moment("until", &asked.until, rules, EffectiveAt::EndOfDay)?;
@@ -121,11 +121,11 @@ fn checked(rules: OwnRules, asked: &LayoffPlan) -> Result<Plan, OperateError> {
 fn moment(
     field: &'static str,
     text: &str,
-    rules: OwnRules,
+    rules: &OwnRules,
     of_date: EffectiveAt,
 ) -> Result<DateTime<Utc>, OperateError> {
     let effective = when::read(field, text)?;
-    policy::effective_moment(&effective, rules.zone, of_date)
+    policy::effective_moment(&effective, &rules.zone, of_date)
         .ok_or_else(|| OperateError::field(field, "is no moment in the policy's zone"))
 }
 

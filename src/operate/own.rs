@@ -2,14 +2,13 @@
 //! reserved source.
 
 use chrono::Utc;
-use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{OperateError, show, when};
 use crate::offboarding::choices::EffectiveAt;
-use crate::offboarding::{Actor, Directive, Effective, PersonRef, TerminationEvent, policy};
+use crate::offboarding::{Actor, Directive, Effective, PersonRef, TerminationEvent, Zone, policy};
 use crate::store::Store;
 use crate::store::events::{Accepted, AskedBy, Delivery, Item};
 use crate::store::views::View;
@@ -26,10 +25,10 @@ const TYPE_CHARS_MAX: usize = 100;
 const KEY_CHARS_MAX: usize = 200;
 
 /// What an own termination needs of the configuration.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct OwnRules {
     /// The zone of dates and times that name none.
-    pub zone: Tz,
+    pub zone: Zone,
     /// When on a date without a time it takes effect.
     pub effective_at: EffectiveAt,
     /// Whether people can be looked up by external id.
@@ -94,7 +93,7 @@ pub(super) fn named(person: &str) -> Named {
 /// Stores an operator's own termination. With `key`, asking again with the same key is asking once.
 pub async fn offboard(
     store: &Store,
-    rules: OwnRules,
+    rules: &OwnRules,
     asked: &OwnTermination,
     key: Option<&str>,
     operator: &Actor,
@@ -111,7 +110,7 @@ pub async fn offboard(
 }
 
 fn delivery(
-    rules: OwnRules,
+    rules: &OwnRules,
     asked: &OwnTermination,
     key: Option<&str>,
     operator: &Actor,
@@ -153,7 +152,7 @@ fn delivery(
         termination_type,
     };
     let item = Item {
-        intake: policy::intake(&event, rules.zone, rules.effective_at, now),
+        intake: policy::intake(&event, &rules.zone, rules.effective_at, now),
         event_id: event.event_id,
         content_digest: event.content_digest,
         person,

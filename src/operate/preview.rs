@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use chrono_tz::Tz;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -13,7 +12,7 @@ use super::verdict::{self, Unread, Verdict};
 use crate::genesys::{Error, Genesys, User};
 use crate::offboarding::choices::{Order, Protected};
 use crate::offboarding::policy::{self, BusyPolicy};
-use crate::offboarding::{Assignment, Inherited, StepName};
+use crate::offboarding::{Assignment, Inherited, StepName, Zone};
 use crate::plan::choices::{InheritedAccess, Reporting};
 use crate::plan::reports::{self, Report};
 use crate::plan::{self, GROUPS, Look, PLAN, Plan, Return, Step};
@@ -36,7 +35,7 @@ pub struct Rules {
     /// The roles of which somebody has to stay.
     pub administrator_roles: Vec<String>,
     /// The zone in which the dates of hire and of termination are compared.
-    pub time_zone: Tz,
+    pub time_zone: Zone,
     /// The authority of external ids, where people are looked up by them.
     pub external_id_authority: Option<String>,
     /// The same for single sources; empty: their ids are never looked up.

@@ -137,7 +137,7 @@ impl Verdict {
     }
 
     fn hire(&mut self, rules: &Rules, user: &User) {
-        match policy::hire(user.date_hire.as_deref(), Utc::now(), rules.time_zone) {
+        match policy::hire(user.date_hire.as_deref(), Utc::now(), &rules.time_zone) {
             Hire::NotLater => {}
             Hire::Later => {
                 self.hold(

@@ -19,16 +19,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use sqlx::postgres::PgListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::genesys::Genesys;
-use crate::offboarding::Actor;
 use crate::offboarding::choices::{Mode, Order, PersonNotFound, Protected};
 use crate::offboarding::policy::BusyPolicy;
+use crate::offboarding::{Actor, Zone};
 use crate::plan::Plan;
 use crate::store::leases::Fence;
 use crate::store::progress::BrakeLimits;
@@ -80,7 +79,7 @@ pub struct Settings {
     /// The roles of which somebody has to stay.
     pub administrator_roles: Vec<String>,
     /// The zone in which the dates of hire and of termination are compared.
-    pub time_zone: Tz,
+    pub time_zone: Zone,
     /// The authority of external ids, where people are looked up by them first.
     pub external_id_authority: Option<String>,
     /// The same for single sources; empty: their ids are never looked up.

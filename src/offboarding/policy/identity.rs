@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use chrono_tz::Tz;
+
+use crate::offboarding::zone::Zone;
 
 /// The source of the events that the service's own operators make. Their ids are those of the general authority.
 pub const OPERATORS_SOURCE: &str = "operator";
@@ -32,14 +33,14 @@ pub enum Hire {
 
 /// Compares the calendar dates of a hire, as Genesys Cloud has it, and of a termination; equal is not later. A
 /// termination at a midnight counts for the day that ends then: whoever is hired on the next morning is hired later.
-pub fn hire(date_hire: Option<&str>, effective_at: DateTime<Utc>, zone: Tz) -> Hire {
+pub fn hire(date_hire: Option<&str>, effective_at: DateTime<Utc>, zone: &Zone) -> Hire {
     let Some(text) = date_hire.filter(|text| !text.is_empty()) else {
         return Hire::NotLater;
     };
     let last_moment = effective_at - TimeDelta::microseconds(1);
     match calendar_date(text) {
         None => Hire::Unreadable,
-        Some(hired) if hired > last_moment.with_timezone(&zone).date_naive() => Hire::Later,
+        Some(hired) if hired > zone.date_of(last_moment) => Hire::Later,
         Some(_) => Hire::NotLater,
     }
 }
@@ -74,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_hire_is_later_by_its_calendar_date_in_the_zone() {
-        let berlin = chrono_tz::Europe::Berlin;
+        let berlin: &Zone = &"Europe/Berlin".parse().unwrap();
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
         // 17:00 on 1 May in Berlin.
         let noon = at("2026-05-01T15:00:00Z");

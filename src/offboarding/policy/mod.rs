@@ -10,14 +10,14 @@ mod work;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use super::choices::{EffectiveAt, Order};
 use super::event::{Directive, Effective, TerminationEvent};
 use super::status::Reason;
+use super::zone::Zone;
 
 pub use case::{Act, Case, HintOrder, News, Progress, act, act_on_hint};
-pub use dates::{effective_moment, resolve_local};
+pub use dates::effective_moment;
 pub use identity::{Hire, OPERATORS_SOURCE, authority_for, hire};
 pub use order::{LastWord, Said, Word, hint_order, last_word};
 pub use protection::{Named, Protection, Standing, administrator_roles, protection};
@@ -53,7 +53,7 @@ impl Intake {
 }
 
 /// Decides what an event leads to, given the zone and the time of day of its source.
-pub fn intake(event: &TerminationEvent, zone: Tz, time_of_day: EffectiveAt, now: DateTime<Utc>) -> Intake {
+pub fn intake(event: &TerminationEvent, zone: &Zone, time_of_day: EffectiveAt, now: DateTime<Utc>) -> Intake {
     let effective = effective_moment(&event.effective, zone, time_of_day);
     match event.directive {
         Directive::Ignore => Intake::Ignore,
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn doubtful_terminations_are_held_and_say_why() {
         let now = at("2026-06-15T12:00:00Z");
-        let intake = |e: &TerminationEvent| intake(e, chrono_tz::UTC, EffectiveAt::EndOfDay, now);
+        let intake = |e: &TerminationEvent| intake(e, &Zone::utc(), EffectiveAt::EndOfDay, now);
         let mut nobody = event(Directive::Terminate, Effective::At(now));
         nobody.person = PersonRef::default();
         assert_eq!(intake(&nobody), Intake::Hold(Reason::Unreadable, now));
