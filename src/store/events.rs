@@ -186,11 +186,8 @@ async fn accept_item(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Ite
         .execute(&mut **tx)
         .await?;
     let actor = delivery.actor();
-    let words = match &delivery.asked {
-        Some(asked) => format!("{}: {}", taken.did, asked.why),
-        None => taken.did.to_owned(),
-    };
-    let note = NewEntry::note(id, &actor, Action::EventAccepted, Some(&words));
+    let words = delivery.asked.as_ref().map_or(taken.did, |asked| asked.why.as_str());
+    let note = NewEntry::note(id, &actor, Action::EventAccepted, Some(words));
     journal::append(tx, NewEntry { target: Some(&item.event_id), ..note }).await?;
     if delivery.asked.is_some() {
         note_requester(tx, id, &actor).await?;

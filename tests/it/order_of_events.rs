@@ -1,5 +1,5 @@
-//! Events that come late, twice, in the wrong order or in contradiction: what holds in the end is what was said last at
-//! the sender, whatever the worker has done meanwhile.
+//! Events in every order of arrival, each twice: what holds in the end is what was said last at the sender, whatever the worker
+//! has done meanwhile.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -8,25 +8,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use leaver::offboarding::policy::Intake;
-use leaver::offboarding::{Actor, Goal, OffboardingId, Outcome, PersonRef, Reason, Status};
-use leaver::store::decisions::{Decided, Decision};
+use leaver::offboarding::{PersonRef, Reason, Status};
 use leaver::store::events::{Accepted, Delivery, Item};
 use leaver::store::views::{Filter, View};
 use leaver::worker::{Engine, Settings};
-use leaver_simulator::{AccountState, Id, Joining, Person};
+use leaver_simulator::{AccountState, Id, Joining, Organisation, Person};
 use sha2::{Digest, Sha256};
 
-use crate::stepped::{by_email, ended, holdings, is_about, slim_agent, step, to_the_end};
+use crate::stepped::{by_email, ended, holdings, is_about, step};
 use crate::support::World;
 
 /// Of one small agent's offboarding, about.
 const REQUESTS: usize = 40;
 
-const JANE: &str = "jane@example.com";
+pub(crate) const JANE: &str = "jane@example.com";
 
 /// One event of a story. Its place in the story is its time at the sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
+pub(crate) enum Event {
     Terminate,
     Rescind,
     CorrectDate,
@@ -72,7 +71,7 @@ fn said_last(delivered: &[Event]) -> Option<Event> {
     delivered.iter().copied().max()
 }
 
-fn item(person: &PersonRef, event: Event, base: DateTime<Utc>) -> Item {
+pub(crate) fn item(person: &PersonRef, event: Event, base: DateTime<Utc>) -> Item {
     let name = format!("{:?} {event:?}", person.email);
     let at = base + TimeDelta::days(event.day());
     Item {
@@ -86,13 +85,13 @@ fn item(person: &PersonRef, event: Event, base: DateTime<Utc>) -> Item {
     }
 }
 
-async fn deliver(world: &World, items: Vec<Item>) -> Accepted {
+pub(crate) async fn deliver(world: &World, items: Vec<Item>) -> Accepted {
     let delivery =
         Delivery { source: "workday".to_owned(), key_index: 0, body: b"{}".to_vec(), items, asked: None };
     world.store.accept_termination(delivery).await.unwrap()
 }
 
-async fn of_person(world: &World, email: &str) -> Vec<View> {
+pub(crate) async fn of_person(world: &World, email: &str) -> Vec<View> {
     let filter = Filter { person: Some(email.to_owned()), limit: 200, ..Filter::default() };
     world.store.list(&filter).await.unwrap()
 }
@@ -139,7 +138,7 @@ async fn every_order_of_arrival_comes_to_what_was_said_last() {
 
 /// What became of a step that was to be cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cut {
+pub(crate) enum Cut {
     /// It ended before.
     No,
     /// In the middle.
@@ -147,7 +146,7 @@ enum Cut {
 }
 
 /// Ends the engine's work in the middle of a step, as a crash would, at the `k`th request from now.
-async fn step_and_crash(world: &World, engine: &Engine, k: usize) -> Cut {
+pub(crate) async fn step_and_crash(world: &World, engine: &Engine, k: usize) -> Cut {
     world.make_due().await;
     let engine = engine.clone();
     let (seen, control) = (Arc::new(AtomicUsize::new(0)), tokio::sync::oneshot::channel::<()>());
@@ -174,15 +173,17 @@ async fn step_and_crash(world: &World, engine: &Engine, k: usize) -> Cut {
 }
 
 /// Somebody who holds little, so that many can be tried.
+pub(crate) fn small_person(org: &mut Organisation, email: &str) -> Id {
+    let home = org.home();
+    let person = Person::new(email, email)
+        .queue(&org.add_queue(&format!("Queue of {email}"), &home), Joining::Joined)
+        .skill(&org.add_skill(&format!("Skill of {email}")), 3.5)
+        .grant(&org.add_role(&format!("Agent {email}")), &home);
+    org.add_person(person)
+}
+
 fn small_agent(world: &World, email: &str) -> Id {
-    world.simulator.organisation(|org| {
-        let home = org.home();
-        let person = Person::new(email, email)
-            .queue(&org.add_queue(&format!("Queue of {email}"), &home), Joining::Joined)
-            .skill(&org.add_skill(&format!("Skill of {email}")), 3.5)
-            .grant(&org.add_role(&format!("Agent {email}")), &home);
-        org.add_person(person)
-    })
+    world.simulator.organisation(|org| small_person(org, email))
 }
 
 /// All 120 orders of the whole story, with the worker running after each event: to the end, or into a crash, whose place
@@ -296,7 +297,7 @@ async fn a_story_that_ends_well_leaves_the_person_as_the_last_word_found_them() 
     assert!(kinds.len() == 2, "both ends have to come: {kinds:?}");
 }
 
-fn changes_about(world: &World, user: &str) -> usize {
+pub(crate) fn changes_about(world: &World, user: &str) -> usize {
     world.simulator.changing().iter().filter(|entry| is_about(entry, user)).count()
 }
 
@@ -316,222 +317,4 @@ async fn finish(world: &World, engine: &Engine, email: Option<&str>) {
         world.forget_lag().await;
     }
     panic!("somebody is still scheduled");
-}
-
-/// Tells something about Jane that has no order of its own at the sender.
-async fn tell(world: &World, source: &str, id: &str, intake: Intake) -> Option<OffboardingId> {
-    tell_at(world, source, id, None, intake).await
-}
-
-async fn tell_at(
-    world: &World,
-    source: &str,
-    id: &str,
-    occurred: Option<i64>,
-    intake: Intake,
-) -> Option<OffboardingId> {
-    let item = Item {
-        event_id: id.to_owned(),
-        content_digest: [0; 32],
-        person: by_email(JANE),
-        termination_type: None,
-        sequence: None,
-        occurred_at: occurred.map(|day| DateTime::UNIX_EPOCH + TimeDelta::days(20_000 + day)),
-        intake,
-    };
-    let delivery = Delivery {
-        source: source.to_owned(),
-        key_index: 0,
-        body: b"{}".to_vec(),
-        items: vec![item],
-        asked: None,
-    };
-    match world.store.accept_termination(delivery).await.unwrap() {
-        Accepted::New(receipt) | Accepted::Held(receipt) | Accepted::Ignored(receipt) => {
-            receipt.offboardings.first().map(|brief| brief.id)
-        }
-        other @ (Accepted::Duplicate(_) | Accepted::Conflict) => panic!("not new: {other:?}"),
-    }
-}
-
-fn past() -> Intake {
-    Intake::Schedule(Utc::now() - TimeDelta::hours(1))
-}
-
-fn in_days(days: i64) -> Intake {
-    Intake::Schedule(Utc::now() + TimeDelta::days(days))
-}
-
-async fn approve(world: &World, id: OffboardingId) {
-    let decided = world.store.decide(id, Decision::Approve, &Actor::Operator("bob".to_owned())).await;
-    assert_eq!(decided.unwrap(), Decided::Yes);
-}
-
-#[tokio::test]
-async fn a_withdrawal_that_comes_before_its_termination_is_remembered() {
-    let world = World::new().await;
-    world.simulator.organisation(|org| slim_agent(org, JANE));
-    assert_eq!(tell_at(&world, "workday", "r", Some(2), Intake::Rescind(None)).await, None);
-    let id = tell_at(&world, "workday", "t", Some(1), past()).await.unwrap();
-    assert_eq!(ended(&world.view(id).await), (Status::Cancelled, Some(Reason::Rescinded)));
-    assert_eq!(step(&world, &world.engine()).await, 0);
-    assert_eq!(world.simulator.journal().len(), 0, "nothing was even asked");
-}
-
-#[tokio::test]
-async fn a_withdrawal_of_unknown_order_before_its_termination_is_held_and_one_approval_away() {
-    let world = World::new().await;
-    let jane = world.simulator.organisation(|org| slim_agent(org, JANE));
-    assert_eq!(tell(&world, "workday", "r", Intake::Rescind(None)).await, None);
-    let id = tell(&world, "workday", "t", past()).await.unwrap();
-    assert_eq!(ended(&world.view(id).await), (Status::Held, Some(Reason::ContradictoryEvents)));
-    assert_eq!(step(&world, &world.engine()).await, 0);
-    let retried = world.store.decide(id, Decision::Retry, &Actor::Operator("alice".to_owned())).await;
-    assert_eq!(retried.unwrap(), Decided::ApprovalNeeded(Reason::ContradictoryEvents));
-    approve(&world, id).await;
-    let view = to_the_end(&world, &world.engine(), id).await;
-    assert_eq!(view.outcome, Some(Outcome::Offboarded));
-    assert_eq!(world.simulator.person(&jane).unwrap().state, AccountState::Inactive);
-}
-
-#[tokio::test]
-async fn two_dates_of_one_moment_are_held_at_the_later_one() {
-    let world = World::new().await;
-    let id = tell_at(&world, "workday", "a", Some(1), in_days(3)).await.unwrap();
-    assert_eq!(tell_at(&world, "workday", "b", Some(1), in_days(2)).await, Some(id));
-    let view = world.view(id).await;
-    assert_eq!(ended(&view), (Status::Held, Some(Reason::ContradictoryEvents)));
-    assert!(view.effective_at > Utc::now() + TimeDelta::hours(71), "{}", view.effective_at);
-    // Somebody corrects it, and says so later.
-    tell_at(&world, "workday", "c", Some(2), in_days(1)).await;
-    let view = world.view(id).await;
-    assert_eq!(ended(&view), (Status::Scheduled, None));
-    assert!(view.effective_at < Utc::now() + TimeDelta::hours(25));
-}
-
-#[tokio::test]
-async fn an_earlier_date_that_was_said_earlier_moves_nothing() {
-    let world = World::new().await;
-    let id = tell_at(&world, "workday", "new", Some(2), in_days(9)).await.unwrap();
-    assert_eq!(tell_at(&world, "workday", "old", Some(1), past()).await, Some(id));
-    assert!(world.view(id).await.effective_at > Utc::now() + TimeDelta::days(8));
-    assert_eq!(world.engine().step().await.unwrap(), 0);
-}
-
-#[tokio::test]
-async fn a_sender_does_not_withdraw_what_another_one_asked_for() {
-    let world = World::new().await;
-    let id = tell(&world, "workday", "t", in_days(2)).await.unwrap();
-    assert_eq!(tell(&world, "bamboo", "r", Intake::Rescind(None)).await, Some(id));
-    assert_eq!(ended(&world.view(id).await), (Status::Held, Some(Reason::ContradictoryEvents)));
-    assert_eq!(tell(&world, "workday", "r", Intake::Rescind(None)).await, Some(id));
-    assert_eq!(ended(&world.view(id).await), (Status::Cancelled, Some(Reason::Rescinded)));
-}
-
-#[tokio::test]
-async fn a_date_that_is_corrected_to_later_after_the_first_change_stops_the_rest() {
-    let world = World::new().await;
-    let jane = world.simulator.organisation(|org| slim_agent(org, JANE));
-    let id = tell_at(&world, "workday", "t", Some(1), past()).await.unwrap();
-    while changes_about(&world, &jane) == 0 {
-        step_and_crash(&world, &world.engine(), 14).await;
-    }
-    assert_eq!(world.simulator.person(&jane).unwrap().state, AccountState::Active);
-    tell_at(&world, "workday", "c", Some(2), in_days(5)).await;
-    let view = world.view(id).await;
-    assert_eq!(ended(&view), (Status::Held, Some(Reason::ContradictoryEvents)));
-    let changes = changes_about(&world, &jane);
-    approve(&world, id).await;
-    assert_eq!(world.engine().step().await.unwrap(), 0, "the approved one waits for its new date");
-    assert_eq!(changes_about(&world, &jane), changes);
-}
-
-#[tokio::test]
-async fn something_unclear_about_somebody_who_is_scheduled_puts_it_into_doubt() {
-    for (source, occurred, wanted) in [
-        ("workday", Some(2), (Status::Held, Some(Reason::ContradictoryEvents))),
-        ("workday", None, (Status::Held, Some(Reason::ContradictoryEvents))),
-        // Said before the termination, or by somebody who did not ask for it.
-        ("workday", Some(1), (Status::Scheduled, None)),
-        ("bamboo", None, (Status::Scheduled, None)),
-    ] {
-        let world = World::new().await;
-        let id = tell_at(&world, "workday", "t", Some(1), in_days(2)).await.unwrap();
-        let hint = Intake::Hold(Reason::LookupRequired, Utc::now());
-        assert_eq!(tell_at(&world, source, "hint", occurred, hint).await, Some(id));
-        assert_eq!(ended(&world.view(id).await), wanted, "{source} {occurred:?}");
-    }
-}
-
-#[tokio::test]
-async fn the_same_facts_again_after_somebody_was_taken_back_are_held() {
-    let world = World::new().await;
-    let jane = world.simulator.organisation(|org| slim_agent(org, JANE));
-    let when = Utc::now() - TimeDelta::hours(2);
-    let first = tell(&world, "workday", "1", Intake::Schedule(when)).await.unwrap();
-    assert_eq!(to_the_end(&world, &world.engine(), first).await.outcome, Some(Outcome::Offboarded));
-    // Said again while the account is inactive: nothing is left to do.
-    let second = tell(&world, "workday", "2", Intake::Schedule(when)).await.unwrap();
-    assert_eq!(to_the_end(&world, &world.engine(), second).await.outcome, Some(Outcome::AlreadyInactive));
-    // Somebody takes Jane back, and the HRIS repeats itself.
-    world.simulator.organisation(|org| org.edit(&jane, |person| person.state = AccountState::Active));
-    let before = (world.simulator.person(&jane), changes_about(&world, &jane));
-    let third = tell(&world, "workday", "3", Intake::Schedule(when)).await.unwrap();
-    let view = to_the_end(&world, &world.engine(), third).await;
-    assert_eq!(ended(&view), (Status::Held, Some(Reason::Reactivated)));
-    assert_eq!((world.simulator.person(&jane), changes_about(&world, &jane)), before);
-    // A later date is a new termination, and goes ahead.
-    tell(&world, "workday", "4", past()).await;
-    world.store.decide(third, Decision::Cancel, &Actor::Operator("alice".to_owned())).await.unwrap();
-    let fourth = tell(&world, "workday", "5", past()).await.unwrap();
-    assert_eq!(to_the_end(&world, &world.engine(), fourth).await.outcome, Some(Outcome::Offboarded));
-}
-
-#[tokio::test]
-async fn a_withdrawal_after_the_end_puts_nothing_back_and_is_seen() {
-    let world = World::new().await;
-    let jane = world.simulator.organisation(|org| slim_agent(org, JANE));
-    let id = tell(&world, "workday", "t", past()).await.unwrap();
-    to_the_end(&world, &world.engine(), id).await;
-    let before = (world.simulator.person(&jane), changes_about(&world, &jane));
-    assert_eq!(tell(&world, "workday", "r", Intake::Rescind(None)).await, Some(id));
-    assert_eq!(step(&world, &world.engine()).await, 0);
-    assert_eq!((world.simulator.person(&jane), changes_about(&world, &jane)), before);
-    let view = world.view(id).await;
-    assert_eq!((view.status, view.goal), (Status::Done, Goal::Offboarded));
-    assert!(view.rescinded_at.is_some());
-    let noted = view.journal.unwrap().iter().any(|entry| entry.action == "rescinded_late");
-    assert!(noted);
-    let restore = world.store.decide(id, Decision::Restore, &Actor::Operator("alice".to_owned())).await;
-    assert_eq!(restore.unwrap(), Decided::Yes);
-    assert_eq!(to_the_end(&world, &world.engine(), id).await.outcome, Some(Outcome::Restored));
-}
-
-#[tokio::test]
-async fn another_senders_withdrawal_does_not_end_what_has_failed() {
-    let world = World::new().await;
-    let id = tell(&world, "workday", "t", past()).await.unwrap();
-    world.sql("update offboardings set status = 'failed', reason = 'attempts_exhausted'").await;
-    tell(&world, "bamboo", "r", Intake::Rescind(None)).await;
-    assert_eq!(ended(&world.view(id).await), (Status::Failed, Some(Reason::AttemptsExhausted)));
-    tell(&world, "workday", "r", Intake::Rescind(None)).await;
-    assert_eq!(ended(&world.view(id).await), (Status::Cancelled, Some(Reason::Rescinded)));
-}
-
-#[tokio::test]
-async fn a_withdrawal_of_what_failed_half_way_is_held_with_its_restore() {
-    let world = World::new().await;
-    let jane = world.simulator.organisation(|org| slim_agent(org, JANE));
-    let id = tell(&world, "workday", "t", past()).await.unwrap();
-    while changes_about(&world, &jane) == 0 {
-        step_and_crash(&world, &world.engine(), 14).await;
-    }
-    world
-        .sql("update offboardings set status = 'failed', reason = 'attempts_exhausted', lease_token = null")
-        .await;
-    assert_eq!(tell(&world, "workday", "r", Intake::Rescind(None)).await, Some(id));
-    assert_eq!(ended(&world.view(id).await), (Status::Held, Some(Reason::Rescinded)));
-    let restore = world.store.decide(id, Decision::Restore, &Actor::Operator("alice".to_owned())).await;
-    assert_eq!(restore.unwrap(), Decided::Yes);
-    assert_eq!(to_the_end(&world, &world.engine(), id).await.outcome, Some(Outcome::Restored));
 }

@@ -139,10 +139,14 @@ fn get_role_users(organisation: &mut Organisation, call: &Call<'_>) -> Result<An
     });
     let total = holders.len();
     let on_page = page.cut(holders);
-    let entities = on_page.iter().map(|person| {
-        json!({"id": person.id, "name": person.name, "selfUri": format!("/api/v2/users/{}", person.id)})
-    });
-    Ok(Answer::json(page.listing(call, entities.collect(), total)))
+    let entities = on_page
+        .iter()
+        .map(|person| json!({"id": person.id, "selfUri": format!("/api/v2/users/{}", person.id)}));
+    // This listing is published without addresses of its pages.
+    Ok(Answer::json(json!({
+        "entities": entities.collect::<Vec<_>>(), "total": total, "pageCount": page.count(total),
+        "pageSize": page.size, "pageNumber": page.number,
+    })))
 }
 
 /// Gives the roles of a person without their divisions.

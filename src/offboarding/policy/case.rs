@@ -102,7 +102,8 @@ fn act_on_termination(case: &Case, news: News) -> Act {
     let stopped = case.status == Status::Held && case.reason == Some(Reason::Rescinded);
     match case.progress {
         Progress::Untouched if case.status == Status::Scheduled || case.waits_for_facts() => Act::Move,
-        Progress::Untouched if at != case.effective_at => Act::Move,
+        // Which of two moments that have come makes no difference to somebody who is held.
+        Progress::Untouched if at != case.effective_at && at.max(case.effective_at) > news.now => Act::Move,
         Progress::Untouched | Progress::Begun if news.hold.is_some() => Act::Keep,
         Progress::Untouched => Act::Learn,
         Progress::Begun if stopped => Act::Resume,
