@@ -39,7 +39,7 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
     ),
     (
         "[policy]\nprotected = [\"a@b.c\", \"alice\"]",
-        "policy.protected[1]: expected an e-mail address, id:ID, role:NAME or division:NAME, found \"alice\"",
+        "policy.protected[1]: expected an e-mail address, id:ID, role:NAME, division:NAME or group:NAME, found \"alice\"",
     ),
     ("[policy]\nimmediate_types = [1]", "policy.immediate_types[0]: expected a string, found a whole number"),
     ("[policy]\nverify_reads = 0", "policy.verify_reads: expected a whole number from 1 to 10, found 0"),
