@@ -2,7 +2,8 @@
 //! contradictions, and the same again.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use leaver::offboarding::policy::Intake;
+use leaver::offboarding::choices::OffQueue;
+use leaver::offboarding::policy::{BusyPolicy, Intake};
 use leaver::offboarding::{Actor, Goal, OffboardingId, Outcome, PersonRef, Reason, Status};
 use leaver::store::decisions::{Decided, Decision};
 use leaver::store::events::{Accepted, Delivery, Item};
@@ -271,27 +272,33 @@ async fn a_corrected_case_forgets_what_was_seen_of_somebody_else() {
     assert_eq!(held(&after.1), held(&before.1));
 }
 
-/// Whoever leaves at once after all does not wait for the end of a call as somebody who leaves in peace.
+/// Whoever leaves at once after all does not wait for the end of a call as somebody who leaves in peace, also where the
+/// first change has been made: they were taken off queue.
 #[tokio::test]
 async fn a_termination_that_becomes_involuntary_waits_no_longer() {
-    let world = World::new().await;
-    let jane = world.simulator.organisation(|org| slim_agent(org, JANE));
-    world
-        .simulator
-        .organisation(|org| org.edit(&jane, |person| person.routing_status = RoutingStatus::Interacting));
-    let when = Utc::now() - TimeDelta::hours(1);
-    let id = tell(&world, "workday", "1", Intake::Schedule(when)).await.unwrap();
-    step(&world, &world.engine()).await;
-    assert!(world.view(id).await.next_attempt_at.unwrap() > Utc::now() + TimeDelta::seconds(30));
-    let again = Item {
-        event_id: "2".to_owned(),
-        termination_type: Some("involuntary".to_owned()),
-        occurred_at: None,
-        ..item(&by_email(JANE), Event::Terminate, when)
-    };
-    deliver(&world, vec![again]).await;
-    assert_eq!(world.engine().step().await.unwrap(), 1, "due at once");
-    assert_eq!(to_the_end(&world, &world.engine(), id).await.outcome, Some(Outcome::Offboarded));
+    for off_queue in [OffQueue::Leave, OffQueue::Unjoin] {
+        let world = World::new().await;
+        let jane = world.simulator.organisation(|org| slim_agent(org, JANE));
+        world
+            .simulator
+            .organisation(|org| org.edit(&jane, |person| person.routing_status = RoutingStatus::Interacting));
+        let busy = BusyPolicy { off_queue, ..World::settings().busy };
+        let engine = world.engine_with(Settings { busy, ..World::settings() });
+        let when = Utc::now() - TimeDelta::hours(1);
+        let id = tell(&world, "workday", "1", Intake::Schedule(when)).await.unwrap();
+        step(&world, &engine).await;
+        assert!(world.view(id).await.next_attempt_at.unwrap() > Utc::now() + TimeDelta::seconds(30));
+        assert_eq!(changes_about(&world, &jane) > 0, off_queue == OffQueue::Unjoin);
+        let again = Item {
+            event_id: "2".to_owned(),
+            termination_type: Some("involuntary".to_owned()),
+            occurred_at: None,
+            ..item(&by_email(JANE), Event::Terminate, when)
+        };
+        deliver(&world, vec![again]).await;
+        assert_eq!(engine.step().await.unwrap(), 1, "due at once");
+        assert_eq!(to_the_end(&world, &engine, id).await.outcome, Some(Outcome::Offboarded));
+    }
 }
 
 #[tokio::test]
