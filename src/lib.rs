@@ -8,6 +8,7 @@
 //! * [`genesys`]: the client of Genesys Cloud, [`pacing`] its share of a common budget
 //! * [`plan`]: what is removed, in which order
 //! * [`store`]: everything in Postgres
+//! * [`lookup`]: asks the HRIS
 //! * [`worker`]: the engine
 //! * [`operate`]: what an operator may do
 //! * [`http`]: the edge
@@ -18,6 +19,7 @@ pub mod config;
 pub mod genesys;
 pub mod hris;
 pub mod http;
+pub mod lookup;
 pub mod offboarding;
 pub mod operate;
 pub mod pacing;

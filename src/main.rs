@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use leaver::commands::{self, Failure, Output};
 use leaver::config::Config;
-use leaver::operate::OwnTermination;
+use leaver::operate::{Completion, OwnTermination};
 use leaver::serve::{Migrate, Work};
 use leaver::store::decisions::Decision;
 
@@ -118,6 +118,12 @@ enum Command {
         /// What all of them have to be held for, for example brake.
         #[arg(long)]
         reason: Option<String>,
+        /// The person's e-mail address, where the one that is held lacks it.
+        #[arg(long, conflicts_with = "reason")]
+        email: Option<String>,
+        /// When it takes effect, where the one that is held lacks that: RFC 3339, a date or a local time.
+        #[arg(long, value_name = "TIME", conflicts_with = "reason")]
+        at: Option<String>,
     },
     /// Plans a layoff, whose people pass the brake once somebody else has approved it.
     Layoff {
@@ -218,8 +224,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
                 let asked = OwnTermination { person, reason, at, termination_type };
                 commands::offboard(&config, asked, output).await
             }
-            Command::Approve { ids, reason } => {
-                commands::approve(&config, &ids, reason.as_deref(), output).await
+            Command::Approve { ids, reason, email, at } => {
+                let completion = Completion { email, at };
+                commands::approve(&config, &ids, reason.as_deref(), &completion, output).await
             }
             Command::Layoff { command } => layoff(&config, command, output).await,
             Command::Send { source, file, url } => {

@@ -17,6 +17,7 @@ use crate::http::api::Api;
 use crate::http::auth::Operators;
 use crate::http::health::Health;
 use crate::http::webhooks::Webhooks;
+use crate::lookup::{self, LookUps};
 use crate::offboarding::choices::Mode;
 use crate::offboarding::policy::BusyPolicy;
 use crate::operate;
@@ -51,6 +52,9 @@ pub enum ServeError {
     /// The client of Genesys Cloud can't be made.
     #[error("genesys: {0}")]
     Genesys(#[from] genesys::BuildError),
+    /// The client for look-ups can't be made.
+    #[error("{0}")]
+    LookUps(#[from] lookup::BuildError),
     /// A listener can't be bound.
     #[error("server.{key}: {address} can't be bound")]
     Bind {
@@ -72,7 +76,7 @@ impl ServeError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Source(_) | Self::Database(_) | Self::Genesys(_) => true,
-            Self::Bind { .. } | Self::Metrics(_) => false,
+            Self::LookUps(_) | Self::Bind { .. } | Self::Metrics(_) => false,
         }
     }
 }
@@ -131,9 +135,26 @@ impl Parts {
         Ok(Self { store, genesys, stop })
     }
 
-    /// The engine over these parts.
+    /// The engine over these parts. It leaves alone whom the HRIS has to be asked about first.
     pub fn engine(&self, config: &Config) -> Engine {
-        Engine::new(self.store.clone(), self.genesys.clone(), engine_settings(config))
+        let asked = config.sources.iter().filter(|(_, table)| table.contains_key("lookup"));
+        let store = self.store.clone().with_asked_sources(asked.map(|(name, _)| name.clone()).collect());
+        Engine::new(store, self.genesys.clone(), engine_settings(config))
+    }
+
+    /// What asks the HRIS of these sources.
+    pub fn look_ups(&self, config: &Config, sources: &[Source]) -> Result<LookUps, ServeError> {
+        let look_ups = sources.iter().filter_map(|s| Some((s.name().to_owned(), Arc::clone(s.look_up()?))));
+        let settings = lookup::Settings {
+            look_ups: look_ups.collect(),
+            zone: config.policy.time_zone.clone(),
+            effective_at: config.policy.effective_at,
+            poll: config.worker.poll,
+            retry_base: config.worker.retry_base,
+            retry_max: config.worker.retry_max,
+            attempts_max: config.policy.attempts_max,
+        };
+        Ok(LookUps::new(self.store.clone(), lookup::Client::new()?, settings))
     }
 }
 
@@ -181,6 +202,10 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let parts = Parts::new(config)?;
     let sources = sources(config)?;
+    let workers = match work {
+        Work::Here => Some(Workers::new(config, &parts, &sources)?),
+        Work::Elsewhere => None,
+    };
     let metrics = PrometheusBuilder::new().install_recorder()?;
     let public = bind("listen", config.server.listen).await?;
     let admin = bind("admin_listen", config.server.admin_listen).await?;
@@ -205,7 +230,7 @@ pub async fn serve(
         tokio::spawn(http::serve(public, webhooks.router().merge(health.clone().router()), closing.clone()));
     let admin =
         tokio::spawn(http::serve(admin, api(config, &parts, metrics.clone()).router(), closing.clone()));
-    let background = tokio::spawn(background(config.clone(), parts.clone(), work, migrate, stopping.clone()));
+    let background = tokio::spawn(background(parts.clone(), workers, migrate, stopping.clone()));
     let upkeep = tokio::spawn(upkeep(metrics));
     stop_signal().await;
     upkeep.abort();
@@ -225,10 +250,10 @@ pub async fn serve(
 /// Works until a signal.
 pub async fn work(config: &Config, migrate: Migrate) -> Result<(), ServeError> {
     let parts = Parts::new(config)?;
+    let workers = Workers::new(config, &parts, &sources(config)?)?;
     say_the_mode(config);
     let stopping = CancellationToken::new();
-    let background =
-        tokio::spawn(background(config.clone(), parts.clone(), Work::Here, migrate, stopping.clone()));
+    let background = tokio::spawn(background(parts.clone(), Some(workers), migrate, stopping.clone()));
     stop_signal().await;
     stopping.cancel();
     parts.stop.cancel();
@@ -237,8 +262,20 @@ pub async fn work(config: &Config, migrate: Migrate) -> Result<(), ServeError> {
     Ok(())
 }
 
+/// What works in the background.
+struct Workers {
+    engine: Engine,
+    look_ups: LookUps,
+}
+
+impl Workers {
+    fn new(config: &Config, parts: &Parts, sources: &[Source]) -> Result<Self, ServeError> {
+        Ok(Self { engine: parts.engine(config), look_ups: parts.look_ups(config, sources)? })
+    }
+}
+
 /// Brings the schema to this version as soon as the database is there, then works.
-async fn background(config: Config, parts: Parts, work: Work, migrate: Migrate, stop: CancellationToken) {
+async fn background(parts: Parts, workers: Option<Workers>, migrate: Migrate, stop: CancellationToken) {
     while migrate == Migrate::AtStart && !stop.is_cancelled() {
         let migrated =
             tokio::select! { migrated = parts.store.migrate() => migrated, () = stop.cancelled() => return };
@@ -254,9 +291,11 @@ async fn background(config: Config, parts: Parts, work: Work, migrate: Migrate, 
         }
     }
     tell_durability(&parts.store).await;
-    match work {
-        Work::Here => parts.engine(&config).run(stop).await,
-        Work::Elsewhere => stop.cancelled().await,
+    match workers {
+        Some(Workers { engine, look_ups }) => {
+            tokio::join!(engine.run(stop.clone()), look_ups.run(stop));
+        }
+        None => stop.cancelled().await,
     }
 }
 

@@ -243,9 +243,10 @@ fn refused(id: &str, decided: Decided) -> Option<String> {
         Decided::NothingToRestore => {
             Some("nothing to restore: nothing was changed, or everything has been put back".to_owned())
         }
-        Decided::FactsMissing(reason) | Decided::HeldFor(reason) => {
-            Some(format!("the offboarding is held for {reason}"))
+        Decided::FactsMissing(reason) => {
+            Some(format!("the offboarding is held for {reason}: say whom it is about (approve --email)"))
         }
+        Decided::HeldFor(reason) => Some(format!("the offboarding is held for {reason}")),
     }
 }
 

@@ -13,6 +13,7 @@ mod guards;
 mod identity;
 mod json;
 mod keys;
+mod look_up;
 mod mapping;
 #[cfg(test)]
 mod moments;
@@ -20,6 +21,7 @@ mod pointer;
 mod profile;
 #[cfg(test)]
 mod readings;
+mod recipe;
 #[cfg(test)]
 mod refusals;
 mod rules;
@@ -29,6 +31,7 @@ mod settings;
 mod signature;
 mod signed_text;
 mod source;
+mod template;
 #[cfg(test)]
 mod vectors;
 mod window;
@@ -37,6 +40,8 @@ pub use auth::{Refusal, SignError};
 pub use delivery::{Format, Reading};
 pub use json::{DEPTH_MAX, ReadError};
 pub use keys::{KeyIndex, SECRET_BYTES_MIN};
+pub use look_up::{LookUp, LookUpAnswer, LookUpCredential, LookUpRequest};
 pub use profile::builtin_profiles;
+pub use recipe::look_up_recipes;
 pub use settings::{Problem, SourceError};
 pub use source::Source;

@@ -56,7 +56,7 @@ fn spell_out_event_id(table: &mut Table) {
     }
 }
 
-fn lay_over(base: &mut Table, over: Table) {
+pub(super) fn lay_over(base: &mut Table, over: Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {
             (Some(Value::Table(base)), Value::Table(over)) => lay_over(base, over),

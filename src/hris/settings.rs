@@ -46,6 +46,9 @@ pub enum Problem {
     /// Anybody could send terminations to this source.
     #[error("a source without authentication is refused")]
     NoAuthentication,
+    /// The HRIS would be asked without saying who asks.
+    #[error("a look-up without a credential is refused")]
+    NoCredential,
     /// A secret is the empty string, which is what an unset variable leaves behind.
     #[error("empty secret")]
     EmptySecret,
@@ -101,6 +104,14 @@ impl<'a> Section<'a> {
             Some(key) => Err(self.error(key, Problem::UnknownKey)),
             None => Ok(()),
         }
+    }
+
+    pub(super) fn table(&self) -> &'a Table {
+        self.table
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.table.keys().map(String::as_str)
     }
 
     pub(super) fn has(&self, key: &str) -> bool {

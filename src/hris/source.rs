@@ -1,6 +1,8 @@
 //! A source: one sender, its proof and its profile, checked when it is built.
 //! How each part works is left to the part's own module.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, header};
 use chrono::{DateTime, Utc};
 use toml::Table;
@@ -8,12 +10,13 @@ use toml::Table;
 use super::auth::{Authenticator, Refusal, SignError};
 use super::delivery::{Format, Reader, Reading};
 use super::keys::{KeyIndex, Keys};
+use super::look_up::LookUp;
 use super::pointer::Pointer;
 use super::profile::laid_over_profile;
 use super::settings::{Problem, Section, SourceError};
 use crate::offboarding::Zone;
 
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 11] = [
     "profile",
     "secrets",
     "format",
@@ -24,6 +27,7 @@ const KNOWN: [&str; 10] = [
     "auth",
     "map",
     "rules",
+    "lookup",
 ];
 
 /// One sender of webhooks, as configured. Its debug output shows no secret.
@@ -34,6 +38,7 @@ pub struct Source {
     auth_failure_status: u16,
     effective_at: Option<String>,
     authenticator: Authenticator,
+    look_up: Option<Arc<LookUp>>,
     pub(super) reader: Reader,
 }
 
@@ -63,12 +68,15 @@ impl Source {
         let reader = Reader::build(&source, date_zone)?;
         check_headers(&source, "map", reader.mapping.pointers(), &authenticator)?;
         check_headers(&source, "rules", reader.rules.pointers(), &authenticator)?;
+        let effective_at = effective_at(&either(&source, &map, "effective_at", "map.effective_at")?)?;
+        let look_up = LookUp::build(&source, reader.zone.as_ref(), effective_at.as_deref())?;
         Ok(Self {
             name: name.to_owned(),
             profile: source.text("profile")?.map(str::to_owned),
             auth_failure_status: auth_failure_status(&source)?,
-            effective_at: effective_at(&either(&source, &map, "effective_at", "map.effective_at")?)?,
+            effective_at,
             authenticator,
+            look_up: look_up.map(Arc::new),
             reader,
         })
     }
@@ -113,6 +121,11 @@ impl Source {
     /// Returns the name of the built-in profile, or `None` where the source carries its own.
     pub fn profile_name(&self) -> Option<&str> {
         self.profile.as_deref()
+    }
+
+    /// How its HRIS is asked what a delivery does not say, where it can be asked.
+    pub fn look_up(&self) -> Option<&Arc<LookUp>> {
+        self.look_up.as_ref()
     }
 
     /// Returns how the body is written.
@@ -177,7 +190,7 @@ fn auth_failure_status(source: &Section<'_>) -> Result<u16, SourceError> {
     }
 }
 
-fn date_zone(section: &Section<'_>) -> Result<Option<Zone>, SourceError> {
+pub(super) fn date_zone(section: &Section<'_>) -> Result<Option<Zone>, SourceError> {
     let wrong = |_| section.error("date_zone", Problem::Malformed("an IANA time zone such as Europe/Berlin"));
     section.text("date_zone")?.map(|text| text.parse().map_err(wrong)).transpose()
 }

@@ -1,6 +1,7 @@
 //! The operator API on the admin listener, and the metrics beside it.
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -16,11 +17,11 @@ use crate::config::Role;
 use crate::genesys::Genesys;
 use crate::offboarding::choices::Mode;
 use crate::offboarding::{OffboardingId, Reason, Status};
-use crate::operate::{self, Asked, InMode, OperateError};
+use crate::operate::{self, Asked, Completion, InMode, OperateError};
 use crate::store::brake::BrakeUse;
 use crate::store::decisions::{Decided, Decision};
 use crate::store::progress::BrakeLimits;
-use crate::store::views::{Count, Filter, PAGE_MAX};
+use crate::store::views::{Count, Filter, PAGE_MAX, View};
 use crate::store::{Store, StoreError};
 
 /// Offboardings of a page where the caller says nothing.
@@ -141,8 +142,18 @@ async fn approve(
     State(api): State<Api>,
     headers: HeaderMap,
     Path(path): Path<String>,
+    body: Body,
 ) -> Result<Response, Problem> {
-    decide(api, headers, path, Decision::Approve, Role::Approver).await
+    let caller = api.operators.caller(&headers)?;
+    caller.needs(Role::Approver)?;
+    let id = id(&path).ok_or(Problem::NotFound)?;
+    let completion: Completion = own::read_or_none(body).await?.unwrap_or_default();
+    let approved = if completion.is_empty() {
+        operate::decide(&api.store, id, Decision::Approve, &caller.actor()).await
+    } else {
+        operate::complete(&api.store, &api.own_rules, id, &completion, &caller.actor()).await
+    };
+    answer(&api, approved)
 }
 
 async fn restore(
@@ -164,7 +175,10 @@ async fn decide(
     caller.needs(role)?;
     let id = id(&path).ok_or(Problem::NotFound)?;
     operate::may_decide(api.mode, decision).map_err(|error| trouble(&error))?;
-    let decided = operate::decide(&api.store, id, decision, &caller.actor()).await;
+    answer(&api, operate::decide(&api.store, id, decision, &caller.actor()).await)
+}
+
+fn answer(api: &Api, decided: Result<(Decided, Option<View>), OperateError>) -> Result<Response, Problem> {
     let (decided, view) = decided.map_err(|error| trouble(&error))?;
     match problem_of(decided) {
         None => view.map(|view| api.json(&view)).ok_or(Problem::NotFound),
@@ -188,9 +202,10 @@ pub(super) fn problem_of(decided: Decided) -> Option<Problem> {
         Decided::NothingToRestore => Problem::NotPossible(
             "nothing to restore: nothing was changed, or it has been put back".to_owned(),
         ),
-        Decided::FactsMissing(reason) | Decided::HeldFor(reason) => {
-            Problem::NotPossible(format!("held for {reason}"))
+        Decided::FactsMissing(reason) => {
+            Problem::NotPossible(format!("held for {reason}: whom it is about has to be said (email)"))
         }
+        Decided::HeldFor(reason) => Problem::NotPossible(format!("held for {reason}")),
     })
 }
 

@@ -35,6 +35,15 @@ pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Problem> 
     serde_json::from_slice(&bytes).map_err(|error| Problem::BadBody(error.to_string()))
 }
 
+/// Reads a JSON body where there is one.
+pub(super) async fn read_or_none<T: DeserializeOwned>(body: Body) -> Result<Option<T>, Problem> {
+    let bytes = whole(body, BODY_BYTES_MAX).await?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| Problem::BadBody(error.to_string()))
+}
+
 /// Stores an operator's own termination.
 pub(super) async fn offboard(
     State(api): State<Api>,

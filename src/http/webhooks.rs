@@ -20,7 +20,7 @@ use super::problem::Problem;
 use crate::hris::{Reading, Refusal, Source};
 use crate::offboarding::choices::{EffectiveAt, Mode};
 use crate::offboarding::policy::{self, Intake};
-use crate::offboarding::{PersonRef, Reason, TerminationEvent, Zone};
+use crate::offboarding::{Directive, PersonRef, Reason, TerminationEvent, Zone};
 use crate::operate::InMode;
 use crate::store::Store;
 use crate::store::events::{Accepted, Delivery, Item, Receipt};
@@ -182,6 +182,7 @@ fn items(inner: &Inner, source: &Source, headers: &HeaderMap, body: &[u8]) -> Ve
                 sequence: None,
                 occurred_at: None,
                 intake: Intake::Hold(Reason::Unreadable, Utc::now()),
+                look_up: false,
             }]
         }
     }
@@ -191,6 +192,7 @@ fn item(inner: &Inner, source: &Source, event: TerminationEvent) -> Item {
     let zone = source.date_zone().unwrap_or(&inner.zone);
     let effective_at = source.effective_at().and_then(|text| text.parse().ok()).unwrap_or(inner.effective_at);
     let intake = policy::intake(&event, zone, effective_at, Utc::now());
+    let look_up = event.directive == Directive::Lookup && source.look_up().is_some();
     Item {
         event_id: event.event_id,
         content_digest: event.content_digest,
@@ -199,6 +201,7 @@ fn item(inner: &Inner, source: &Source, event: TerminationEvent) -> Item {
         sequence: event.sequence,
         occurred_at: event.occurred_at,
         intake,
+        look_up,
     }
 }
 

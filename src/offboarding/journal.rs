@@ -58,6 +58,10 @@ pub enum Action {
     EventAccepted,
     /// A planned layoff lets the person's first change past the brake; the target is the layoff.
     UnderLayoff,
+    /// The HRIS was asked; the result says what it answered.
+    LookedUp,
+    /// The HRIS was asked and did not answer; the result says why.
+    LookUpFailed,
     /// A worker took the lease.
     LeaseAcquired,
     /// The person was matched with exactly one Genesys user.
@@ -94,6 +98,8 @@ pub enum Action {
     Postponed,
     /// A person has to look.
     Held,
+    /// An approver said what the event had not; the result says what that was.
+    FactsGiven,
     /// An operator released a held one.
     Approved,
     /// Given up for now.
@@ -110,6 +116,8 @@ impl Action {
         match self {
             Self::EventAccepted => "event_accepted",
             Self::UnderLayoff => "under_layoff",
+            Self::LookedUp => "looked_up",
+            Self::LookUpFailed => "look_up_failed",
             Self::LeaseAcquired => "lease_acquired",
             Self::PersonResolved => "person_resolved",
             Self::NobodyFound => "nobody_found",
@@ -128,6 +136,7 @@ impl Action {
             Self::Retried => "retried",
             Self::Postponed => "postponed",
             Self::Held => "held",
+            Self::FactsGiven => "facts_given",
             Self::Approved => "approved",
             Self::Failed => "failed",
             Self::Done => "done",

@@ -1,6 +1,7 @@
 //! What an operator may do: see, preview, offboard, retry, approve, cancel, restore, plan a layoff. The commands and the API
 //! say the same verbs.
 
+mod complete;
 mod layoffs;
 mod own;
 mod person;
@@ -19,6 +20,7 @@ use crate::store::decisions::{Decided, Decision};
 use crate::store::views::{Filter, StepView, View};
 use crate::store::{Store, StoreError};
 
+pub use complete::{Completion, complete};
 pub use layoffs::{LayoffPlan, PEOPLE_MAX, decide_layoff, layoffs, plan_layoff, read_digest};
 pub use own::{ExternalIds, OwnRules, OwnTermination, Taken, offboard};
 pub use preview::{

@@ -159,6 +159,7 @@ fn delivery(
         termination_type: event.termination_type,
         sequence: None,
         occurred_at: Some(now),
+        look_up: false,
     };
     let asked = AskedBy { operator: operator.clone(), why, genesys_user_id: user };
     Ok(Delivery { source: SOURCE.to_owned(), key_index: 0, body, items: vec![item], asked: Some(asked) })

@@ -123,6 +123,7 @@ async fn all_present(tx: Tx<'_>, ids: &[Uuid]) -> Result<Vec<(OffboardingId, Pre
     let rows = sqlx::query!(
         // all_present
         r#"select id, status, reason, effective_at, lease_token, goal, changes_began_at is not null as "changed!",
+               (email_key is not null or external_id is not null) as "named!",
                array_remove(array_append(array(
                    select actor from journal where journal.offboarding_id = offboardings.id
                      and action = 'event_accepted' and actor like 'operator:%'), requested_by), null)
@@ -142,6 +143,7 @@ async fn all_present(tx: Tx<'_>, ids: &[Uuid]) -> Result<Vec<(OffboardingId, Pre
             lease_token: row.lease_token,
             goal: word(&row.goal, "offboardings.goal")?,
             changed: row.changed,
+            named: row.named,
         };
         present.push((OffboardingId(row.id), one));
     }
@@ -196,7 +198,9 @@ async fn write(
         "update offboardings
          set status = 'scheduled', reason = null, attempt = 0, updated_at = now(), lease_token = null,
              lease_worker = null, available_at = greatest(effective_at, now()), not_found_at = null, busy_at = null,
-             busy_until = null, shift_read_at = null, completed_at = null
+             busy_until = null, shift_read_at = null, completed_at = null,
+             -- The approver decides in place of the HRIS.
+             look_up_at = null, look_up_attempt = 0
          where id = any($1)",
         ids,
     )

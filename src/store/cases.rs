@@ -176,6 +176,8 @@ async fn move_to(
              external_id = case when source = $7 then coalesce(external_id, $6) else external_id end,
              -- Whoever was matched by the facts before is found anew.
              genesys_user_id = $10, found_inactive = null, not_found_at = null, busy_at = null,
+             -- The HRIS has confirmed what was known before.
+             looked_up_at = null,
              busy_until = null, shift_read_at = null, attempt = 0,
              -- Replicas of the version before read it.
              approved_reasons = '{}', reported_at = null

@@ -73,6 +73,8 @@ pub(super) struct Present {
     pub(super) lease_token: Option<Uuid>,
     pub(super) goal: Goal,
     pub(super) changed: bool,
+    /// Whether it says whom it is about.
+    pub(super) named: bool,
 }
 
 async fn decide(
@@ -174,10 +176,11 @@ pub(super) async fn another_open(tx: Tx<'_>, id: OffboardingId) -> Result<Option
     Ok(other.map(OffboardingId))
 }
 
-async fn present(tx: Tx<'_>, id: OffboardingId) -> Result<Option<Present>, StoreError> {
+pub(super) async fn present(tx: Tx<'_>, id: OffboardingId) -> Result<Option<Present>, StoreError> {
     let row = sqlx::query!(
         // present
         r#"select status, reason, effective_at, lease_token, goal, changes_began_at is not null as "changed!",
+               (email_key is not null or external_id is not null) as "named!",
                array_remove(array_append(array(
                    select actor from journal where journal.offboarding_id = offboardings.id
                      and action = 'event_accepted' and actor like 'operator:%'), requested_by), null)
@@ -196,6 +199,7 @@ async fn present(tx: Tx<'_>, id: OffboardingId) -> Result<Option<Present>, Store
         lease_token: row.lease_token,
         goal: word(&row.goal, "offboardings.goal")?,
         changed: row.changed,
+        named: row.named,
     }))
 }
 
@@ -222,7 +226,9 @@ pub(super) fn refusal(present: &Present, decision: Decision, actor: &Actor) -> O
             Some(Decided::OwnRequest)
         }
         Decision::Retry | Decision::Approve => match (present.status, present.reason) {
-            (Status::Held, Some(reason)) if lacks_facts(reason) => Some(Decided::FactsMissing(reason)),
+            (Status::Held, Some(reason)) if lacks_facts(reason, present.named, decision) => {
+                Some(Decided::FactsMissing(reason))
+            }
             (Status::Held, Some(reason)) if decision == Decision::Retry && wants_approval(reason) => {
                 Some(Decided::ApprovalNeeded(reason))
             }
@@ -264,7 +270,11 @@ fn wants_approval(reason: Reason) -> bool {
     )
 }
 
-/// Reasons that no approval mends: the offboarding does not say whom to take out, or when.
-fn lacks_facts(reason: Reason) -> bool {
-    matches!(reason, Reason::Unreadable | Reason::LookupRequired)
+/// Reasons that need facts first: the offboarding does not say whom to take out, or the event did not say that they leave.
+/// The latter is what an approver may say.
+fn lacks_facts(reason: Reason, named: bool, decision: Decision) -> bool {
+    match (reason, decision) {
+        (Reason::Unreadable | Reason::LookupRequired, Decision::Approve) => !named,
+        (reason, _) => matches!(reason, Reason::Unreadable | Reason::LookupRequired),
+    }
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::asked::{lock_user, note_requester};
 use super::cases::{self, Case};
 use super::journal::{self, NewEntry};
+use super::look_ups;
 use super::words::{self, Stored};
 use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, word};
 use crate::offboarding::policy::{self, Act, Intake, LastWord, News, Said};
@@ -46,6 +47,8 @@ pub struct Item {
     pub occurred_at: Option<DateTime<Utc>>,
     /// What the policy makes of it.
     pub intake: Intake,
+    /// Whether the HRIS is to be asked what the event does not say.
+    pub look_up: bool,
 }
 
 /// What a delivery came to.
@@ -107,7 +110,7 @@ impl Store {
     }
 }
 
-async fn accept(tx: Tx<'_>, delivery: &Delivery) -> Result<Accepted, StoreError> {
+pub(super) async fn accept(tx: Tx<'_>, delivery: &Delivery) -> Result<Accepted, StoreError> {
     lock_people(tx, delivery).await?;
     // In the order of their ids, so that two deliveries that share events never wait for each other in a circle.
     let mut order: Vec<usize> = (0..delivery.items.len()).collect();
@@ -146,12 +149,26 @@ async fn accept(tx: Tx<'_>, delivery: &Delivery) -> Result<Accepted, StoreError>
 }
 
 /// Serialises everything that opens or joins an offboarding of the same person, in one order for everybody.
-async fn lock_people(tx: Tx<'_>, delivery: &Delivery) -> Result<(), StoreError> {
+pub(super) async fn lock_people(tx: Tx<'_>, delivery: &Delivery) -> Result<(), StoreError> {
     let mut keys: Vec<String> = Vec::new();
     for item in &delivery.items {
-        keys.extend(item.person.email_key().map(|email| format!("email {email}")));
+        keys.extend(item.person.email_key().map(|email| email_lock(&email)));
         keys.extend(item.person.external_id.as_ref().map(|id| format!("id {} {id}", delivery.source)));
     }
+    lock_keys(tx, keys).await?;
+    if let Some(user) = delivery.user() {
+        lock_user(tx, user).await?;
+    }
+    Ok(())
+}
+
+/// The lock of an address, in the form in which addresses are compared.
+pub(super) fn email_lock(email_key: &str) -> String {
+    format!("email {email_key}")
+}
+
+/// Serialises everything about the same keys of people, in one order for everybody.
+pub(super) async fn lock_keys(tx: Tx<'_>, mut keys: Vec<String>) -> Result<(), StoreError> {
     keys.sort();
     keys.dedup();
     for key in keys {
@@ -162,9 +179,6 @@ async fn lock_people(tx: Tx<'_>, delivery: &Delivery) -> Result<(), StoreError> 
         )
         .execute(&mut **tx)
         .await?;
-    }
-    if let Some(user) = delivery.user() {
-        lock_user(tx, user).await?;
     }
     Ok(())
 }
@@ -182,6 +196,9 @@ async fn accept_item(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Ite
     let Some(id) = taken.offboarding else {
         return Ok(ItemResult::New(None));
     };
+    if item.look_up {
+        look_ups::ask_for(tx, &[id]).await?;
+    }
     sqlx::query!("update events set offboarding_id = $2 where id = $1", event, id.0)
         .execute(&mut **tx)
         .await?;

@@ -1,5 +1,6 @@
 //! Leases: who works on an offboarding, for how long, and how the work is given back. By the database's clock only.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -94,22 +95,26 @@ impl Store {
     /// whatever its `available_at` says. Rows that others hold are skipped,
     /// never waited for. Intentions that a dead worker left open get the outcome `unknown`.
     pub async fn acquire(&self, fence: &Fence, limit: u32) -> Result<Vec<Lease>, StoreError> {
-        let fence = fence.clone();
+        let (fence, asked) = (fence.clone(), Arc::clone(&self.asked_sources));
         in_transaction(&self.worker, move |tx| {
-            let fence = fence.clone();
-            Box::pin(async move { acquire(tx, &fence, limit).await })
+            let (fence, asked) = (fence.clone(), Arc::clone(&asked));
+            Box::pin(async move { acquire(tx, &fence, limit, &asked).await })
         })
         .await
     }
 
     /// How many offboardings are due and not under a lease.
     pub async fn due(&self) -> Result<u64, StoreError> {
+        let asked = Arc::clone(&self.asked_sources);
         in_transaction(&self.worker, move |tx| {
+            let asked = Arc::clone(&asked);
             Box::pin(async move {
                 let due = sqlx::query_scalar!(
                     // due
-                    r#"select count(*) as "due!" from offboardings where status = 'scheduled'
-                       and available_at <= now() and (goal = 'restored' or effective_at <= now())"#
+                    r#"select count(*) as "due!" from offboardings o where status = 'scheduled'
+                       and available_at <= now() and (goal = 'restored' or effective_at <= now())
+                       and not wants_look_up(o, $1)"#,
+                    &*asked,
                 )
                 .fetch_one(&mut **tx)
                 .await?;
@@ -161,13 +166,14 @@ pub(crate) fn interval(duration: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds }
 }
 
-async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, StoreError> {
+async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32, asked: &[String]) -> Result<Vec<Lease>, StoreError> {
     approvals::hold_expired(tx, fence).await?;
     let rows = sqlx::query!(
         // acquire
         r#"with due as (
-             select id, lease_token is not null as abandoned from offboardings
+             select id, lease_token is not null as abandoned from offboardings o
              where status = 'scheduled' and available_at <= now() and (goal = 'restored' or effective_at <= now())
+               and not wants_look_up(o, $5)
              order by available_at limit $1 for update skip locked)
          update offboardings o
          set lease_token = $2, lease_worker = $3, available_at = now() + $4, updated_at = now(),
@@ -187,6 +193,7 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32) -> Result<Vec<Lease>, St
         fence.token,
         fence.worker.to_string(),
         interval(fence.lease),
+        asked,
     )
     .fetch_all(&mut **tx)
     .await?;

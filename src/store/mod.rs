@@ -7,6 +7,7 @@ pub mod brake;
 pub mod budget;
 mod cases;
 pub mod claims;
+pub mod completions;
 pub mod decisions;
 mod dry_run;
 pub mod events;
@@ -14,12 +15,14 @@ pub mod journal;
 pub mod layoffs;
 pub mod leases;
 mod leaving;
+pub mod look_ups;
 pub mod progress;
 pub mod snapshot;
 pub mod views;
 mod waits;
 mod words;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -82,6 +85,8 @@ pub struct Store {
     probe: PgPool,
     /// How long an approval that is given through this store is valid.
     approval_valid: Duration,
+    /// The sources whose HRIS is asked before anything is changed.
+    asked_sources: Arc<[String]>,
 }
 
 /// A transaction of ours, always inside a task of its own.
@@ -106,12 +111,18 @@ impl Store {
             probe: pool(PROBE_CONNECTIONS),
             options,
             approval_valid: approvals::VALID_DEFAULT,
+            asked_sources: Arc::default(),
         })
     }
 
     /// The same store, through which approvals are given for this long.
     pub fn with_approvals_valid_for(self, approval_valid: Duration) -> Self {
         Self { approval_valid, ..self }
+    }
+
+    /// The same store, through which nobody of these sources is worked on before their HRIS has confirmed it.
+    pub fn with_asked_sources(self, sources: Vec<String>) -> Self {
+        Self { asked_sources: sources.into(), ..self }
     }
 
     /// Brings the schema to this version; does nothing where it is there already. Safe beside other replicas: an

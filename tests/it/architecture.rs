@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hris", &["offboarding"]),
     ("store", &["offboarding"]),
     ("pacing", &["genesys", "store"]),
+    ("lookup", &["hris", "offboarding", "store"]),
     ("plan", &["genesys", "offboarding"]),
     ("worker", &["genesys", "offboarding", "plan", "store"]),
     ("operate", &["genesys", "offboarding", "plan", "store"]),
@@ -27,12 +28,13 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What the start of the service and its commands bring together.
-const EVERYTHING: [&str; 13] = [
+const EVERYTHING: [&str; 14] = [
     "commands",
     "config",
     "genesys",
     "hris",
     "http",
+    "lookup",
     "offboarding",
     "operate",
     "pacing",

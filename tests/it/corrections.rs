@@ -25,6 +25,7 @@ pub(crate) async fn tell(
         sequence: None,
         occurred_at: None,
         intake,
+        look_up: false,
     };
     let delivery = Delivery {
         source: source.to_owned(),

@@ -38,6 +38,7 @@ async fn terminate_by(world: &World, source: &str, person: PersonRef) -> Offboar
         sequence: None,
         occurred_at: None,
         intake: Intake::Schedule(chrono::Utc::now() - chrono::TimeDelta::seconds(1)),
+        look_up: false,
     };
     let delivery = Delivery {
         source: source.to_owned(),

@@ -82,6 +82,7 @@ pub(crate) fn item(person: &PersonRef, event: Event, base: DateTime<Utc>) -> Ite
         sequence: None,
         occurred_at: Some(DateTime::UNIX_EPOCH + TimeDelta::days(20_000 + event.day())),
         intake: if event.leaves() { Intake::Schedule(at) } else { Intake::Rescind(None) },
+        look_up: false,
     }
 }
 

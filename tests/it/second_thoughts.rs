@@ -37,6 +37,7 @@ async fn tell_at(
         sequence: None,
         occurred_at: occurred.map(|day| DateTime::UNIX_EPOCH + TimeDelta::days(20_000 + day)),
         intake,
+        look_up: false,
     };
     let delivery = Delivery {
         source: source.to_owned(),

@@ -154,6 +154,7 @@ impl World {
             sequence: None,
             occurred_at: None,
             intake: Intake::Schedule(Utc::now() - chrono::TimeDelta::seconds(1)),
+            look_up: false,
         };
         let delivery = Delivery {
             source: "workday".to_owned(),

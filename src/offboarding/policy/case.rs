@@ -97,8 +97,11 @@ fn act_on_termination(case: &Case, news: News) -> Act {
         Said::Leaves(at) => at,
         Said::Stays(_) => None,
     };
-    // A date is never given up for none.
-    let Some(at) = at else { return Act::Keep };
+    let Some(at) = at else {
+        // What was held for want of any fact learns the others; else a date is never given up for none.
+        let nothing_known = case.status == Status::Held && case.reason == Some(Reason::LookupRequired);
+        return if nothing_known && case.progress == Progress::Untouched { Act::Move } else { Act::Keep };
+    };
     let stopped = case.status == Status::Held && case.reason == Some(Reason::Rescinded);
     match case.progress {
         Progress::Untouched if case.status == Status::Scheduled || case.waits_for_facts() => Act::Move,

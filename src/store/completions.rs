@@ -1,0 +1,106 @@
+//! An approver says what an event did not: whom it is about, and when. The approval itself is left to `approvals`.
+
+use chrono::{DateTime, Utc};
+
+use super::decisions::{self, Decided, Decision};
+use super::events::{email_lock, lock_keys};
+use super::journal::{self, NewEntry};
+use super::{Store, StoreError, Tx, approvals, in_transaction};
+use crate::offboarding::event::email_key;
+use crate::offboarding::{Action, Actor, OffboardingId, Reason};
+
+/// What an approver adds to a held offboarding.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The address of the person.
+    pub email: Option<String>,
+    /// When it takes effect.
+    pub at: Option<DateTime<Utc>>,
+}
+
+impl Facts {
+    /// Whether nothing is added.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// In words for the journal, without personal data.
+    fn words(&self) -> String {
+        let email = self.email.as_ref().map(|_| "the address".to_owned());
+        let at = self.at.map(|at| format!("the moment {}", at.to_rfc3339()));
+        email.into_iter().chain(at).collect::<Vec<_>>().join(" and ")
+    }
+}
+
+impl Store {
+    /// Adds the facts to an offboarding that is held for want of them, and releases it, in one transaction.
+    pub async fn complete(
+        &self,
+        id: OffboardingId,
+        facts: &Facts,
+        actor: &Actor,
+    ) -> Result<Decided, StoreError> {
+        let (facts, actor, valid) = (facts.clone(), actor.clone(), self.approval_valid);
+        in_transaction(&self.ingest, move |tx| {
+            let (facts, actor) = (facts.clone(), actor.clone());
+            Box::pin(async move {
+                match add(tx, id, &facts, &actor).await? {
+                    None => approvals::approve_one(tx, id, &actor, valid).await,
+                    Some(refused) => Ok(refused),
+                }
+            })
+        })
+        .await
+    }
+}
+
+/// Adds the facts; says why not.
+async fn add(
+    tx: Tx<'_>,
+    id: OffboardingId,
+    facts: &Facts,
+    actor: &Actor,
+) -> Result<Option<Decided>, StoreError> {
+    let key = facts.email.as_deref().and_then(email_key);
+    // Before the row, like every delivery that names this person.
+    lock_keys(tx, key.iter().map(|key| email_lock(key)).collect()).await?;
+    let Some(mut present) = decisions::present(tx, id).await? else {
+        return Ok(Some(Decided::Unknown));
+    };
+    present.named |= key.is_some();
+    if let Some(refused) = decisions::refusal(&present, Decision::Approve, actor) {
+        return Ok(Some(refused));
+    }
+    match present.reason {
+        Some(Reason::LookupRequired | Reason::Unreadable | Reason::EffectiveDateMissing) => {}
+        Some(reason) => return Ok(Some(Decided::HeldFor(reason))),
+        None => return Ok(Some(Decided::NotFrom(present.status))),
+    }
+    let other = sqlx::query_scalar!(
+        // open_by_email
+        "select id from offboardings where email_key = $1 and id <> $2 and status in ('scheduled', 'held')",
+        key,
+        id.0,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    if let Some(other) = other {
+        return Ok(Some(Decided::AnotherOpen(OffboardingId(other))));
+    }
+    sqlx::query!(
+        // add_facts
+        "update offboardings
+         set email = coalesce($2, email), email_key = case when $2::text is null then email_key else $3 end,
+             effective_at = coalesce($4, effective_at), updated_at = now()
+         where id = $1",
+        id.0,
+        facts.email,
+        key,
+        facts.at,
+    )
+    .execute(&mut **tx)
+    .await?;
+    let words = facts.words();
+    journal::append(tx, NewEntry::note(id, actor, Action::FactsGiven, Some(&words))).await?;
+    Ok(None)
+}
