@@ -144,6 +144,7 @@ async fn all_present(tx: Tx<'_>, ids: &[Uuid]) -> Result<Vec<(OffboardingId, Pre
             goal: word(&row.goal, "offboardings.goal")?,
             changed: row.changed,
             named: row.named,
+            completed: false,
         };
         present.push((OffboardingId(row.id), one));
     }

@@ -68,6 +68,7 @@ async fn add(
         return Ok(Some(Decided::Unknown));
     };
     present.named |= key.is_some();
+    present.completed = true;
     if let Some(refused) = decisions::refusal(&present, Decision::Approve, actor) {
         return Ok(Some(refused));
     }
@@ -91,7 +92,9 @@ async fn add(
         // add_facts
         "update offboardings
          set email = coalesce($2, email), email_key = case when $2::text is null then email_key else $3 end,
-             effective_at = coalesce($4, effective_at), updated_at = now()
+             effective_at = coalesce($4, effective_at), updated_at = now(),
+             -- What could not be understood has been said; that the person leaves is what is approved now.
+             reason = case when reason = 'unreadable' then 'lookup_required' else reason end
          where id = $1",
         id.0,
         facts.email,

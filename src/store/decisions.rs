@@ -75,6 +75,8 @@ pub(super) struct Present {
     pub(super) changed: bool,
     /// Whether it says whom it is about.
     pub(super) named: bool,
+    /// Whether the approver says what the event did not.
+    pub(super) completed: bool,
 }
 
 async fn decide(
@@ -200,6 +202,7 @@ pub(super) async fn present(tx: Tx<'_>, id: OffboardingId) -> Result<Option<Pres
         goal: word(&row.goal, "offboardings.goal")?,
         changed: row.changed,
         named: row.named,
+        completed: false,
     }))
 }
 
@@ -226,7 +229,7 @@ pub(super) fn refusal(present: &Present, decision: Decision, actor: &Actor) -> O
             Some(Decided::OwnRequest)
         }
         Decision::Retry | Decision::Approve => match (present.status, present.reason) {
-            (Status::Held, Some(reason)) if lacks_facts(reason, present.named, decision) => {
+            (Status::Held, Some(reason)) if lacks_facts(reason, present, decision) => {
                 Some(Decided::FactsMissing(reason))
             }
             (Status::Held, Some(reason)) if decision == Decision::Retry && wants_approval(reason) => {
@@ -270,11 +273,12 @@ fn wants_approval(reason: Reason) -> bool {
     )
 }
 
-/// Reasons that need facts first: the offboarding does not say whom to take out, or the event did not say that they leave.
-/// The latter is what an approver may say.
-fn lacks_facts(reason: Reason, named: bool, decision: Decision) -> bool {
+/// Reasons that need facts first: the event can't be understood, or did not say that the person leaves. The latter is what an
+/// approver may say of somebody who is named, the former only together with what was not understood.
+fn lacks_facts(reason: Reason, present: &Present, decision: Decision) -> bool {
     match (reason, decision) {
-        (Reason::Unreadable | Reason::LookupRequired, Decision::Approve) => !named,
+        (Reason::LookupRequired, Decision::Approve) => !present.named,
+        (Reason::Unreadable, Decision::Approve) => !(present.named && present.completed),
         (reason, _) => matches!(reason, Reason::Unreadable | Reason::LookupRequired),
     }
 }

@@ -243,7 +243,7 @@ const DECISIONS: &[(&str, &str, &str, Result<&str, u16>)] = &[
     ("held", "stale_event", "retry", Err(409)),
     ("held", "brake", "approve", Ok("scheduled")),
     ("held", "stale_event", "approve", Ok("scheduled")),
-    ("held", "lookup_required", "approve", Err(409)),
+    ("held", "lookup_required", "approve", Ok("scheduled")),
     ("held", "lookup_required", "retry", Err(409)),
     ("held", "unreadable", "approve", Err(409)),
     ("held", "lookup_required", "cancel", Ok("cancelled")),

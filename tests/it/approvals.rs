@@ -108,7 +108,6 @@ async fn one_that_cant_be_approved_keeps_all_of_its_set_from_it() {
         ("held", Some("brake"), Some(own("BOB")), None, 403),
         ("held", Some("ambiguous_person"), None, None, 409),
         ("held", Some("unreadable"), None, None, 409),
-        ("held", Some("lookup_required"), None, None, 409),
         ("held", Some("protected"), None, Some("brake"), 409),
         ("scheduled", None, None, None, 409),
         ("failed", Some("attempts_exhausted"), None, None, 409),

@@ -197,8 +197,10 @@ fn sql_is_in_the_store_only() {
 }
 
 #[test]
-fn an_http_client_is_in_the_client_of_genesys_and_in_the_sender_of_test_events_only() {
-    let may = |source: &Source| source.module() == "genesys" || source.path == "commands/send.rs";
+fn an_http_client_is_where_genesys_and_the_hris_are_asked_and_in_the_sender_of_test_events_only() {
+    let may = |source: &Source| {
+        ["genesys", "lookup"].contains(&source.module()) || source.path == "commands/send.rs"
+    };
     assert_eq!(lines_with(&["reqwest::Client", "reqwest::get", "reqwest::blocking"], may), NONE);
 }
 

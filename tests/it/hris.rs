@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
@@ -39,7 +39,6 @@ struct Answer {
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) at: Instant,
-    pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
@@ -85,7 +84,6 @@ impl Hris {
 
 async fn answer(
     State(state): State<Arc<Mutex<Known>>>,
-    method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
@@ -94,7 +92,7 @@ async fn answer(
     let found = {
         let mut state = state.lock().expect("its state");
         let body = String::from_utf8_lossy(&body).into_owned();
-        state.asked.push(Asked { at: Instant::now(), method, path: path.clone(), headers, body });
+        state.asked.push(Asked { at: Instant::now(), path: path.clone(), headers, body });
         state.answers.get(&path).cloned()
     };
     let Some(answer) = found else { return StatusCode::NOT_FOUND.into_response() };

@@ -521,7 +521,7 @@ async fn a_look_up_that_could_give_its_credential_away_is_refused_at_the_start()
         (
             url.as_str(),
             "url = \"https://hr.example:{external_id}/x\"",
-            "sources.acme.lookup.url: must be an https:// address",
+            "sources.acme.lookup.url: must be an address whose host is fixed",
         ),
         (
             url.as_str(),

@@ -12,6 +12,7 @@ mod calls;
 mod cancelled;
 mod cohort;
 mod commands;
+mod completions;
 mod configuration;
 mod confusable;
 mod corrections;

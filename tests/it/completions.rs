@@ -1,0 +1,123 @@
+//! What is held because an event did not say whom, or when, is completed by an approver in one action.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{ALICE, BOB, HRIS_SECRET, Service, World, client, leaver, signature, termination};
+
+const THIN: &str = r#"
+[worker]
+poll = "100ms"
+[sources.acme]
+profile = "generic-worker-terminated"
+secrets = ["a-secret-of-the-hris-0123456789"]
+[[sources.acme.rules]]
+when = [["event", "in", ["worker.changed"]]]
+do = "lookup"
+[[sources.acme.rules]]
+when = [["event", "in", ["worker.terminated"]]]
+do = "terminate"
+"#;
+
+async fn post(service: &Service, body: &Value) -> String {
+    let body = body.to_string();
+    let now = chrono::Utc::now().timestamp().unsigned_abs();
+    let answer = client()
+        .post(format!("{}/webhooks/acme", service.public))
+        .header("x-timestamp", now.to_string())
+        .header("x-signature", format!("sha256={}", signature(body.as_bytes(), HRIS_SECRET, now)))
+        .body(body);
+    let answer: Value = answer.send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["status"], "held", "{answer}");
+    answer["offboardings"][0]["id"].as_str().unwrap().to_owned()
+}
+
+fn thin(event_id: &str, worker_id: &str) -> Value {
+    json!({"event": "worker.changed", "eventId": event_id, "workerId": worker_id})
+}
+
+async fn approve(service: &Service, id: &str, token: &str, body: &Value) -> (u16, Value) {
+    let path = format!("{}/api/v1/offboardings/{id}/approve", service.admin);
+    let answer = client().post(path).bearer_auth(token).json(body).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+async fn until_done(service: &Service, id: &str) -> Value {
+    loop {
+        let (_, view) = service.api(Method::GET, &format!("/api/v1/offboardings/{id}"), ALICE).await;
+        match view["status"].as_str() {
+            Some("scheduled") => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            _ => return view,
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_approver_says_whom_a_thin_event_is_about_and_it_is_carried_out() {
+    let world = World::new().await;
+    let service = world.serve(THIN, &["serve"]);
+    for person in ["jane", "joe"] {
+        let email = format!("{person}@example.com");
+        world
+            .simulator
+            .organisation(|org| leaver_simulator::presets::fully_assigned_agent(org, person, &email, person));
+    }
+    let id = post(&service, &thin("e1", "W1")).await;
+    let jane = json!({"email": "Jane@Example.com", "at": "2026-01-31"});
+    assert_eq!(approve(&service, &id, ALICE, &jane).await.0, 403, "an operator is no approver");
+    for (wrong, status) in [
+        (json!({"email": "jane"}), 400),
+        (json!({"email": "j\u{e4}ne@example.com"}), 400),
+        (json!({"email": ""}), 400),
+        (json!({"at": "31.01.2026"}), 400),
+        (json!({"person": "jane@example.com"}), 400),
+    ] {
+        let (found, problem) = approve(&service, &id, BOB, &wrong).await;
+        assert_eq!(found, status, "{wrong}: {problem}");
+    }
+    assert_eq!(approve(&service, &id, BOB, &jane).await.0, 200);
+    let view = until_done(&service, &id).await;
+    assert_eq!((&view["status"], &view["outcome"]), (&json!("done"), &json!("offboarded")), "{view:#}");
+    assert_eq!(view["effective_at"], "2026-02-01T00:00:00Z");
+    let given: Vec<_> =
+        view["journal"].as_array().unwrap().iter().filter(|e| e["action"] == "facts_given").collect();
+    assert_eq!(given.len(), 1);
+    assert_eq!(given[0]["actor"], "operator:bob");
+    assert_eq!(given[0]["result"], "the address and the moment 2026-02-01T00:00:00+00:00");
+
+    let id = post(&service, &thin("e2", "W2")).await;
+    let config = world.config(THIN);
+    let output = leaver(&config)
+        .args(["approve", &id, "--email", "joe@example.com"])
+        .env("USER", "carol")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(until_done(&service, &id).await["outcome"], "offboarded");
+    let two = leaver(&config).args(["approve", &id, &id, "--email", "joe@example.com"]).output().unwrap();
+    assert_eq!(two.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn facts_are_for_what_lacks_them_and_for_nobody_who_is_open_already() {
+    let world = World::new().await;
+    let service = world.serve(THIN, &["serve", "--no-worker"]);
+    let id = post(&service, &thin("e1", "W1")).await;
+    let (_, other) = service.deliver(&termination("t1", "W9", "jane@example.com")).await;
+    let (status, problem) = approve(&service, &id, BOB, &json!({"email": "JANE@example.com"})).await;
+    assert_eq!(status, 409);
+    let open = other["offboardings"][0]["id"].as_str().unwrap();
+    assert!(problem.to_string().contains(open), "{problem}");
+    world.sql("update offboardings set status = 'held', reason = 'brake' where external_id = 'W9'").await;
+    let (status, _) = approve(&service, open, BOB, &json!({"email": "joe@example.com"})).await;
+    assert_eq!(status, 409, "an approval from the brake changes nobody's name");
+    let (_, view) = service.api(Method::GET, &format!("/api/v1/offboardings/{open}"), ALICE).await;
+    assert_eq!((&view["status"], &view["person"]["email"]), (&json!("held"), &json!("jane@example.com")));
+    let unread = json!({"event": "worker.terminated", "eventId": "e2", "email": "ann@example.com", "terminationDate": "06/07/2026"});
+    let unread = post(&service, &unread).await;
+    assert_eq!(approve(&service, &unread, BOB, &json!({})).await.0, 409, "a date that nobody read");
+    assert_eq!(approve(&service, &unread, BOB, &json!({"at": "2026-07-06"})).await.0, 200);
+    let nobody = post(&service, &json!({"event": "worker.changed", "eventId": "e3"})).await;
+    assert_eq!(approve(&service, &nobody, BOB, &json!({})).await.0, 409, "it says nobody");
+    assert_eq!(approve(&service, &nobody, BOB, &json!({"email": "joe@example.com"})).await.0, 200);
+}
