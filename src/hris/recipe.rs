@@ -39,3 +39,78 @@ pub(super) fn laid_over_recipe(look_up: &Section<'_>) -> Result<Table, SourceErr
     }
     Ok(merged)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hris::{LookUpAnswer, Source};
+    use crate::offboarding::{Effective, PersonRef, TerminationEvent};
+    use serde_json::{Value as Json, json};
+
+    const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/hris/look_ups");
+
+    fn source(recipe: &str) -> Source {
+        let toml = format!(
+            "profile = 'generic-worker-terminated'\nsecrets = ['a secret of enough bytes']\n\
+             [lookup]\nrecipe = '{recipe}'\nwith = {{ company = 'acme' }}\n\
+             [lookup.auth]\nkind = 'bearer'\nsecret = 'a secret of enough bytes'"
+        );
+        Source::build("sample", &toml.parse().unwrap()).unwrap()
+    }
+
+    fn shown(answer: &LookUpAnswer) -> Json {
+        let of = |word: &str, event: &TerminationEvent| {
+            let effective = match &event.effective {
+                Effective::At(moment) => json!(moment.to_rfc3339()),
+                Effective::On(date) => json!(date.to_string()),
+                Effective::Local(local) => json!(local.to_string()),
+                Effective::Missing => Json::Null,
+                Effective::Unreadable => json!("unreadable"),
+            };
+            json!({"answer": word, "email": event.person.email, "external_id": event.person.external_id,
+                   "effective": effective})
+        };
+        match answer {
+            LookUpAnswer::Left(event) => of("left", event),
+            LookUpAnswer::NotYet(event) => of("not_yet", event),
+            LookUpAnswer::Stays(event) => of("stays", event),
+            LookUpAnswer::NoAnswer => json!({"answer": "no_answer"}),
+            LookUpAnswer::Unclear(_) => json!({"answer": "unclear"}),
+        }
+    }
+
+    #[test]
+    fn every_recipe_reads_its_samples_as_expected() {
+        for recipe in look_up_recipes() {
+            let source = source(recipe);
+            let look_up = source.look_up().unwrap();
+            let text = std::fs::read_to_string(format!("{FOLDER}/{recipe}.samples.json")).unwrap();
+            let samples: Vec<Json> = serde_json::from_str(&text).unwrap();
+            let mut answers = Vec::new();
+            for sample in &samples {
+                let asked =
+                    PersonRef { email: None, external_id: sample["asked"].as_str().map(str::to_owned) };
+                let answer = shown(&look_up.read(&asked, sample["body"].to_string().as_bytes()));
+                assert_eq!(answer, sample["expect"], "{recipe}: {}", sample["name"]);
+                answers.push(answer["answer"].as_str().unwrap().to_owned());
+                let request = look_up.request(&asked).unwrap();
+                let named = format!("{} {}", request.url, request.body.unwrap_or_default());
+                assert!(named.contains(sample["asked"].as_str().unwrap()), "{recipe}: {named}");
+                assert!(!named.contains(['{', '}']) || named.contains("\":"), "{recipe}: {named}");
+            }
+            for word in ["left", "not_yet", "stays"] {
+                assert!(answers.iter().any(|answer| answer == word), "{recipe} has no sample for {word}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_list_of_recipes_is_the_folder() {
+        let files = std::fs::read_dir(FOLDER).unwrap();
+        let names = files.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> =
+            names.filter_map(|file| file.strip_suffix(".toml").map(str::to_owned)).collect();
+        names.sort();
+        assert_eq!(look_up_recipes().collect::<Vec<_>>(), names);
+    }
+}
