@@ -4,10 +4,12 @@
 //!
 //! A request goes through [`Source::verify`] over the raw bytes, and only then through [`Source::read`].
 
+mod algorithm;
 mod auth;
 mod credential;
 mod dates;
 mod delivery;
+mod form;
 #[cfg(test)]
 mod guards;
 mod identity;
@@ -16,6 +18,7 @@ mod keys;
 mod mapping;
 #[cfg(test)]
 mod moments;
+mod pick;
 mod pointer;
 mod profile;
 #[cfg(test)]
@@ -26,12 +29,15 @@ mod rules;
 #[cfg(test)]
 mod samples;
 mod settings;
+#[cfg(test)]
+mod shapes;
 mod signature;
 mod signed_text;
 mod source;
 #[cfg(test)]
 mod vectors;
 mod window;
+mod xml;
 
 pub use auth::{Refusal, SignError};
 pub use delivery::{Format, Reading};
