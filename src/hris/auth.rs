@@ -2,11 +2,13 @@
 //! What is in the request is left to the reading of it; what the caller is told, to the edge.
 
 use axum::http::{HeaderMap, HeaderName};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use super::credential::Credential;
-use super::keys::{KeyIndex, Keys};
+use super::keys::{KeyIndex, Keys, Written};
 use super::settings::{Problem, Section, SourceError};
 use super::signature::Signature;
 
@@ -53,13 +55,26 @@ pub enum SignError {
     /// The signature covers a header whose value only the sender knows.
     #[error("the signature covers the header {0}, whose value only the sender knows")]
     HeaderUnknown(String),
+    /// The source has only what verifies, and that signs nothing.
+    #[error("the source has the public keys alone: signing needs the sender's private key")]
+    PrivateKeyNeeded,
+    /// What was given as a private key is none.
+    #[error("a private key must be base64 of the seed of 32 bytes, or of the seed and its public key")]
+    BadPrivateKey,
+    /// What was given as the secret could not be one of this source.
+    #[error("the secret is not usable: {0}")]
+    BadSecret(Problem),
 }
+
+/// What a private key begins with (Standard Webhooks, "Signature scheme").
+const PRIVATE_KEY_PREFIX: &str = "whsk_";
 
 /// How a source proves who it is, and the secrets for it.
 #[derive(Debug)]
 pub(super) struct Authenticator {
     proof: Proof,
     keys: Keys,
+    written: Written,
 }
 
 #[derive(Debug)]
@@ -71,13 +86,19 @@ enum Proof {
 #[derive(Clone, Copy)]
 enum Kind {
     Hmac,
+    Ed25519,
     Header,
     Bearer,
     Basic,
 }
 
-const KINDS: [(&str, Kind); 4] =
-    [("hmac", Kind::Hmac), ("header", Kind::Header), ("bearer", Kind::Bearer), ("basic", Kind::Basic)];
+const KINDS: [(&str, Kind); 5] = [
+    ("hmac", Kind::Hmac),
+    ("ed25519", Kind::Ed25519),
+    ("header", Kind::Header),
+    ("bearer", Kind::Bearer),
+    ("basic", Kind::Basic),
+];
 
 impl Authenticator {
     /// Builds the proof that `auth` describes; `load` reads the secrets, once the rest is known to be in order.
@@ -90,16 +111,15 @@ impl Authenticator {
         }
         let kind = auth.word("kind", &KINDS)?.ok_or_else(|| auth.error("kind", Problem::Missing))?;
         let proof = match kind {
-            Kind::Hmac => Proof::Signature(Signature::build(auth)?),
+            Kind::Hmac => Proof::Signature(Signature::hmac(auth)?),
+            Kind::Ed25519 => Proof::Signature(Signature::ed25519(auth)?),
             Kind::Header => Proof::Credential(Credential::header(auth)?),
             Kind::Bearer => Proof::Credential(Credential::bearer(auth)?),
             Kind::Basic => Proof::Credential(Credential::basic(auth)?),
         };
         let keys = load(auth)?;
-        if let Proof::Credential(credential) = &proof {
-            credential.check_keys(&auth.path("secrets"), &keys)?;
-        }
-        Ok(Self { proof, keys })
+        proof.check_keys(&auth.path("secrets"), &keys)?;
+        Ok(Self { proof, keys, written: Written::build(auth)? })
     }
 
     pub(super) fn verify(
@@ -115,10 +135,29 @@ impl Authenticator {
     }
 
     pub(super) fn sign(&self, body: &[u8], now: DateTime<Utc>) -> Result<Vec<(String, String)>, SignError> {
-        match &self.proof {
-            Proof::Signature(signature) => signature.sign(body, now, self.keys.newest()),
-            Proof::Credential(credential) => Ok(vec![credential.present(self.keys.newest())]),
+        if matches!(&self.proof, Proof::Signature(signature) if signature.needs_private_key()) {
+            return Err(SignError::PrivateKeyNeeded);
         }
+        self.proof.sign(body, now, self.keys.newest())
+    }
+
+    pub(super) fn sign_with(
+        &self,
+        secret: &str,
+        body: &[u8],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(String, String)>, SignError> {
+        if let Proof::Signature(signature) = &self.proof
+            && signature.needs_private_key()
+        {
+            let text = secret.strip_prefix(PRIVATE_KEY_PREFIX).unwrap_or(secret);
+            let key = STANDARD.decode(text).map_err(|_| SignError::BadPrivateKey)?;
+            return signature.sign(body, now, &key);
+        }
+        let keys = Keys::one(secret, &self.written).map_err(SignError::BadSecret)?;
+        let checked = self.proof.check_keys("", &keys);
+        checked.map_err(|refused| SignError::BadSecret(refused.problem().clone()))?;
+        self.proof.sign(body, now, keys.newest())
     }
 
     /// Whether an event may be read from this header: where there is a signature, only if it covers the header.
@@ -126,6 +165,22 @@ impl Authenticator {
         match &self.proof {
             Proof::Signature(signature) => signature.covers(header),
             Proof::Credential(_) => true,
+        }
+    }
+}
+
+impl Proof {
+    fn check_keys(&self, path: &str, keys: &Keys) -> Result<(), SourceError> {
+        match self {
+            Self::Signature(signature) => signature.check_keys(path, keys),
+            Self::Credential(credential) => credential.check_keys(path, keys),
+        }
+    }
+
+    fn sign(&self, body: &[u8], now: DateTime<Utc>, key: &[u8]) -> Result<Vec<(String, String)>, SignError> {
+        match self {
+            Self::Signature(signature) => signature.sign(body, now, key),
+            Self::Credential(credential) => Ok(vec![credential.present(key)]),
         }
     }
 }

@@ -6,12 +6,13 @@ use std::collections::HashSet;
 use axum::http::HeaderMap;
 use serde_json::Value;
 
-use super::identity;
 use super::json::{self, ReadError};
 use super::mapping::Mapping;
+use super::pick::elements;
 use super::pointer::{Pointer, Scope};
 use super::rules::Rules;
 use super::settings::{Problem, Section, SourceError};
+use super::{form, identity, xml};
 use crate::offboarding::{Directive, Effective, PersonRef, TerminationEvent, Zone};
 
 /// Items of one delivery where the source says nothing: more people than leave at once, and one transaction.
@@ -25,6 +26,10 @@ const ITEMS_MAX: i64 = 10_000;
 pub enum Format {
     /// One JSON document.
     Json,
+    /// Names and values, as a browser sends them.
+    Form,
+    /// One XML document.
+    Xml,
 }
 
 /// What an authentic body says.
@@ -48,6 +53,16 @@ impl Format {
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
+            Self::Form => "application/x-www-form-urlencoded",
+            Self::Xml => "application/xml",
+        }
+    }
+
+    /// Whether one repeated element alone can't be told from an element that is never repeated.
+    fn has_lone_elements(self) -> bool {
+        match self {
+            Self::Json | Self::Form => false,
+            Self::Xml => true,
         }
     }
 
@@ -55,9 +70,12 @@ impl Format {
     pub(super) fn is_stated_by(self, text: &str) -> bool {
         let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
         let essence = essence.trim().to_ascii_lowercase();
-        let structured = essence.starts_with("application/") && essence.ends_with("+json");
+        let structured = |suffix| essence.starts_with("application/") && essence.ends_with(suffix);
+        let own = essence == self.content_type();
         let format = match self {
-            Self::Json => essence == self.content_type() || structured,
+            Self::Json => own || structured("+json"),
+            Self::Form => own,
+            Self::Xml => own || essence == "text/xml" || structured("+xml"),
         };
         let utf8 = |parameter: &str| match parameter.trim().split_once('=') {
             Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
@@ -81,9 +99,10 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn build(source: &Section<'_>, zone: Option<Zone>) -> Result<Self, SourceError> {
-        let format = source.word("format", &[("json", Format::Json)])?.unwrap_or(Format::Json);
+        let formats = [("json", Format::Json), ("form", Format::Form), ("xml", Format::Xml)];
+        let format = source.word("format", &formats)?.unwrap_or(Format::Json);
         let map = source.section("map")?.ok_or_else(|| source.error("map", Problem::Missing))?;
-        let mapping = Mapping::build(&map)?;
+        let mapping = Mapping::build(&map, format.has_lone_elements())?;
         let rules = Rules::build(source, &mapping)?;
         Ok(Self { format, zone, mapping, rules, items_max: items_max(source)? })
     }
@@ -99,9 +118,7 @@ impl Reader {
     }
 
     fn events(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<TerminationEvent>, ReadError> {
-        let root = match self.format {
-            Format::Json => json::parse(body)?,
-        };
+        let root = self.parse(body)?;
         let items = self.items(&root).ok_or(ReadError::ItemsNotArray)?;
         if items.len() > self.items_max {
             return Err(ReadError::TooManyItems(self.items_max));
@@ -114,9 +131,11 @@ impl Reader {
         }
         let mut seen = HashSet::with_capacity(items.len());
         let mut events = Vec::with_capacity(items.len());
+        let of_root = self.mapping.picks().of_root(&root);
         for item in items {
-            let event =
-                self.mapping.read(&Scope { root: &root, item, headers }, &self.rules, self.zone.as_ref());
+            let picked = self.mapping.picks().of_item(item, &of_root);
+            let scope = Scope { root: &root, item, headers, picked: &picked };
+            let event = self.mapping.read(&scope, &self.rules, self.zone.as_ref());
             // One delivery may say the same thing twice; that is still one event.
             if seen.insert((event.event_id.clone(), event.content_digest)) {
                 events.push(event);
@@ -125,15 +144,24 @@ impl Reader {
         Ok(events)
     }
 
+    /// Reads the document that a body must be.
+    pub(super) fn parse(&self, body: &[u8]) -> Result<Value, ReadError> {
+        match self.format {
+            Format::Json => json::parse(body),
+            Format::Form => form::parse(body),
+            Format::Xml => xml::parse(body),
+        }
+    }
+
     /// Returns the items of a document, which is its own only item where the map has none.
     pub(super) fn items<'a>(&self, root: &'a Value) -> Option<&'a [Value]> {
         match self.mapping.items() {
             None => Some(std::slice::from_ref(root)),
             Some(Pointer::Item(path) | Pointer::Root(path)) => {
-                root.pointer(path)?.as_array().map(Vec::as_slice)
+                elements(root.pointer(path)?, self.format.has_lone_elements())
             }
             // The map refuses it when the source is built.
-            Some(Pointer::Header(_)) => None,
+            Some(Pointer::Header(_) | Pointer::Picked(..)) => None,
         }
     }
 }
@@ -144,6 +172,7 @@ fn nothing(body: &[u8]) -> TerminationEvent {
     TerminationEvent {
         event_id,
         content_digest,
+        again_after: None,
         directive: Directive::Ignore,
         person: PersonRef::default(),
         effective: Effective::Missing,

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use chrono::TimeDelta;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -18,26 +19,52 @@ const ID_CHARS_MAX: usize = 200;
 const DERIVED: &str = "derived:";
 const BODY: &str = "body:";
 
+/// What tells one event from another.
+pub(super) struct Identity {
+    /// The idempotency key.
+    pub(super) event_id: String,
+    /// SHA-256 of what must be equal when the id comes again.
+    pub(super) content_digest: [u8; 32],
+    /// How much later the same id is another event, where the id is derived and the profile says so.
+    pub(super) again_after: Option<TimeDelta>,
+}
+
 /// How the idempotency key is found.
 #[derive(Debug, Default)]
 pub(super) struct EventId {
-    own: Option<Pointer>,
+    /// The parts of the sender's own id; one alone is the id as it is.
+    own: Vec<Pointer>,
     derive: Vec<Pointer>,
+    window: Option<TimeDelta>,
 }
 
 impl EventId {
-    /// Reads `map.event_id`, a table with `ptr`, `derive` or both. Without any, the whole item is the identity.
+    /// Reads `map.event_id`, a table with `ptr` or `join`, and `derive` with or without `window`. Without any, the
+    /// whole item is the identity.
     pub(super) fn build(map: &Section<'_>, mapping: &Mapping) -> Result<Self, SourceError> {
         let Some(section) = map.section("event_id")? else {
             return Ok(Self::default());
         };
-        section.only(&["ptr", "derive"])?;
-        let own = match section.text("ptr")? {
-            None => None,
-            Some(text) => mapping.place(&section.path("ptr"), text)?.pop(),
+        section.only(&["ptr", "join", "derive", "window"])?;
+        let mut own = match section.text("ptr")? {
+            None => Vec::new(),
+            Some(text) => mapping.place(&section.path("ptr"), text)?.into_iter().take(1).collect(),
         };
-        if mapping.items().is_some() && matches!(own, Some(Pointer::Root(_) | Pointer::Header(_))) {
-            return Err(section.error("ptr", Problem::SharedByItems));
+        let key = if own.is_empty() { "join" } else { "ptr" };
+        for (index, text) in section.texts("join")?.unwrap_or_default().into_iter().enumerate() {
+            if key == "ptr" {
+                return Err(section.error("join", Problem::SetTwice("ptr")));
+            }
+            let path = section.path(&format!("join[{index}]"));
+            let place = mapping.place(&path, text)?;
+            if place.len() != 1 {
+                return Err(SourceError::new(path, Problem::UnmappedField(text.to_owned())));
+            }
+            own.extend(place);
+        }
+        let shared = |pointer| mapping.picks().is_shared(pointer);
+        if mapping.items().is_some() && !own.is_empty() && own.iter().all(shared) {
+            return Err(section.error(key, Problem::SharedByItems));
         }
         let mut derive = Vec::new();
         for (index, text) in section.texts("derive")?.unwrap_or_default().into_iter().enumerate() {
@@ -48,26 +75,50 @@ impl EventId {
             }
             derive.extend(place);
         }
-        Ok(Self { own, derive })
+        let window = match section.seconds("window")? {
+            Some(_) if derive.is_empty() => return Err(section.error("window", Problem::Needs("derive"))),
+            Some(0) => return Err(section.error("window", Problem::Malformed("longer than nothing"))),
+            Some(seconds) => Some(TimeDelta::seconds(seconds)),
+            None => None,
+        };
+        Ok(Self { own, derive, window })
     }
 
     pub(super) fn pointers(&self) -> impl Iterator<Item = &Pointer> {
         self.own.iter().chain(&self.derive)
     }
 
-    /// Returns the id and the digest of what must be equal when the id comes again.
-    pub(super) fn of(&self, scope: &Scope<'_>, person: &PersonRef) -> (String, [u8; 32]) {
-        let own = self.own.as_ref().and_then(|pointer| pointer.find(scope)).and_then(|value| trusted(&value));
-        if let Some(own) = own {
-            return (own, digest([Some(Cow::Borrowed(scope.item))].into_iter()));
+    /// Returns what tells this item from others.
+    pub(super) fn of(&self, scope: &Scope<'_>, person: &PersonRef) -> Identity {
+        if let Some(event_id) = self.own(scope) {
+            let content_digest = digest([Some(Cow::Borrowed(scope.item))].into_iter());
+            return Identity { event_id, content_digest, again_after: None };
         }
         let mut values: Vec<_> = self.derive.iter().map(|pointer| pointer.find(scope)).collect();
         if person.is_empty() || values.iter().all(Option::is_none) {
             // What the profile knows may be the same for everybody; only the whole item tells two apart.
             values = vec![Some(Cow::Borrowed(scope.item))];
         }
-        let digest = digest(values.into_iter());
-        (format!("{DERIVED}{}", hex::encode(digest)), digest)
+        let content_digest = digest(values.into_iter());
+        let event_id = format!("{DERIVED}{}", hex::encode(content_digest));
+        Identity { event_id, content_digest, again_after: self.window }
+    }
+
+    /// The sender's own id, of which every part has to be there.
+    fn own(&self, scope: &Scope<'_>) -> Option<String> {
+        let mut id = String::new();
+        for (index, pointer) in self.own.iter().enumerate() {
+            let part = plain(pointer.find(scope)?.as_ref())?;
+            if index == 0 {
+                id.push_str(&part);
+            } else {
+                // Only the first part may have a colon of its own, or two lists of parts could be the same id.
+                id.push(':');
+                id.push_str(&part.replace('%', "%25").replace(':', "%3A"));
+            }
+        }
+        let ours = id.starts_with(DERIVED) || id.starts_with(BODY);
+        (!id.is_empty() && id.chars().count() <= ID_CHARS_MAX && !ours).then_some(id)
     }
 }
 
@@ -77,16 +128,13 @@ pub(super) fn of_body(body: &[u8]) -> (String, [u8; 32]) {
     (format!("{BODY}{}", hex::encode(digest)), digest)
 }
 
-/// An id that can be shown and stored, and that can't be taken for one of ours.
-fn trusted(value: &Value) -> Option<String> {
+/// A string or whole number that can be shown and stored.
+fn plain(value: &Value) -> Option<String> {
     if value.is_i64() || value.is_u64() {
         return Some(value.to_string());
     }
     let text = value.as_str()?;
-    let plain =
-        !text.is_empty() && text.chars().count() <= ID_CHARS_MAX && !text.chars().any(char::is_control);
-    let ours = text.starts_with(DERIVED) || text.starts_with(BODY);
-    (plain && !ours).then(|| text.to_owned())
+    (!text.is_empty() && !text.chars().any(char::is_control)).then(|| text.to_owned())
 }
 
 /// Every value is preceded by its length, and an absent one differs from every present one: no two lists of

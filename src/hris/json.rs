@@ -23,6 +23,12 @@ pub enum ReadError {
     /// The text is no JSON.
     #[error("the body is not JSON")]
     NotJson,
+    /// The text is no form of names and values.
+    #[error("the body is not a form")]
+    NotForm,
+    /// The text is no XML, or it has a document type.
+    #[error("the body is not XML without a document type")]
+    NotXml,
     /// An object has the same member twice, and parsers differ on which one counts (RFC 8259, 4).
     #[error("an object of the body has the same member twice")]
     DuplicateMember,
@@ -32,6 +38,9 @@ pub enum ReadError {
     /// Arrays and objects are nested deeper than [`DEPTH_MAX`].
     #[error("the body is nested deeper than {DEPTH_MAX} levels")]
     TooDeep,
+    /// There are more members or elements than any sender has.
+    #[error("the body has too many members or elements")]
+    TooLarge,
     /// There is no array where the profile says that the items are.
     #[error("the items are not an array")]
     ItemsNotArray,
@@ -50,9 +59,12 @@ impl ReadError {
             Self::NotUtf8 => "not_utf8",
             Self::Nul => "nul",
             Self::NotJson => "not_json",
+            Self::NotForm => "not_form",
+            Self::NotXml => "not_xml",
             Self::DuplicateMember => "duplicate_member",
             Self::TrailingData => "trailing_data",
             Self::TooDeep => "too_deep",
+            Self::TooLarge => "too_large",
             Self::ItemsNotArray => "items_not_array",
             Self::TooManyItems(_) => "too_many_items",
             Self::NotAnObject => "not_an_object",

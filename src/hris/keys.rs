@@ -24,10 +24,42 @@ pub(super) struct Keys {
 }
 
 /// How a secret is written in the configuration.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
+    encoding: KeyEncoding,
+    prefix: String,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum KeyEncoding {
+enum KeyEncoding {
     Utf8,
     Base64,
+}
+
+impl Written {
+    /// Reads `key_encoding` and `key_prefix`.
+    pub(super) fn build(auth: &Section<'_>) -> Result<Self, SourceError> {
+        let words = [("utf8", KeyEncoding::Utf8), ("base64", KeyEncoding::Base64)];
+        let encoding = auth.word("key_encoding", &words)?.unwrap_or(KeyEncoding::Utf8);
+        Ok(Self { encoding, prefix: auth.text("key_prefix")?.unwrap_or("").to_owned() })
+    }
+
+    fn decode(&self, text: &str, bytes_min: usize) -> Result<SecretSlice<u8>, Problem> {
+        let plain = text.strip_prefix(self.prefix.as_str()).unwrap_or(text);
+        if plain.is_empty() {
+            return Err(Problem::EmptySecret);
+        }
+        let bytes = match self.encoding {
+            KeyEncoding::Utf8 => plain.as_bytes().to_vec(),
+            KeyEncoding::Base64 => {
+                STANDARD.decode(plain).map_err(|_| Problem::Malformed("base64, as key_encoding says"))?
+            }
+        };
+        if bytes.len() < bytes_min {
+            return Err(Problem::ShortSecret(bytes_min));
+        }
+        Ok(SecretSlice::from(bytes))
+    }
 }
 
 impl Keys {
@@ -42,9 +74,7 @@ impl Keys {
         secrets: &Section<'_>,
         auth: &Section<'_>,
     ) -> Result<Self, SourceError> {
-        let words = [("utf8", KeyEncoding::Utf8), ("base64", KeyEncoding::Base64)];
-        let encoding = auth.word("key_encoding", &words)?.unwrap_or(KeyEncoding::Utf8);
-        let prefix = auth.text("key_prefix")?.unwrap_or("");
+        let form = Written::build(auth)?;
         let written = secrets.array("secrets")?.unwrap_or(&[]);
         if written.is_empty() {
             return Err(secrets.error("secrets", Problem::Missing));
@@ -56,9 +86,14 @@ impl Keys {
         for (index, value) in written.iter().enumerate() {
             let wrong = |problem| secrets.error(&format!("secrets[{index}]"), problem);
             let text = value.as_str().ok_or_else(|| wrong(Problem::Malformed("a string")))?;
-            keys.push(decode(text, encoding, prefix, bytes_min).map_err(wrong)?);
+            keys.push(form.decode(text, bytes_min).map_err(wrong)?);
         }
         Ok(Self { keys })
+    }
+
+    /// Reads a secret that is given apart, written as in the configuration.
+    pub(super) fn one(secret: &str, written: &Written) -> Result<Self, Problem> {
+        Ok(Self { keys: vec![written.decode(secret, SECRET_BYTES_MIN)?] })
     }
 
     /// Returns the first one, the newest, which outgoing deliveries are signed with.
@@ -76,28 +111,6 @@ impl Keys {
         }
         found
     }
-}
-
-fn decode(
-    text: &str,
-    encoding: KeyEncoding,
-    prefix: &str,
-    bytes_min: usize,
-) -> Result<SecretSlice<u8>, Problem> {
-    let plain = text.strip_prefix(prefix).unwrap_or(text);
-    if plain.is_empty() {
-        return Err(Problem::EmptySecret);
-    }
-    let bytes = match encoding {
-        KeyEncoding::Utf8 => plain.as_bytes().to_vec(),
-        KeyEncoding::Base64 => {
-            STANDARD.decode(plain).map_err(|_| Problem::Malformed("base64, as key_encoding says"))?
-        }
-    };
-    if bytes.len() < bytes_min {
-        return Err(Problem::ShortSecret(bytes_min));
-    }
-    Ok(SecretSlice::from(bytes))
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 use super::dates;
-use super::identity::EventId;
+use super::identity::{EventId, Identity};
+use super::pick::Picks;
 use super::pointer::{Pointer, Scope};
 use super::rules::Rules;
 use super::settings::{Problem, Section, SourceError};
@@ -19,8 +20,9 @@ const EXTERNAL_ID_CHARS_MAX: usize = 256;
 /// Longer than any word for a kind of termination.
 const TYPE_CHARS_MAX: usize = 256;
 
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 12] = [
     "items",
+    "pick",
     "event",
     "email",
     "external_id",
@@ -37,6 +39,7 @@ const KNOWN: [&str; 11] = [
 #[derive(Debug, Default)]
 pub(super) struct Mapping {
     items: Option<Pointer>,
+    picks: Picks,
     event: Vec<Pointer>,
     email: Vec<Pointer>,
     external_id: Vec<Pointer>,
@@ -48,10 +51,12 @@ pub(super) struct Mapping {
 }
 
 impl Mapping {
-    pub(super) fn build(map: &Section<'_>) -> Result<Self, SourceError> {
+    /// Reads `map`. `lone` says that an object where an array is expected is its only element.
+    pub(super) fn build(map: &Section<'_>, lone: bool) -> Result<Self, SourceError> {
         map.only(&KNOWN)?;
         let mut mapping = Self {
             items: one(map, "items")?.pop(),
+            picks: Picks::build(map, lone)?,
             event: one(map, "event")?,
             email: one(map, "email")?,
             external_id: one(map, "external_id")?,
@@ -61,11 +66,32 @@ impl Mapping {
             termination_type: one(map, "type")?,
             event_id: EventId::default(),
         };
-        if matches!(mapping.items, Some(Pointer::Header(_))) {
+        if matches!(mapping.items, Some(Pointer::Header(_) | Pointer::Picked(..))) {
             return Err(map.error("items", Problem::Malformed("a pointer into the body")));
+        }
+        for (key, pointers) in mapping.fields() {
+            for pointer in pointers {
+                mapping.picks.check(&map.path(key), pointer)?;
+            }
         }
         mapping.event_id = EventId::build(map, &mapping)?;
         Ok(mapping)
+    }
+
+    pub(super) fn picks(&self) -> &Picks {
+        &self.picks
+    }
+
+    fn fields(&self) -> [(&'static str, &Vec<Pointer>); 7] {
+        [
+            ("event", &self.event),
+            ("email", &self.email),
+            ("external_id", &self.external_id),
+            ("effective", &self.effective),
+            ("occurred_at", &self.occurred_at),
+            ("sequence", &self.sequence),
+            ("type", &self.termination_type),
+        ]
     }
 
     pub(super) fn items(&self) -> Option<&Pointer> {
@@ -74,34 +100,17 @@ impl Mapping {
 
     /// Reads a pointer, or the name of a field, which stands for wherever the field is mapped to; nowhere is empty.
     pub(super) fn place(&self, path: &str, text: &str) -> Result<Vec<Pointer>, SourceError> {
-        let field = match text {
-            "event" => &self.event,
-            "email" => &self.email,
-            "external_id" => &self.external_id,
-            "effective" => &self.effective,
-            "occurred_at" => &self.occurred_at,
-            "sequence" => &self.sequence,
-            "type" => &self.termination_type,
-            _ => {
-                let pointer = Pointer::parse(text).ok_or_else(|| SourceError::new(path, MALFORMED));
-                return pointer.map(|pointer| vec![pointer]);
-            }
-        };
-        Ok(field.clone())
+        if let Some((_, field)) = self.fields().into_iter().find(|(name, _)| *name == text) {
+            return Ok(field.clone());
+        }
+        let pointer = Pointer::parse(text).ok_or_else(|| SourceError::new(path, MALFORMED))?;
+        self.picks.check(path, &pointer)?;
+        Ok(vec![pointer])
     }
 
     /// Returns every pointer of the map.
     pub(super) fn pointers(&self) -> impl Iterator<Item = &Pointer> {
-        let fields = [
-            &self.event,
-            &self.email,
-            &self.external_id,
-            &self.effective,
-            &self.occurred_at,
-            &self.sequence,
-            &self.termination_type,
-        ];
-        fields.into_iter().flatten().chain(self.event_id.pointers())
+        self.fields().into_iter().flat_map(|(_, field)| field).chain(self.event_id.pointers())
     }
 
     /// Reads one item.
@@ -112,10 +121,11 @@ impl Mapping {
             email: text(&self.email, EMAIL_CHARS_MAX),
             external_id: find(&self.external_id).and_then(|value| external_id(&value)),
         };
-        let (event_id, content_digest) = self.event_id.of(scope, &person);
+        let Identity { event_id, content_digest, again_after } = self.event_id.of(scope, &person);
         TerminationEvent {
             event_id,
             content_digest,
+            again_after,
             directive: rules.directive(scope),
             person,
             effective: dates::effective(find(&self.effective).as_deref(), zone),
@@ -126,7 +136,7 @@ impl Mapping {
     }
 }
 
-const MALFORMED: Problem = Problem::Malformed("a pointer: /x, ^/x or @header");
+const MALFORMED: Problem = Problem::Malformed("a pointer: /x, ^/x, @header or #pick/x");
 
 fn one(map: &Section<'_>, key: &str) -> Result<Vec<Pointer>, SourceError> {
     match map.text(key)? {

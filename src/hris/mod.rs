@@ -4,10 +4,16 @@
 //!
 //! A request goes through [`Source::verify`] over the raw bytes, and only then through [`Source::read`].
 
+#[cfg(test)]
+mod agreement;
+mod algorithm;
 mod auth;
 mod credential;
 mod dates;
 mod delivery;
+#[cfg(test)]
+mod forgeries;
+mod form;
 #[cfg(test)]
 mod guards;
 mod identity;
@@ -17,6 +23,7 @@ mod look_up;
 mod mapping;
 #[cfg(test)]
 mod moments;
+mod pick;
 mod pointer;
 mod profile;
 #[cfg(test)]
@@ -28,6 +35,8 @@ mod rules;
 #[cfg(test)]
 mod samples;
 mod settings;
+#[cfg(test)]
+mod shapes;
 mod signature;
 mod signed_text;
 mod source;
@@ -35,6 +44,7 @@ mod template;
 #[cfg(test)]
 mod vectors;
 mod window;
+mod xml;
 
 pub use auth::{Refusal, SignError};
 pub use delivery::{Format, Reading};

@@ -1,4 +1,5 @@
-//! Pointers into a delivery: `/x` from the item, `^/x` from the document's root (both RFC 6901), `@name` to a header.
+//! Pointers into a delivery: `/x` from the item, `^/x` from the document's root (both RFC 6901), `@name` to a header,
+//! `#name/x` from what was picked for the item.
 //! What is done with the value is left to those who ask; nothing here searches.
 
 use std::borrow::Cow;
@@ -7,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName};
 use serde_json::Value;
 
 use super::auth::single;
+use super::pick::{self, Picked};
 
 /// A place in a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub(super) enum Pointer {
     Root(String),
     /// A request header.
     Header(HeaderName),
+    /// From the element that the pick of this name found.
+    Picked(String, String),
 }
 
 /// One item of a delivery and what surrounds it.
@@ -25,6 +29,7 @@ pub(super) struct Scope<'a> {
     pub(super) root: &'a Value,
     pub(super) item: &'a Value,
     pub(super) headers: &'a HeaderMap,
+    pub(super) picked: &'a [Picked<'a>],
 }
 
 impl Pointer {
@@ -32,6 +37,11 @@ impl Pointer {
     pub(super) fn parse(text: &str) -> Option<Self> {
         if let Some(name) = text.strip_prefix('@') {
             return HeaderName::try_from(name).ok().map(Self::Header);
+        }
+        if let Some((name, _)) = text.strip_prefix('#').and_then(|rest| rest.split_once('/')) {
+            let path = &text[1 + name.len()..];
+            return (!name.is_empty() && tildes_are_escapes(path))
+                .then(|| Self::Picked(name.to_owned(), path.to_owned()));
         }
         let (path, from): (_, fn(String) -> Self) = match text.strip_prefix('^') {
             Some(path) => (path, Self::Root),
@@ -45,6 +55,7 @@ impl Pointer {
         let found = match self {
             Self::Item(path) => Cow::Borrowed(scope.item.pointer(path)?),
             Self::Root(path) => Cow::Borrowed(scope.root.pointer(path)?),
+            Self::Picked(name, path) => Cow::Borrowed(pick::find(scope, name, path)?),
             // A repeated header has no one value, so it counts as absent.
             Self::Header(name) => Cow::Owned(Value::from(single(scope.headers, name).ok()?)),
         };
@@ -68,7 +79,9 @@ mod tests {
 
     #[test]
     fn pointers_are_whole_or_refused() {
-        for wrong in ["", "email", "^", "^email", "/a~", "/a~2", "@", "@a b", "$.email"] {
+        for wrong in
+            ["", "email", "^", "^email", "/a~", "/a~2", "@", "@a b", "$.email", "#", "#a", "#/x", "#a/~"]
+        {
             assert_eq!(Pointer::parse(wrong), None, "{wrong}");
         }
     }
@@ -80,19 +93,26 @@ mod tests {
         headers.append("x-id", "one".parse().unwrap());
         headers.append("x-twice", "one".parse().unwrap());
         headers.append("x-twice", "two".parse().unwrap());
-        let scope = Scope { root: &root, item: &root["items"][0], headers: &headers };
+        let scope = Scope {
+            root: &root,
+            item: &root["items"][0],
+            headers: &headers,
+            picked: &[("p", Some(&root["items"][0])), ("q", None)],
+        };
         let find = |text: &str| Pointer::parse(text).unwrap().find(&scope).map(Cow::into_owned);
         assert_eq!(find("/n"), Some(json!("item")));
         assert_eq!(find("^/n"), Some(json!("root")));
         assert_eq!(find("^/a~1b/~0"), Some(json!(1)));
         assert_eq!(find("@X-Id"), Some(json!("one")));
         assert_eq!(find("@x-twice"), None);
+        assert_eq!(find("#p/n"), Some(json!("item")));
+        assert_eq!(find("#q/n"), None);
     }
 
     #[test]
     fn null_and_the_empty_string_are_nothing() {
         let root = json!({"a": null, "b": "", "c": 0});
-        let scope = Scope { root: &root, item: &root, headers: &HeaderMap::new() };
+        let scope = Scope { root: &root, item: &root, headers: &HeaderMap::new(), picked: &[] };
         let find = |text: &str| Pointer::parse(text).unwrap().find(&scope).is_some();
         assert_eq!([find("/a"), find("/b"), find("/c"), find("/d")], [false, false, true, false]);
     }

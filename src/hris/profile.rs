@@ -8,33 +8,72 @@ use super::settings::{Problem, Section, SourceError};
 /// Name and text of every built-in profile. The list is data too: no sender's name belongs into the code.
 const BUILT_IN: &[(&str, &str)] = &include!("profiles/list.in");
 
+/// Other names of built-in profiles, and which they stand for.
+const ALIASES: &[(&str, &str)] = &include!("profiles/aliases.in");
+
 /// Returns the names of the built-in profiles, sorted.
 pub fn builtin_profiles() -> impl Iterator<Item = &'static str> {
     BUILT_IN.iter().map(|(name, _)| *name)
 }
 
+/// Returns the profile's own name where the name is another one of it.
+pub(super) fn canonical_name(name: &str) -> &str {
+    ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| *name)
+}
+
 /// Returns the table of a source with its profile underneath: the source's keys win, arrays are replaced whole.
 pub(super) fn laid_over_profile(source: &Section<'_>, table: &Table) -> Result<Table, SourceError> {
-    let mut merged = match source.text("profile")? {
+    if source.has("profile") && source.has("extends") {
+        return Err(source.error("extends", Problem::SetTwice("profile")));
+    }
+    let key = if source.has("extends") { "extends" } else { "profile" };
+    let underneath = match source.text(key)? {
         None => Table::new(),
-        Some(name) => {
-            let found = BUILT_IN.iter().find(|(known, _)| *known == name);
-            let known = || builtin_profiles().collect::<Vec<_>>().join(", ");
-            let (_, text) = found.ok_or_else(|| source.error("profile", Problem::UnknownWord(known())))?;
-            let broken = |error: toml::de::Error| Problem::BrokenProfile(error.message().to_owned());
-            text.parse().map_err(|error| source.error("profile", broken(error)))?
-        }
+        Some(name) => built_in(name, &mut Vec::new()).map_err(|problem| source.error(key, problem))?,
     };
-    let mut over = table.clone();
-    for table in [&mut merged, &mut over] {
+    Ok(laid_over(underneath, table.clone()))
+}
+
+/// Reads a built-in profile with those that it extends underneath.
+fn built_in(name: &str, above: &mut Vec<&'static str>) -> Result<Table, Problem> {
+    let found = BUILT_IN.iter().find(|(known, _)| *known == canonical_name(name));
+    let known = || builtin_profiles().collect::<Vec<_>>().join(", ");
+    let (name, text) = found.ok_or_else(|| Problem::UnknownWord(known()))?;
+    if above.contains(name) {
+        return Err(Problem::Circle);
+    }
+    above.push(name);
+    let broken = |error: toml::de::Error| Problem::BrokenProfile(error.message().to_owned());
+    let table: Table = text.parse().map_err(broken)?;
+    let underneath = match table.get("extends") {
+        None => Table::new(),
+        Some(Value::String(name)) => built_in(name, above)?,
+        Some(_) => return Err(Problem::BrokenProfile("extends must be a string".to_owned())),
+    };
+    Ok(laid_over(underneath, table))
+}
+
+fn laid_over(mut underneath: Table, mut over: Table) -> Table {
+    over.remove("extends");
+    for table in [&mut underneath, &mut over] {
         spell_out_event_id(table);
     }
-    if kind(&over).is_some_and(|kind| kind != kind_of(&merged)) {
+    if kind(&over).is_some_and(|kind| kind != kind_of(&underneath)) {
         // The keys of one kind of proof mean nothing to another.
-        merged.remove("auth");
+        underneath.remove("auth");
     }
-    lay_over(&mut merged, over);
-    Ok(merged)
+    for (key, other) in [("ptr", "join"), ("join", "ptr")] {
+        if event_id(&mut over).is_some_and(|table| table.contains_key(key)) {
+            // The sender's own id has one place.
+            event_id(&mut underneath).and_then(|table| table.remove(other));
+        }
+    }
+    lay_over(&mut underneath, over);
+    underneath
+}
+
+fn event_id(table: &mut Table) -> Option<&mut Table> {
+    table.get_mut("map")?.get_mut("event_id")?.as_table_mut()
 }
 
 fn kind(table: &Table) -> Option<&str> {
@@ -85,6 +124,37 @@ mod tests {
             files.filter_map(|file| file.strip_suffix(".toml").map(str::to_owned)).collect();
         names.sort();
         assert_eq!(builtin_profiles().collect::<Vec<_>>(), names);
+    }
+
+    #[test]
+    fn every_other_name_stands_for_a_profile_and_is_none_itself() {
+        for (alias, name) in ALIASES {
+            assert!(builtin_profiles().any(|known| known == *name), "{alias} -> {name}");
+            assert!(builtin_profiles().all(|known| known != *alias), "{alias}");
+            assert_eq!(
+                laid(&format!("profile = '{alias}'"))["auth"],
+                laid(&format!("profile = '{name}'"))["auth"]
+            );
+        }
+    }
+
+    #[test]
+    fn the_place_of_an_id_is_replaced_and_not_added_to() {
+        let underneath: Table = "map.event_id = { join = ['/a', '/b'], derive = ['/c'] }".parse().unwrap();
+        let over =
+            |toml: &str| laid_over(underneath.clone(), toml.parse().unwrap())["map"]["event_id"].clone();
+        assert_eq!(
+            over("map.event_id = '/id'").as_table().unwrap().keys().collect::<Vec<_>>(),
+            ["derive", "ptr"]
+        );
+        assert_eq!(over("map.email = '/mail'").as_table().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_source_may_extend_a_profile_instead_of_being_one() {
+        let table = laid("extends = 'generic-worker-terminated'\n[map]\nemail = '/mail'");
+        assert_eq!(table["map"]["email"].as_str(), Some("/mail"));
+        assert!(!table.contains_key("extends") && table["rules"].is_array());
     }
 
     #[test]

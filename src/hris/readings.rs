@@ -195,9 +195,9 @@ fn rules_follow_a_field_that_an_override_moves_and_the_first_match_wins() {
         Directive::Terminate
     );
     let own = worker(
-        "[[rules]]\nwhen = [['/state', 'absent'], ['/topic', 'matches', ['worker.*.v1']]]\ndo = 'hold'\n\
+        "[[rules]]\nwhen = [['/state', 'absent'], ['/topic', 'matches', ['^worker\\..*\\.v1$']]]\ndo = 'hold'\n\
          [[rules]]\nwhen = [['/tags', 'contains_any', ['left', 'fired']]]\ndo = 'terminate'\n\
-         [[rules]]\nwhen = [['/topic', 'matches', ['worker.*']]]\ndo = 'lookup'",
+         [[rules]]\nwhen = [['/topic', 'matches', ['^worker\\.']]]\ndo = 'lookup'",
     );
     let directive = |body: serde_json::Value| event(&own, &body.to_string()).directive;
     assert_eq!(directive(json!({"topic": "worker.left.v1", "tags": ["left"]})), Directive::Hold);

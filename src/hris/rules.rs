@@ -1,6 +1,7 @@
 //! The rules of a profile: which directive an item is. The first rule whose conditions all hold decides.
 //! Where a condition's value stands is left to the pointers, what follows from a directive to the policy.
 
+use regex::{Regex, RegexBuilder};
 use serde_json::Value as Json;
 use toml::Value;
 
@@ -30,24 +31,39 @@ struct Rule {
     directive: Directive,
 }
 
-/// A value and what must be true of it. Comparisons are exact, of strings only: an event name in another case, or
-/// a number that looks like the word, is not the word.
+/// A value and what must be true of it.
 #[derive(Debug)]
 struct Condition {
     pointers: Vec<Pointer>,
-    operator: Operator,
-    words: Vec<String>,
+    test: Test,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Operator {
+#[derive(Debug)]
+enum Test {
     /// The value is one of the words.
-    In,
+    In(Vec<Word>),
     /// The value is an array that has one of the words.
-    ContainsAny,
+    ContainsAny(Vec<Word>),
     /// There is no value, null, or an empty string.
     Absent,
-    /// The whole value fits one of the words, in which `*` stands for any characters, also none.
+    /// The value is a string in which one of the expressions is found.
+    Matches(Vec<Regex>),
+}
+
+/// What a value is compared with, exactly and in its own type: an event name in another case, or a number that looks
+/// like the word, is not the word.
+#[derive(Debug, PartialEq, Eq)]
+enum Word {
+    Text(String),
+    Bool(bool),
+    Integer(i64),
+}
+
+#[derive(Clone, Copy)]
+enum Operator {
+    In,
+    ContainsAny,
+    Absent,
     Matches,
 }
 
@@ -57,6 +73,12 @@ const OPERATORS: [(&str, Operator); 4] = [
     ("absent", Operator::Absent),
     ("matches", Operator::Matches),
 ];
+
+const FORM: &str =
+    "an array of a pointer, an operator and an array of words: strings, true, false or whole numbers";
+
+/// Bytes of a compiled expression; what a rule needs takes a few thousand.
+const REGEX_BYTES_MAX: usize = 256 * 1024;
 
 impl Rules {
     /// Reads the rules. A condition's first member is a pointer or the name of a field of the map, which follows
@@ -105,94 +127,72 @@ impl Rule {
 impl Condition {
     fn build(path: &str, value: &Value, mapping: &Mapping) -> Result<Self, SourceError> {
         let wrong = |problem| SourceError::new(path, problem);
-        let form = "an array of a pointer, an operator and an array of strings";
         let (place, operator, words) = match value.as_array().map(Vec::as_slice) {
             Some([Value::String(place), Value::String(operator)]) => (place, operator, &[][..]),
             Some([Value::String(place), Value::String(operator), Value::Array(words)]) => {
                 (place, operator, &words[..])
             }
-            _ => return Err(wrong(Problem::Malformed(form))),
+            _ => return Err(wrong(Problem::Malformed(FORM))),
         };
-        let operator = word(path, operator, &OPERATORS)?;
-        let words: Vec<_> = texts(path, words)?.into_iter().map(str::to_owned).collect();
-        match operator {
-            Operator::Absent if !words.is_empty() => {
-                return Err(wrong(Problem::Malformed("absent without strings")));
-            }
+        let test = match word(path, operator, &OPERATORS)? {
+            Operator::Absent if words.is_empty() => Test::Absent,
+            Operator::Absent => return Err(wrong(Problem::Malformed("absent without words"))),
             Operator::In | Operator::ContainsAny | Operator::Matches if words.is_empty() => {
-                return Err(wrong(Problem::Malformed(form)));
+                return Err(wrong(Problem::Malformed(FORM)));
             }
-            Operator::Absent | Operator::In | Operator::ContainsAny | Operator::Matches => {}
-        }
+            Operator::In => Test::In(Word::read(path, words)?),
+            Operator::ContainsAny => Test::ContainsAny(Word::read(path, words)?),
+            Operator::Matches => {
+                let regex = |text: &str| RegexBuilder::new(text).size_limit(REGEX_BYTES_MAX).build();
+                let regexes: Result<_, _> = texts(path, words)?.into_iter().map(regex).collect();
+                Test::Matches(regexes.map_err(|_| wrong(Problem::Malformed("regular expressions")))?)
+            }
+        };
         let pointers = mapping.place(path, place)?;
         if pointers.is_empty() {
             return Err(wrong(Problem::UnmappedField(place.clone())));
         }
-        Ok(Self { pointers, operator, words })
+        Ok(Self { pointers, test })
     }
 
     fn holds(&self, scope: &Scope<'_>) -> bool {
         let found = Pointer::first(&self.pointers, scope);
-        let is_word =
-            |value: &Json| value.as_str().is_some_and(|text| self.words.iter().any(|word| word == text));
         let value = found.as_deref();
-        match self.operator {
-            Operator::Absent => value.is_none(),
-            Operator::In => value.is_some_and(is_word),
-            Operator::ContainsAny => {
-                value.and_then(Json::as_array).is_some_and(|values| values.iter().any(is_word))
+        let is_among = |words: &[Word], value: &Json| words.iter().any(|word| word.is(value));
+        match &self.test {
+            Test::Absent => value.is_none(),
+            Test::In(words) => value.is_some_and(|value| is_among(words, value)),
+            Test::ContainsAny(words) => {
+                let values = value.and_then(Json::as_array);
+                values.is_some_and(|values| values.iter().any(|value| is_among(words, value)))
             }
-            Operator::Matches => {
-                let fits = |text: &str| self.words.iter().any(|word| glob(word, text));
-                value.and_then(Json::as_str).is_some_and(fits)
+            Test::Matches(regexes) => {
+                let text = value.and_then(Json::as_str);
+                text.is_some_and(|text| regexes.iter().any(|regex| regex.is_match(text)))
             }
         }
     }
 }
 
-/// Matches the whole text. Taking the first place for each piece is enough, as only the last piece is bound to an end.
-fn glob(pattern: &str, text: &str) -> bool {
-    let Some((head, tail)) = pattern.split_once('*') else {
-        return pattern == text;
-    };
-    let Some(mut rest) = text.strip_prefix(head) else {
-        return false;
-    };
-    let (middle, last) = tail.rsplit_once('*').unwrap_or(("", tail));
-    for piece in middle.split('*') {
-        let Some(at) = rest.find(piece) else { return false };
-        rest = &rest[at + piece.len()..];
+impl Word {
+    fn read(path: &str, values: &[Value]) -> Result<Vec<Self>, SourceError> {
+        let word = |value: &Value| match value {
+            Value::String(text) if !text.is_empty() => Some(Self::Text(text.clone())),
+            Value::Boolean(value) => Some(Self::Bool(*value)),
+            Value::Integer(number) => Some(Self::Integer(*number)),
+            Value::String(_) | Value::Float(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
+                None
+            }
+        };
+        let words: Option<Vec<_>> = values.iter().map(word).collect();
+        words.ok_or_else(|| SourceError::new(path, Problem::Malformed(FORM)))
     }
-    rest.ends_with(last)
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_stands_for_any_characters_and_the_rest_is_anchored() {
-        let fits = [
-            ("*.Termination", "a.b.Termination"),
-            ("a*b*c", "abc"),
-            ("a*b*c", "aXbbYc"),
-            ("*", ""),
-            ("a**", "a"),
-            ("x", "x"),
-        ];
-        for (pattern, text) in fits {
-            assert!(glob(pattern, text), "{pattern} {text}");
-        }
-        let others = [
-            ("*.Termination", "a.Termination2"),
-            ("a*b*c", "acb"),
-            ("ab*b", "ab"),
-            ("x", "X"),
-            ("a*", "ba"),
-            ("", "a"),
-        ];
-        for (pattern, text) in others {
-            assert!(!glob(pattern, text), "{pattern} {text}");
+    fn is(&self, value: &Json) -> bool {
+        match self {
+            Self::Text(text) => value.as_str() == Some(text),
+            Self::Bool(word) => value.as_bool() == Some(*word),
+            Self::Integer(number) => value.as_i64() == Some(*number),
         }
     }
 }

@@ -89,7 +89,7 @@ fn every_pointer_of_a_profile_occurs_in_one_of_its_samples() {
         let source = source(profile);
         let bodies: Vec<Value> = samples(profile)
             .iter()
-            .filter_map(|s| serde_json::from_str(s["body"].as_str().unwrap()).ok())
+            .filter_map(|s| source.reader.parse(s["body"].as_str().unwrap().as_bytes()).ok())
             .collect();
         for pointer in source.reader.mapping.pointers().chain(source.reader.rules.pointers()) {
             let occurs = |root: &Value| match pointer {
@@ -97,6 +97,15 @@ fn every_pointer_of_a_profile_occurs_in_one_of_its_samples() {
                 Pointer::Item(path) => {
                     let items = source.reader.items(root).unwrap();
                     items.iter().any(|item| item.pointer(path).is_some())
+                }
+                Pointer::Picked(name, path) => {
+                    let picks = source.reader.mapping.picks();
+                    let of_root = picks.of_root(root);
+                    source.reader.items(root).unwrap().iter().any(|item| {
+                        let picked = picks.of_item(item, &of_root);
+                        let element = picked.iter().find(|(known, _)| known == name).and_then(|(_, it)| *it);
+                        element.is_some_and(|element| element.pointer(path).is_some())
+                    })
                 }
                 Pointer::Header(_) => true,
             };

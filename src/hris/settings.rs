@@ -73,6 +73,12 @@ pub enum Problem {
     /// A rule or a derivation names a field that the map doesn't have.
     #[error("names the field {0}, which the map does not have")]
     UnmappedField(String),
+    /// A pointer reads from a pick that the map doesn't have.
+    #[error("names the pick {0}, which the map does not have")]
+    UnknownPick(String),
+    /// Profiles lie underneath each other in a circle.
+    #[error("the built-in profiles extend each other in a circle")]
+    Circle,
     /// A built-in profile is no TOML.
     #[error("the built-in profile can't be read: {0}")]
     BrokenProfile(String),
@@ -148,6 +154,29 @@ impl<'a> Section<'a> {
             None => Ok(None),
             Some(Value::Table(table)) => Ok(Some(Self::new(self.path(key), table))),
             Some(_) => Err(self.error(key, Problem::Malformed("a table"))),
+        }
+    }
+
+    /// Reads a table or an array of tables.
+    pub(super) fn sections(&self, key: &str) -> Result<Vec<Section<'a>>, SourceError> {
+        let Some(Value::Array(values)) = self.table.get(key) else {
+            return Ok(self.section(key)?.into_iter().collect());
+        };
+        let sections = values.iter().enumerate().map(|(index, value)| {
+            let path = self.path(&format!("{key}[{index}]"));
+            match value.as_table() {
+                Some(table) => Ok(Self::new(path, table)),
+                None => Err(SourceError::new(path, Problem::Malformed("a table"))),
+            }
+        });
+        sections.collect()
+    }
+
+    pub(super) fn boolean(&self, key: &str) -> Result<Option<bool>, SourceError> {
+        match self.table.get(key) {
+            None => Ok(None),
+            Some(Value::Boolean(value)) => Ok(Some(*value)),
+            Some(_) => Err(self.error(key, Problem::Malformed("true or false"))),
         }
     }
 

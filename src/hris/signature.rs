@@ -1,5 +1,5 @@
-//! HMAC over the raw bytes of a request, with the parts, the order and the encoding that a profile describes.
-//! The window of the timestamp is left to `window`, what the bytes mean to the reading.
+//! A signature over the raw bytes of a request, with the parts, the order and the encoding that a profile describes.
+//! How it is computed is left to `algorithm`, the window of the timestamp to `window`, what the bytes mean to the reading.
 
 use axum::http::{HeaderMap, HeaderName};
 use base64::Engine as _;
@@ -7,9 +7,8 @@ use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, PAD, STANDARD};
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 use chrono::{DateTime, Utc};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Sha256, Sha512};
 
+use super::algorithm::{Algorithm, public_key};
 use super::auth::{Refusal, SignError, header_name, single};
 use super::keys::{KeyIndex, Keys};
 use super::settings::{Problem, Section, SourceError};
@@ -24,6 +23,8 @@ const PADDING_OPTIONAL: GeneralPurposeConfig = PAD.with_decode_padding_mode(Deco
 /// The URL alphabet, whose senders differ on the padding.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, PADDING_OPTIONAL);
 
+const PUBLIC_KEY: &str = "an ed25519 public key: base64 of 32 bytes that are a point of large order";
+
 /// How a sender signs.
 #[derive(Debug)]
 pub(super) struct Signature {
@@ -36,12 +37,6 @@ pub(super) struct Signature {
     id_header: Option<HeaderName>,
     window: Option<Window>,
     digits: Digits,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Algorithm {
-    Sha256,
-    Sha512,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,13 +73,26 @@ const KNOWN: [&str; 17] = [
 ];
 
 impl Signature {
-    pub(super) fn build(auth: &Section<'_>) -> Result<Self, SourceError> {
+    pub(super) fn hmac(auth: &Section<'_>) -> Result<Self, SourceError> {
         auth.only(&KNOWN)?;
         let algorithms = [("sha256", Algorithm::Sha256), ("sha512", Algorithm::Sha512)];
+        let algorithm = auth.word("algorithm", &algorithms)?;
+        Self::build(auth, algorithm.ok_or_else(|| auth.error("algorithm", Problem::Missing))?)
+    }
+
+    pub(super) fn ed25519(auth: &Section<'_>) -> Result<Self, SourceError> {
+        let known = KNOWN.iter().filter(|key| **key != "algorithm");
+        auth.only(&known.copied().collect::<Vec<_>>())?;
+        if auth.text("key_encoding")? != Some("base64") {
+            return Err(auth.error("key_encoding", Problem::Malformed("base64, the form of public keys")));
+        }
+        Self::build(auth, Algorithm::Ed25519)
+    }
+
+    fn build(auth: &Section<'_>, algorithm: Algorithm) -> Result<Self, SourceError> {
         let encodings =
             [("hex", Encoding::Hex), ("base64", Encoding::Base64), ("base64url", Encoding::Base64Url)];
         let missing = |key| auth.error(key, Problem::Missing);
-        let algorithm = auth.word("algorithm", &algorithms)?.ok_or_else(|| missing("algorithm"))?;
         let encoding = auth.word("encoding", &encodings)?.ok_or_else(|| missing("encoding"))?;
         let header = header_name(&auth.path("signature_header"), auth.required_text("signature_header")?)?;
         let (form, prefix) = form(auth)?;
@@ -105,6 +113,24 @@ impl Signature {
         Ok(Self { algorithm, encoding, header, prefix, form, text, id_header, window, digits })
     }
 
+    /// Refuses keys that can't be public keys, and those under which anything is signed.
+    pub(super) fn check_keys(&self, path: &str, keys: &Keys) -> Result<(), SourceError> {
+        match self.algorithm {
+            Algorithm::Sha256 | Algorithm::Sha512 => Ok(()),
+            Algorithm::Ed25519 => match keys.find(|key| public_key(key).is_none()) {
+                Some(KeyIndex(index)) => {
+                    Err(SourceError::new(format!("{path}[{index}]"), Problem::Malformed(PUBLIC_KEY)))
+                }
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Whether what verifies does not sign.
+    pub(super) fn needs_private_key(&self) -> bool {
+        self.algorithm == Algorithm::Ed25519
+    }
+
     pub(super) fn covers(&self, header: &HeaderName) -> bool {
         self.text.covers(header)
     }
@@ -122,10 +148,7 @@ impl Signature {
             window.check(single(headers, window.header())?, self.digits, now)?;
         }
         let candidates = self.candidates(sent)?;
-        let found = keys.find(|key| match self.algorithm {
-            Algorithm::Sha256 => proves::<Hmac<Sha256>>(key, &text, &candidates),
-            Algorithm::Sha512 => proves::<Hmac<Sha512>>(key, &text, &candidates),
-        });
+        let found = keys.find(|key| self.algorithm.proves(key, &text, &candidates));
         found.ok_or(Refusal::WrongSignature)
     }
 
@@ -156,10 +179,7 @@ impl Signature {
                 }
             }
         }
-        let tag = match self.algorithm {
-            Algorithm::Sha256 => mac::<Hmac<Sha256>>(key, &[&text]).finalize().into_bytes().to_vec(),
-            Algorithm::Sha512 => mac::<Hmac<Sha512>>(key, &[&text]).finalize().into_bytes().to_vec(),
-        };
+        let tag = self.algorithm.make(key, &text)?;
         headers.push((self.header.to_string(), format!("{}{}", self.prefix, self.encoding.encode(&tag))));
         Ok(headers)
     }
@@ -227,22 +247,4 @@ fn form(auth: &Section<'_>) -> Result<(Form, String), SourceError> {
             Ok((Form::SpaceSeparated, expected))
         }
     }
-}
-
-fn mac<M: Mac + KeyInit>(key: &[u8], text: &[&[u8]]) -> M {
-    #[expect(
-        clippy::expect_used,
-        reason = "HMAC hashes keys that are too long and pads the others (RFC 2104, 2)"
-    )]
-    let mut mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes keys of every length");
-    for part in text {
-        mac.update(part);
-    }
-    mac
-}
-
-/// Whether one of the candidates is the code of this text; `verify_slice` compares whole codes in constant time.
-fn proves<M: Mac + KeyInit + Clone>(key: &[u8], text: &[&[u8]], candidates: &[Vec<u8>]) -> bool {
-    let mac = mac::<M>(key, text);
-    candidates.iter().fold(false, |found, candidate| mac.clone().verify_slice(candidate).is_ok() | found)
 }

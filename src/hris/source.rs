@@ -12,12 +12,14 @@ use super::delivery::{Format, Reader, Reading};
 use super::keys::{KeyIndex, Keys};
 use super::look_up::LookUp;
 use super::pointer::Pointer;
-use super::profile::laid_over_profile;
+use super::profile::{canonical_name, laid_over_profile};
 use super::settings::{Problem, Section, SourceError};
 use crate::offboarding::Zone;
 
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 13] = [
     "profile",
+    "verified",
+    "unverified",
     "secrets",
     "format",
     "max_items",
@@ -35,6 +37,7 @@ const KNOWN: [&str; 11] = [
 pub struct Source {
     name: String,
     profile: Option<String>,
+    unverified: Option<String>,
     auth_failure_status: u16,
     effective_at: Option<String>,
     authenticator: Authenticator,
@@ -72,7 +75,8 @@ impl Source {
         let look_up = LookUp::build(&source, reader.zone.as_ref(), effective_at.as_deref())?;
         Ok(Self {
             name: name.to_owned(),
-            profile: source.text("profile")?.map(str::to_owned),
+            profile: source.text("profile")?.map(|name| canonical_name(name).to_owned()),
+            unverified: unverified(&source)?,
             auth_failure_status: auth_failure_status(&source)?,
             effective_at,
             authenticator,
@@ -97,9 +101,25 @@ impl Source {
     /// Returns the headers with which the sender would send this body at this time, signed with the newest key.
     ///
     /// # Errors
-    /// Fails where the signature covers a header whose value only the sender knows.
+    /// Fails where the signature covers a header whose value only the sender knows, and where the source has only
+    /// public keys.
     pub fn sign(&self, body: &[u8], now: DateTime<Utc>) -> Result<Vec<(String, String)>, SignError> {
         self.authenticator.sign(body, now)
+    }
+
+    /// Signs like [`Self::sign`] with a secret that is given: one written as in the configuration, or for a source of
+    /// public keys the private key, `whsk_` and base64 of the seed or of the seed and its public key.
+    ///
+    /// # Errors
+    /// Fails where the secret is none of this source's kind, and where the signature covers a header whose value only
+    /// the sender knows.
+    pub fn sign_with(
+        &self,
+        secret: &str,
+        body: &[u8],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(String, String)>, SignError> {
+        self.authenticator.sign_with(secret, body, now)
     }
 
     /// Says whether the stated content type is this source's. None at all is no contradiction: the body is read
@@ -126,6 +146,11 @@ impl Source {
     /// How its HRIS is asked what a delivery does not say, where it can be asked.
     pub fn look_up(&self) -> Option<&Arc<LookUp>> {
         self.look_up.as_ref()
+    }
+
+    /// Returns why the profile is a guess at what the sender does, in a sentence; `None` where it is none.
+    pub fn unverified(&self) -> Option<&str> {
+        self.unverified.as_deref()
     }
 
     /// Returns how the body is written.
@@ -162,7 +187,7 @@ fn check_headers<'a>(
             Pointer::Header(name) if !authenticator.covers(name) => {
                 return Err(source.error(key, Problem::UnsignedHeader(name.to_string())));
             }
-            Pointer::Header(_) | Pointer::Item(_) | Pointer::Root(_) => {}
+            Pointer::Header(_) | Pointer::Item(_) | Pointer::Root(_) | Pointer::Picked(..) => {}
         }
     }
     Ok(())
@@ -179,6 +204,16 @@ fn either<'a>(
         (true, true) => Err(source.error(key, Problem::SetTwice(inner_key))),
         (false, true) => Ok(inner.clone()),
         (true | false, false) => Ok(source.clone()),
+    }
+}
+
+fn unverified(source: &Section<'_>) -> Result<Option<String>, SourceError> {
+    let why = source.text("unverified")?;
+    match (source.boolean("verified")?.unwrap_or(true), why) {
+        (true, None) => Ok(None),
+        (false, Some(why)) => Ok(Some(why.to_owned())),
+        (true, Some(_)) => Err(source.error("unverified", Problem::Needs("verified = false"))),
+        (false, None) => Err(source.error("verified", Problem::Needs("unverified, one sentence why"))),
     }
 }
 

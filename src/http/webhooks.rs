@@ -2,7 +2,7 @@
 //! worker's.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -51,6 +51,23 @@ struct Inner {
     effective_at: EffectiveAt,
     mode: Mode,
     room: Semaphore,
+    clock: Clock,
+}
+
+/// The receiver's time: the machine's, unless another clock was put in.
+#[derive(Default)]
+struct Clock(OnceLock<Box<dyn Fn() -> DateTime<Utc> + Send + Sync>>);
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+impl Clock {
+    fn now(&self) -> DateTime<Utc> {
+        self.0.get().map_or_else(Utc::now, |clock| clock())
+    }
 }
 
 impl Webhooks {
@@ -65,7 +82,14 @@ impl Webhooks {
     ) -> Self {
         let sources = sources.into_iter().map(|source| (source.name().to_owned(), source)).collect();
         let room = Semaphore::new(IN_FLIGHT_MAX);
-        Self { inner: Arc::new(Inner { store, sources, body_limit, zone, effective_at, mode, room }) }
+        let clock = Clock::default();
+        Self { inner: Arc::new(Inner { store, sources, body_limit, zone, effective_at, mode, room, clock }) }
+    }
+
+    /// Puts in another clock than the machine's, for deliveries of another time. The first one that is put in stays.
+    pub fn with_clock(self, clock: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
+        let _ = self.inner.clock.0.set(Box::new(clock));
+        self
     }
 
     /// The routes.
@@ -111,7 +135,7 @@ async fn accept(
         return Err(refuse("unsupported_media", Problem::UnsupportedMedia(wanted)));
     }
     let body = whole(body, inner.body_limit).await.map_err(|problem| refuse("unread", problem))?;
-    let key = source.verify(headers, &body, Utc::now()).map_err(|cause| {
+    let key = source.verify(headers, &body, inner.clock.now()).map_err(|cause| {
         alarm(source, cause);
         let final_status = source.auth_failure_status() == StatusCode::UNAUTHORIZED.as_u16();
         let problem = if final_status { Problem::DeliveryRefused } else { Problem::DeliveryRefusedForNow };
@@ -177,11 +201,12 @@ fn items(inner: &Inner, source: &Source, headers: &HeaderMap, body: &[u8]) -> Ve
             vec![Item {
                 event_id,
                 content_digest,
+                again_after: None,
                 person: PersonRef::default(),
                 termination_type: None,
                 sequence: None,
                 occurred_at: None,
-                intake: Intake::Hold(Reason::Unreadable, Utc::now()),
+                intake: Intake::Hold(Reason::Unreadable, inner.clock.now()),
                 look_up: false,
             }]
         }
@@ -191,11 +216,12 @@ fn items(inner: &Inner, source: &Source, headers: &HeaderMap, body: &[u8]) -> Ve
 fn item(inner: &Inner, source: &Source, event: TerminationEvent) -> Item {
     let zone = source.date_zone().unwrap_or(&inner.zone);
     let effective_at = source.effective_at().and_then(|text| text.parse().ok()).unwrap_or(inner.effective_at);
-    let intake = policy::intake(&event, zone, effective_at, Utc::now());
     let look_up = event.directive == Directive::Lookup && source.look_up().is_some();
+    let intake = policy::intake(&event, zone, effective_at, inner.clock.now());
     Item {
         event_id: event.event_id,
         content_digest: event.content_digest,
+        again_after: event.again_after,
         person: event.person,
         termination_type: event.termination_type,
         sequence: event.sequence,

@@ -245,6 +245,7 @@ fn said(due: &DueLookUp, event: TerminationEvent, intake: Intake, now: DateTime<
     let item = Item {
         event_id: format!("look-up:{}", Uuid::now_v7()),
         content_digest: Sha256::digest(&body).into(),
+        again_after: None,
         person,
         termination_type: event.termination_type,
         sequence: None,

@@ -1,6 +1,6 @@
 //! A termination event: what an HRIS said about one person, after it was understood.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 /// What the sender's event asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub struct TerminationEvent {
     pub event_id: String,
     /// SHA-256 of what must be equal when the same `event_id` arrives again.
     pub content_digest: [u8; 32],
+    /// How much later the same `event_id` is another event, for senders that give none and no time; `None`: never.
+    pub again_after: Option<TimeDelta>,
     /// What is asked for.
     pub directive: Directive,
     /// Who.

@@ -144,6 +144,7 @@ fn delivery(
     let event = TerminationEvent {
         event_id,
         content_digest: Sha256::digest(&body).into(),
+        again_after: None,
         directive: Directive::Terminate,
         person: named,
         effective,
@@ -155,6 +156,7 @@ fn delivery(
         intake: policy::intake(&event, &rules.zone, rules.effective_at, now),
         event_id: event.event_id,
         content_digest: event.content_digest,
+        again_after: None,
         person,
         termination_type: event.termination_type,
         sequence: None,

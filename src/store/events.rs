@@ -1,14 +1,14 @@
 //! Accepting a delivery: the event, what it changes about the offboarding of its person, and the journal, in one
 //! transaction. The offboardings themselves are in `cases`, what was said before in `words`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::asked::{lock_user, note_requester};
 use super::cases::{self, Case};
 use super::journal::{self, NewEntry};
 use super::look_ups;
-use super::words::{self, Stored};
+use super::words::{self, Kept, Stored};
 use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, word};
 use crate::offboarding::policy::{self, Act, Intake, LastWord, News, Said};
 use crate::offboarding::{Action, OffboardingId, Outcome, PersonRef, Reason, Status};
@@ -37,6 +37,8 @@ pub struct Item {
     pub event_id: String,
     /// SHA-256 of what has to be equal when the id arrives again.
     pub content_digest: [u8; 32],
+    /// How much later the same id is another event; `None`: never.
+    pub again_after: Option<TimeDelta>,
     /// Who.
     pub person: PersonRef,
     /// The kind of termination.
@@ -89,7 +91,13 @@ pub struct Brief {
 }
 
 /// What one item came to.
-enum ItemResult {
+struct ItemResult {
+    /// The id of the event that it is.
+    event_id: String,
+    came_to: CameTo,
+}
+
+enum CameTo {
     New(Option<OffboardingId>),
     Held(OffboardingId),
     Known(Option<OffboardingId>),
@@ -117,17 +125,22 @@ pub(super) async fn accept(tx: Tx<'_>, delivery: &Delivery) -> Result<Accepted, 
     order.sort_by(|a, b| delivery.items[*a].event_id.cmp(&delivery.items[*b].event_id));
     let (mut new, mut held, mut acting) = (false, false, false);
     let mut offboardings = Vec::new();
+    let mut first = String::new();
     for index in order {
-        let offboarding = match accept_item(tx, delivery, &delivery.items[index]).await? {
-            ItemResult::New(offboarding) => {
+        let item = accept_item(tx, delivery, &delivery.items[index]).await?;
+        if index == 0 {
+            first = item.event_id;
+        }
+        let offboarding = match item.came_to {
+            CameTo::New(offboarding) => {
                 (new, acting) = (true, acting || offboarding.is_some());
                 offboarding
             }
-            ItemResult::Held(offboarding) => {
+            CameTo::Held(offboarding) => {
                 (new, held) = (true, true);
                 Some(offboarding)
             }
-            ItemResult::Known(offboarding) => offboarding,
+            CameTo::Known(offboarding) => offboarding,
         };
         offboardings.extend(offboarding.map(|id| (index, id)));
     }
@@ -138,8 +151,7 @@ pub(super) async fn accept(tx: Tx<'_>, delivery: &Delivery) -> Result<Accepted, 
             ids.push(id);
         }
     }
-    let event_id = delivery.items.first().map(|item| item.event_id.clone()).unwrap_or_default();
-    let receipt = Receipt { event_id, offboardings: briefs(tx, &ids).await? };
+    let receipt = Receipt { event_id: first, offboardings: briefs(tx, &ids).await? };
     Ok(match (new, acting, held) {
         (false, ..) => Accepted::Duplicate(receipt),
         (true, true, _) => Accepted::New(receipt),
@@ -185,16 +197,17 @@ pub(super) async fn lock_keys(tx: Tx<'_>, mut keys: Vec<String>) -> Result<(), S
 
 async fn accept_item(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<ItemResult, StoreError> {
     let event = Uuid::now_v7();
-    let Some(stored) = words::store(tx, event, delivery, item).await? else {
-        return known_event(tx, delivery, item).await;
+    let (event_id, stored) = match words::store(tx, event, delivery, item).await? {
+        Kept::New(event_id, stored) => (event_id, stored),
+        Kept::Known(event_id) => return known_event(tx, delivery, item, event_id).await,
     };
     let taken = match (&item.intake, item.intake.said()) {
-        (Intake::Ignore, _) => return Ok(ItemResult::New(None)),
+        (Intake::Ignore, _) => return Ok(ItemResult { event_id, came_to: CameTo::New(None) }),
         (_, Some(said)) => take_word(tx, delivery, item, said, stored).await?,
         (_, None) => take_hint(tx, delivery, item, stored).await?,
     };
     let Some(id) = taken.offboarding else {
-        return Ok(ItemResult::New(None));
+        return Ok(ItemResult { event_id, came_to: CameTo::New(None) });
     };
     if item.look_up {
         look_ups::ask_for(tx, &[id]).await?;
@@ -205,16 +218,13 @@ async fn accept_item(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Ite
     let actor = delivery.actor();
     let words = delivery.asked.as_ref().map_or(taken.did, |asked| asked.why.as_str());
     let note = NewEntry::note(id, &actor, Action::EventAccepted, Some(words));
-    journal::append(tx, NewEntry { target: Some(&item.event_id), ..note }).await?;
+    journal::append(tx, NewEntry { target: Some(&event_id), ..note }).await?;
     if delivery.asked.is_some() {
         note_requester(tx, id, &actor).await?;
     }
     sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
-    Ok(if taken.held || matches!(item.intake, Intake::Hold(..)) {
-        ItemResult::Held(id)
-    } else {
-        ItemResult::New(Some(id))
-    })
+    let held = taken.held || matches!(item.intake, Intake::Hold(..));
+    Ok(ItemResult { event_id, came_to: if held { CameTo::Held(id) } else { CameTo::New(Some(id)) } })
 }
 
 /// What became of an event.
@@ -335,19 +345,24 @@ pub(super) fn disposition(intake: &Intake) -> &'static str {
     }
 }
 
-async fn known_event(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<ItemResult, StoreError> {
+async fn known_event(
+    tx: Tx<'_>,
+    delivery: &Delivery,
+    item: &Item,
+    event_id: String,
+) -> Result<ItemResult, StoreError> {
     let known = sqlx::query!(
         // known_event
         "select content_digest, offboarding_id from events where source = $1 and event_id = $2",
         delivery.source,
-        item.event_id,
+        event_id,
     )
     .fetch_one(&mut **tx)
     .await?;
     if known.content_digest != item.content_digest {
         return Err(StoreError::EventIdReused);
     }
-    Ok(ItemResult::Known(known.offboarding_id.map(OffboardingId)))
+    Ok(ItemResult { event_id, came_to: CameTo::Known(known.offboarding_id.map(OffboardingId)) })
 }
 
 async fn briefs(tx: Tx<'_>, ids: &[OffboardingId]) -> Result<Vec<Brief>, StoreError> {

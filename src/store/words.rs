@@ -1,6 +1,6 @@
 //! What was said about a person: the events that say whether they leave, as the policy weighs them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::cases::Case;
@@ -12,6 +12,15 @@ use crate::offboarding::policy::{LastWord, Said, Word};
 /// The newest words that are weighed: more have been said about nobody, unless a sender goes wild.
 const WORDS_MAX: i64 = 100;
 
+/// What became of an item.
+#[derive(Clone, Debug)]
+pub(super) enum Kept {
+    /// It is stored under this id, which is its own or, where its own is another event by now, one that follows it.
+    New(String, Stored),
+    /// The event of this id is the item.
+    Known(String),
+}
+
 /// A new event's place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stored {
@@ -21,12 +30,54 @@ pub(super) struct Stored {
     pub(super) received_at: DateTime<Utc>,
 }
 
-/// Stores an item as an event; `None` where its id is known.
+/// Stores an item as an event, unless it is known. Of deliveries at the same time only one inserts an id; the others wait
+/// for its commit and find it there.
 pub(super) async fn store(
     tx: Tx<'_>,
     event: Uuid,
     delivery: &Delivery,
     item: &Item,
+) -> Result<Kept, StoreError> {
+    let mut id = item.event_id.clone();
+    let mut next = 2_u32;
+    loop {
+        if let Some(stored) = insert(tx, event, delivery, item, &id).await? {
+            return Ok(Kept::New(id, stored));
+        }
+        let Some(again_after) = item.again_after else {
+            return Ok(Kept::Known(id));
+        };
+        if !is_older(tx, &delivery.source, &id, again_after).await? {
+            return Ok(Kept::Known(id));
+        }
+        id = format!("{}~{next}", item.event_id);
+        next += 1;
+    }
+}
+
+/// Whether the event of this id was stored longer ago than this, by the database's clock.
+async fn is_older(tx: Tx<'_>, source: &str, event_id: &str, than: TimeDelta) -> Result<bool, StoreError> {
+    let older = sqlx::query_scalar!(
+        // event_is_older
+        r#"select exists (
+             select 1 from events where source = $1 and event_id = $2 and received_at + make_interval(secs => $3) < now()
+           ) as "older!""#,
+        source,
+        event_id,
+        than.as_seconds_f64(),
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(older)
+}
+
+/// Inserts an item as an event of this id; `None` where there is one.
+async fn insert(
+    tx: Tx<'_>,
+    event: Uuid,
+    delivery: &Delivery,
+    item: &Item,
+    event_id: &str,
 ) -> Result<Option<Stored>, StoreError> {
     let said = item.intake.said();
     let (word, moment) = match said {
@@ -43,7 +94,7 @@ pub(super) async fn store(
          on conflict do nothing returning arrival as "arrival!", received_at"#,
         event,
         delivery.source,
-        item.event_id,
+        event_id,
         &item.content_digest,
         &delivery.body,
         i32::try_from(delivery.key_index).unwrap_or(i32::MAX),

@@ -20,6 +20,7 @@ pub(crate) async fn tell(
     let item = Item {
         event_id: uuid::Uuid::new_v4().to_string(),
         content_digest: [0; 32],
+        again_after: None,
         person: PersonRef { email: email.map(str::to_owned), external_id: id.map(str::to_owned) },
         termination_type: None,
         sequence: None,

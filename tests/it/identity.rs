@@ -33,6 +33,7 @@ async fn terminate_by(world: &World, source: &str, person: PersonRef) -> Offboar
     let item = Item {
         event_id: uuid::Uuid::new_v4().to_string(),
         content_digest: [0; 32],
+        again_after: None,
         person,
         termination_type: None,
         sequence: None,

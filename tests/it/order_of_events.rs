@@ -77,6 +77,7 @@ pub(crate) fn item(person: &PersonRef, event: Event, base: DateTime<Utc>) -> Ite
     Item {
         event_id: name.clone(),
         content_digest: Sha256::digest(name).into(),
+        again_after: None,
         person: person.clone(),
         termination_type: None,
         sequence: None,

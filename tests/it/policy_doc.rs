@@ -65,6 +65,7 @@ fn event(directive: Directive, effective: Effective) -> TerminationEvent {
     TerminationEvent {
         event_id: "e1".to_owned(),
         content_digest: [0; 32],
+        again_after: None,
         directive,
         person: PersonRef { email: Some("jane@example.com".to_owned()), external_id: None },
         effective,

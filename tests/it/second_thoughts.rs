@@ -32,6 +32,7 @@ async fn tell_at(
     let item = Item {
         event_id: id.to_owned(),
         content_digest: [0; 32],
+        again_after: None,
         person: by_email(JANE),
         termination_type: None,
         sequence: None,

@@ -149,6 +149,7 @@ impl World {
         let item = Item {
             event_id: uuid::Uuid::new_v4().to_string(),
             content_digest: [0; 32],
+            again_after: None,
             person,
             termination_type: termination_type.map(str::to_owned),
             sequence: None,

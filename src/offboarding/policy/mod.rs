@@ -87,6 +87,7 @@ mod tests {
         TerminationEvent {
             event_id: "e1".to_owned(),
             content_digest: [0; 32],
+            again_after: None,
             directive,
             person: PersonRef { email: Some("a@b.c".to_owned()), external_id: None },
             effective,

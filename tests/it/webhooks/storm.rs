@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use sqlx::Row;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Barrier;
 
@@ -67,4 +68,48 @@ async fn many_events_about_one_person_at_one_instant_are_one_offboarding() {
     let answers = at_once(&service, bodies.collect()).await;
     assert!(answers.iter().all(|(status, _)| *status == 202), "{answers:?}");
     assert_eq!((events(&world).await, offboardings(&world).await), (64, 1));
+}
+
+/// A termination without an id of its own, of a sender that gives no time either.
+fn anonymous() -> String {
+    let mut body = termination("", "W1", "jane@example.com");
+    body.as_object_mut().unwrap().remove("eventId");
+    body.to_string()
+}
+
+async fn event_ids(world: &World) -> Vec<String> {
+    let rows = world.rows("select event_id from events order by received_at, event_id").await;
+    rows.iter().map(|row| row.get("event_id")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_derived_id_after_the_window_is_one_new_event_however_often_it_comes() {
+    let world = World::new().await;
+    let service = world.serve("[sources.workday.map.event_id]\nwindow = \"7d\"", RECEIVE);
+    let status = async || service.deliver_bytes(anonymous().as_bytes()).await.0;
+    assert_eq!([status().await, status().await], [202, 200]);
+    world.sql("update events set received_at = received_at - interval '6 days 23 hours'").await;
+    assert_eq!(status().await, 200, "within the window");
+    world.sql("update events set received_at = received_at - interval '2 hours'").await;
+    let answers = at_once(&service, vec![anonymous(); SENDERS]).await;
+    let statuses = |wanted: u16| answers.iter().filter(|(status, _)| *status == wanted).count();
+    assert_eq!((statuses(202), statuses(200)), (1, SENDERS - 1), "{answers:?}");
+    let ids = event_ids(&world).await;
+    assert_eq!(ids.len(), 2);
+    assert_eq!(ids[1], format!("{}~2", ids[0]));
+    assert!(answers.iter().all(|(_, receipt)| receipt["event_id"] == ids[1].as_str()), "{answers:?}");
+    world.sql("update events set received_at = received_at - interval '8 days'").await;
+    assert_eq!([status().await, status().await], [202, 200]);
+    assert_eq!(event_ids(&world).await[2], format!("{}~3", ids[0]));
+    assert_eq!(offboardings(&world).await, 1, "it is still open");
+}
+
+#[tokio::test]
+async fn without_a_window_the_same_derived_id_never_is_a_new_event() {
+    let world = World::new().await;
+    let service = world.serve("", RECEIVE);
+    assert_eq!(service.deliver_bytes(anonymous().as_bytes()).await.0, 202);
+    world.sql("update events set received_at = received_at - interval '5 years'").await;
+    assert_eq!(service.deliver_bytes(anonymous().as_bytes()).await.0, 200);
+    assert_eq!(events(&world).await, 1);
 }
