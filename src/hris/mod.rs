@@ -10,6 +10,7 @@ mod dates;
 mod delivery;
 #[cfg(test)]
 mod guards;
+mod handshake;
 mod identity;
 mod json;
 mod keys;
@@ -35,6 +36,7 @@ mod window;
 
 pub use auth::{Refusal, SignError};
 pub use delivery::{Format, Reading};
+pub use handshake::{Challenge, Consent, Consented, Handshake, Ping, Token};
 pub use json::{DEPTH_MAX, ReadError};
 pub use keys::{KeyIndex, SECRET_BYTES_MIN};
 pub use profile::builtin_profiles;

@@ -46,6 +46,8 @@ fn unknown_keys_and_words_are_refused_wherever_they_stand() {
         ("auth.key_encoding = 'hex'", "auth.key_encoding: must be one of utf8, base64"),
         ("auth.list = 'comma'", "auth.list: must be one of space"),
         ("auth_failure_status = 200", "auth_failure_status: must be 401 or 503"),
+        ("stored_status = 201", "stored_status: must be 200, 202 or 204"),
+        ("handshake = { kind = 'ping', body = 'x' }", "handshake.body: unknown key"),
         ("max_items = 0", "max_items: must be from 1 to 10000"),
         ("date_zone = 'Berlin'", "date_zone: must be an IANA time zone such as Europe/Berlin"),
         ("effective_at = '25:00'", "effective_at: must be start_of_day, end_of_day or a time such as 17:00"),
