@@ -8,7 +8,7 @@ use super::asked::{lock_user, note_requester};
 use super::cases::{self, Case};
 use super::journal::{self, NewEntry};
 use super::words::{self, Stored};
-use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, word};
+use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, tokens, word};
 use crate::offboarding::policy::{self, Act, Intake, LastWord, News, Said};
 use crate::offboarding::{Action, OffboardingId, Outcome, PersonRef, Reason, Status};
 
@@ -127,6 +127,9 @@ async fn accept(tx: Tx<'_>, delivery: &Delivery) -> Result<Accepted, StoreError>
             ItemResult::Known(offboarding) => offboarding,
         };
         offboardings.extend(offboarding.map(|id| (index, id)));
+    }
+    if new {
+        tokens::forget(tx, &delivery.source).await?;
     }
     offboardings.sort();
     let mut ids: Vec<OffboardingId> = Vec::new();
