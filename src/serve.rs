@@ -1,5 +1,7 @@
 //! Start and orderly stop: joins configuration, database, edge and worker, and ends them in the right order.
 
+mod secret_files;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +67,9 @@ pub enum ServeError {
     /// Metrics can't be collected.
     #[error("metrics can't be collected")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// The thread that watches the files of secrets can't be started.
+    #[error("the files of secrets can't be watched")]
+    SecretFiles(#[source] std::io::Error),
 }
 
 impl ServeError {
@@ -72,7 +77,7 @@ impl ServeError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Source(_) | Self::Database(_) | Self::Genesys(_) => true,
-            Self::Bind { .. } | Self::Metrics(_) => false,
+            Self::Bind { .. } | Self::Metrics(_) | Self::SecretFiles(_) => false,
         }
     }
 }
@@ -180,8 +185,9 @@ pub async fn serve(
     announce: impl FnOnce(&str),
 ) -> Result<(), ServeError> {
     let parts = Parts::new(config)?;
-    let sources = sources(config)?;
+    let sources: Vec<_> = sources(config)?.into_iter().map(Arc::new).collect();
     let metrics = PrometheusBuilder::new().install_recorder()?;
+    let _watching = secret_files::watch(config, &sources).map_err(ServeError::SecretFiles)?;
     let public = bind("listen", config.server.listen).await?;
     let admin = bind("admin_listen", config.server.admin_listen).await?;
     if let (Ok(public), Ok(admin)) = (public.local_addr(), admin.local_addr()) {
