@@ -146,3 +146,43 @@ fn show(file: &SecretFile, failing: f64) {
     let labels = [("source", file.source().to_owned()), ("key", file.key().to_owned())];
     metrics::gauge!("leaver_secret_file_failing", &labels).set(failing);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Environment;
+    use crate::serve;
+
+    const OLD: &str = "the-old-secret-of-acme-0123456789";
+    const NEW: &str = "the-new-secret-of-acme-0123456789";
+
+    #[test]
+    fn a_file_that_is_being_written_is_let_finish() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        std::fs::write(&file, OLD).unwrap();
+        let text = format!(
+            "[database]\nurl = 'postgres://leaver@localhost/leaver'\n[genesys]\nregion = 'mypurecloud.com'\n\
+             client_id = 'client'\nclient_secret = 'a secret of enough bytes'\n[sources.acme]\n\
+             profile = 'generic-worker-terminated'\nsecrets = ['file:{}']",
+            file.display()
+        );
+        let nothing: [(&str, &str); 0] = [];
+        let config = Config::from_toml(&text, &Environment::from_iter(nothing)).unwrap();
+        let sources: Vec<_> = serve::sources(&config).unwrap().into_iter().map(Arc::new).collect();
+        let mut watcher = Watcher::new(&config, &sources);
+        let mut after = |written: &str| {
+            std::fs::write(&file, written).unwrap();
+            watcher.look();
+            (watcher.files[0].judged, watcher.files[0].file.of(&watcher.tables["acme"]).unwrap().to_owned())
+        };
+        let (old, new) = (Look::at(OLD), Look::at(NEW));
+        // Emptied, half written, whole: none of it stays for two looks until it is whole.
+        for half in [OLD, "", &NEW[..20], NEW] {
+            assert_eq!(after(half), (old, OLD.to_owned()), "{half:?}");
+        }
+        assert_eq!(after(NEW), (new, NEW.to_owned()));
+        assert_eq!(after(""), (new, NEW.to_owned()));
+        assert_eq!(after(""), (Look::at(""), NEW.to_owned()), "judged, and not taken over");
+    }
+}
