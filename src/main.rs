@@ -80,6 +80,11 @@ enum Command {
         #[arg(long)]
         url: Option<String>,
     },
+    /// Shows the verification token that a source's sender has posted, to be confirmed at the sender.
+    Token {
+        /// The source's name in the configuration.
+        source: String,
+    },
     /// Lists offboardings, newest first.
     List {
         /// Only this status.
@@ -232,6 +237,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Send { source, file, url } => {
                 commands::send(&config, &source, &file, url.as_deref()).await
             }
+            Command::Token { source } => commands::token(&config, &source, output).await,
             Command::List { status, person, source, limit } => {
                 commands::list(&config, commands::ListArguments { status, person, source, limit }, output)
                     .await

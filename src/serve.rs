@@ -1,5 +1,7 @@
 //! Start and orderly stop: joins configuration, database, edge and worker, and ends them in the right order.
 
+mod secret_files;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +71,9 @@ pub enum ServeError {
     /// Metrics can't be collected.
     #[error("metrics can't be collected")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// The thread that watches the files of secrets can't be started.
+    #[error("the files of secrets can't be watched")]
+    SecretFiles(#[source] std::io::Error),
 }
 
 impl ServeError {
@@ -76,7 +81,7 @@ impl ServeError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Source(_) | Self::Database(_) | Self::Genesys(_) => true,
-            Self::LookUps(_) | Self::Bind { .. } | Self::Metrics(_) => false,
+            Self::LookUps(_) | Self::Bind { .. } | Self::Metrics(_) | Self::SecretFiles(_) => false,
         }
     }
 }
@@ -143,7 +148,7 @@ impl Parts {
     }
 
     /// What asks the HRIS of these sources.
-    pub fn look_ups(&self, config: &Config, sources: &[Source]) -> Result<LookUps, ServeError> {
+    pub fn look_ups(&self, config: &Config, sources: &[Arc<Source>]) -> Result<LookUps, ServeError> {
         let look_ups = sources.iter().filter_map(|s| Some((s.name().to_owned(), Arc::clone(s.look_up()?))));
         let settings = lookup::Settings {
             look_ups: look_ups.collect(),
@@ -201,12 +206,13 @@ pub async fn serve(
     announce: impl FnOnce(&str),
 ) -> Result<(), ServeError> {
     let parts = Parts::new(config)?;
-    let sources = sources(config)?;
+    let sources: Vec<_> = sources(config)?.into_iter().map(Arc::new).collect();
     let workers = match work {
         Work::Here => Some(Workers::new(config, &parts, &sources)?),
         Work::Elsewhere => None,
     };
     let metrics = PrometheusBuilder::new().install_recorder()?;
+    let _watching = secret_files::watch(config, &sources).map_err(ServeError::SecretFiles)?;
     let public = bind("listen", config.server.listen).await?;
     let admin = bind("admin_listen", config.server.admin_listen).await?;
     if let (Ok(public), Ok(admin)) = (public.local_addr(), admin.local_addr()) {
@@ -250,7 +256,7 @@ pub async fn serve(
 /// Works until a signal.
 pub async fn work(config: &Config, migrate: Migrate) -> Result<(), ServeError> {
     let parts = Parts::new(config)?;
-    let workers = Workers::new(config, &parts, &sources(config)?)?;
+    let workers = Workers::new(config, &parts, &sources(config)?.into_iter().map(Arc::new).collect::<Vec<_>>())?;
     say_the_mode(config);
     let stopping = CancellationToken::new();
     let background = tokio::spawn(background(parts.clone(), Some(workers), migrate, stopping.clone()));
@@ -269,7 +275,7 @@ struct Workers {
 }
 
 impl Workers {
-    fn new(config: &Config, parts: &Parts, sources: &[Source]) -> Result<Self, ServeError> {
+    fn new(config: &Config, parts: &Parts, sources: &[Arc<Source>]) -> Result<Self, ServeError> {
         Ok(Self { engine: parts.engine(config), look_ups: parts.look_ups(config, sources)? })
     }
 }

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Failure, Output, permissions, print, probe, progress};
+use super::{Failure, Output, deliveries, permissions, print, probe, progress};
 use crate::config::Config;
 use crate::genesys::Error;
+use crate::hris::Source;
 use crate::offboarding::choices::Mode;
 use crate::serve::{Parts, sources};
 use crate::store::StoreError;
@@ -85,7 +86,7 @@ pub async fn check(config: &Config, output: Output) -> Result<(), Failure> {
     if !config.callbacks.is_empty() {
         findings.push(Finding::bad("callbacks", "this version does not send them: take [[callbacks]] out"));
     }
-    findings.extend(progress::shown("checking", asked(config, &parts)).await);
+    findings.extend(progress::shown("checking", asked(config, &parts, &built)).await);
     match output {
         Output::Json => print::json(&findings),
         Output::Text => {
@@ -115,8 +116,9 @@ fn shared_authority(config: &Config) -> Option<Finding> {
 }
 
 /// What only the database and Genesys Cloud can answer.
-async fn asked(config: &Config, parts: &Parts) -> Vec<Finding> {
+async fn asked(config: &Config, parts: &Parts, sources: &[Source]) -> Vec<Finding> {
     let mut findings = database(parts).await;
+    findings.extend(deliveries::findings(&parts.store, sources).await);
     let login = genesys(parts).await;
     let logged_in = login.ok;
     findings.push(login);

@@ -2,6 +2,7 @@
 
 mod approve;
 mod check;
+mod deliveries;
 mod layoff;
 mod offboard;
 mod permissions;
@@ -9,6 +10,7 @@ mod print;
 mod probe;
 mod progress;
 mod send;
+mod token;
 
 use std::error::Error;
 
@@ -27,6 +29,7 @@ pub use check::check;
 pub use layoff::{PlanArguments, approve_layoff, cancel_layoff, list_layoffs, plan_layoff};
 pub use offboard::offboard;
 pub use send::send;
+pub use token::token;
 
 /// For people or for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

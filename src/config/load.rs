@@ -71,7 +71,7 @@ impl Context<'_> {
                 }),
             };
         }
-        let Some(path) = raw.strip_prefix("file:") else {
+        let Some(path) = path_of_file(&raw) else {
             return Ok(raw);
         };
         // Relative to what would depend on where the service was started from.
@@ -79,10 +79,11 @@ impl Context<'_> {
             return Err(ConfigError::refused(key, "expected file:/path with an absolute path"));
         }
         let path = PathBuf::from(path);
-        match read_bounded(&path, REFERENCED_BYTES_MAX) {
-            Ok(text) => Ok(without_newline(text)),
-            Err(cause) => Err(ConfigError::UnreadableFile { key: key.to_owned(), path, cause }),
-        }
+        read_referenced(&path).map_err(|cause| ConfigError::UnreadableFile {
+            key: key.to_owned(),
+            path,
+            cause,
+        })
     }
 
     /// Follows every reference in a table, in arrays and in tables below it too.
@@ -112,6 +113,16 @@ impl Context<'_> {
 /// Whether the string stands for a value that is somewhere else.
 pub(super) fn is_reference(raw: &str) -> bool {
     raw.starts_with("env:") || raw.starts_with("file:")
+}
+
+/// The path in `file:/path`; nothing for any other string.
+pub(super) fn path_of_file(raw: &str) -> Option<&str> {
+    raw.strip_prefix("file:")
+}
+
+/// Reads the value that stands in a file.
+pub(super) fn read_referenced(path: &Path) -> io::Result<String> {
+    read_bounded(path, REFERENCED_BYTES_MAX).map(without_newline)
 }
 
 /// Reads the configuration file as text.

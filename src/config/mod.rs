@@ -11,6 +11,7 @@ mod operators;
 mod overrides;
 mod plan;
 mod policy;
+mod secret_files;
 mod section;
 mod sources;
 
@@ -33,6 +34,7 @@ pub use operators::{Operator, Role};
 pub use policy::{
     EffectiveAt, Mode, OffQueue, OnQueue, Order, PersonNotFound, Policy, Protected, ShiftEnd, WhenBusy,
 };
+pub use secret_files::SecretFile;
 
 use crate::plan::choices::Choices;
 use overrides::Overrides;
@@ -74,6 +76,8 @@ pub struct Config {
     /// `[sources.NAME] external_id_authority`: the authority under which Genesys keeps the ids of this source; empty: its
     /// ids are never looked up. Default `genesys.external_id_authority`.
     pub external_id_authorities: BTreeMap<String, String>,
+    /// The secrets of sources that stand in files, which are read again when they change.
+    pub secret_files: Vec<SecretFile>,
     /// `[policy]`: the rules by which an offboarding goes on.
     pub policy: Policy,
     /// `[plan]`: what is taken away, and how.
@@ -113,13 +117,14 @@ impl Config {
         let server = Server::read(root.section("server", SERVER_KEYS)?)?;
         let database = Database::read(root.section("database", DATABASE_KEYS)?)?;
         let genesys = Genesys::read(root.section("genesys", genesys::KEYS)?)?;
-        let sources::Sources { tables, authorities } = sources::read(&mut root)?;
+        let sources::Sources { tables, authorities, secret_files } = sources::read(&mut root)?;
         Ok(Self {
             server,
             database,
             genesys,
             sources: tables,
             external_id_authorities: authorities,
+            secret_files,
             policy: Policy::read(root.section("policy", policy::KEYS)?)?,
             plan: plan::read(root.section("plan", plan::KEYS)?)?,
             worker: Worker::read(root.section("worker", WORKER_KEYS)?)?,
@@ -138,6 +143,7 @@ impl fmt::Debug for Config {
             genesys,
             sources,
             external_id_authorities,
+            secret_files,
             policy,
             plan,
             worker,
@@ -151,6 +157,7 @@ impl fmt::Debug for Config {
             // The names alone: the tables hold secrets in the clear.
             .field("sources", &sources.keys())
             .field("external_id_authorities", external_id_authorities)
+            .field("secret_files", secret_files)
             .field("policy", policy)
             .field("plan", plan)
             .field("worker", worker)

@@ -59,6 +59,11 @@ impl<'a> Section<'a> {
         join(&self.path, name)
     }
 
+    /// A value as it stands, its references not followed.
+    pub(super) fn peek(&self, name: &str) -> Option<&Value> {
+        self.table.get(name)
+    }
+
     /// A table below this one; an absent one is empty, so that errors name the key that is missing and not its table.
     pub(super) fn section(&mut self, name: &str, keys: &[&str]) -> Result<Section<'a>, ConfigError> {
         let key = self.key(name);

@@ -7,6 +7,7 @@ use toml::{Table, Value};
 
 use super::error::ConfigError;
 use super::load::join;
+use super::secret_files::{self, SecretFile};
 use super::section::{Section, check_secret, mistyped};
 
 /// The name is one segment of a path and of a DNS label's size.
@@ -26,11 +27,14 @@ pub(super) struct Sources {
     pub(super) tables: BTreeMap<String, Table>,
     /// The authorities of those that have one of their own; empty where their ids are never looked up.
     pub(super) authorities: BTreeMap<String, String>,
+    /// The secrets that stand in files.
+    pub(super) secret_files: Vec<SecretFile>,
 }
 
 /// Reads every source.
 pub(super) fn read(root: &mut Section<'_>) -> Result<Sources, ConfigError> {
-    let mut sources = Sources { tables: BTreeMap::new(), authorities: BTreeMap::new() };
+    let secret_files = secret_files::named_in(root.peek("sources"));
+    let mut sources = Sources { tables: BTreeMap::new(), authorities: BTreeMap::new(), secret_files };
     for (name, mut table) in root.free_tables("sources")? {
         check_name(&name)?;
         let path = join("sources", &name);
@@ -99,10 +103,15 @@ fn check_secrets(key: String, secrets: &Value) -> Result<(), ConfigError> {
         let Value::String(secret) = secret else {
             return Err(mistyped(key, "a string", secret));
         };
-        if secret.trim().is_empty() {
-            return Err(ConfigError::refused(key, "is empty"));
-        }
-        check_secret(&key, secret.len())?;
+        check_one_secret(&key, secret)?;
     }
     Ok(())
+}
+
+/// Refuses a secret that is empty or too short, without showing it.
+pub(super) fn check_one_secret(key: &str, secret: &str) -> Result<(), ConfigError> {
+    if secret.trim().is_empty() {
+        return Err(ConfigError::refused(key, "is empty"));
+    }
+    check_secret(key, secret.len())
 }

@@ -16,6 +16,7 @@ mod forgeries;
 mod form;
 #[cfg(test)]
 mod guards;
+mod handshake;
 mod identity;
 mod json;
 mod keys;
@@ -48,6 +49,7 @@ mod xml;
 
 pub use auth::{Refusal, SignError};
 pub use delivery::{Format, Reading};
+pub use handshake::{Challenge, Consent, Consented, Handshake, Ping, Token};
 pub use json::{DEPTH_MAX, ReadError};
 pub use keys::{KeyIndex, SECRET_BYTES_MIN};
 pub use look_up::{LookUp, LookUpAnswer, LookUpCredential, LookUpRequest};

@@ -74,6 +74,8 @@ fn unknown_keys_and_words_are_refused_wherever_they_stand() {
         ("verified = 'no'", "verified: must be true or false"),
         ("verified = false", "verified: needs unverified, one sentence why"),
         ("unverified = 'Why.'", "unverified: needs verified = false"),
+        ("stored_status = 201", "stored_status: must be 200, 202 or 204"),
+        ("handshake = { kind = 'ping', body = 'x' }", "handshake.body: unknown key"),
         ("max_items = 0", "max_items: must be from 1 to 10000"),
         ("date_zone = 'Berlin'", "date_zone: must be an IANA time zone such as Europe/Berlin"),
         ("effective_at = '25:00'", "effective_at: must be start_of_day, end_of_day or a time such as 17:00"),

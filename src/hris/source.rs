@@ -1,7 +1,7 @@
 //! A source: one sender, its proof and its profile, checked when it is built.
 //! How each part works is left to the part's own module.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::http::{HeaderMap, header};
 use chrono::{DateTime, Utc};
@@ -9,6 +9,7 @@ use toml::Table;
 
 use super::auth::{Authenticator, Refusal, SignError};
 use super::delivery::{Format, Reader, Reading};
+use super::handshake::Handshake;
 use super::keys::{KeyIndex, Keys};
 use super::look_up::LookUp;
 use super::pointer::Pointer;
@@ -16,7 +17,7 @@ use super::profile::{canonical_name, laid_over_profile};
 use super::settings::{Problem, Section, SourceError};
 use crate::offboarding::Zone;
 
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 16] = [
     "profile",
     "verified",
     "unverified",
@@ -24,6 +25,9 @@ const KNOWN: [&str; 13] = [
     "format",
     "max_items",
     "auth_failure_status",
+    "stored_status",
+    "handshake",
+    "allowed_origins",
     "date_zone",
     "effective_at",
     "auth",
@@ -39,9 +43,12 @@ pub struct Source {
     profile: Option<String>,
     unverified: Option<String>,
     auth_failure_status: u16,
+    stored_status: u16,
     effective_at: Option<String>,
-    authenticator: Authenticator,
     look_up: Option<Arc<LookUp>>,
+    handshake: Option<Handshake>,
+    /// Swapped as a whole when the secrets change; who holds one goes on with it.
+    authenticator: RwLock<Arc<Authenticator>>,
     pub(super) reader: Reader,
 }
 
@@ -78,11 +85,29 @@ impl Source {
             profile: source.text("profile")?.map(|name| canonical_name(name).to_owned()),
             unverified: unverified(&source)?,
             auth_failure_status: auth_failure_status(&source)?,
-            effective_at,
-            authenticator,
             look_up: look_up.map(Arc::new),
+            stored_status: stored_status(&source)?,
+            handshake: Handshake::build(&source)?,
+            effective_at,
+            authenticator: RwLock::new(Arc::new(authenticator)),
             reader,
         })
+    }
+
+    /// Takes over the proof of this table, which differs from the one that the source was built from in its secrets only.
+    /// A request that is being verified is verified with the keys that it began with.
+    ///
+    /// # Errors
+    /// As [`Source::build`]; the keys are the ones before.
+    pub fn adopt_secrets(&self, table: &Table) -> Result<(), SourceError> {
+        let fresh = Self::build(&self.name, table)?;
+        let fresh = fresh.authenticator.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *self.authenticator.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
+    }
+
+    fn authenticator(&self) -> Arc<Authenticator> {
+        Arc::clone(&self.authenticator.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Proves that the request comes from this sender, over the raw bytes, in constant time, with every key.
@@ -90,7 +115,7 @@ impl Source {
     /// # Errors
     /// The cause is for metrics and logs; callers must not learn it.
     pub fn verify(&self, headers: &HeaderMap, body: &[u8], now: DateTime<Utc>) -> Result<KeyIndex, Refusal> {
-        self.authenticator.verify(headers, body, now)
+        self.authenticator().verify(headers, body, now)
     }
 
     /// Reads an authentic body. The headers matter only to profiles that point to one.
@@ -104,7 +129,7 @@ impl Source {
     /// Fails where the signature covers a header whose value only the sender knows, and where the source has only
     /// public keys.
     pub fn sign(&self, body: &[u8], now: DateTime<Utc>) -> Result<Vec<(String, String)>, SignError> {
-        self.authenticator.sign(body, now)
+        self.authenticator().sign(body, now)
     }
 
     /// Signs like [`Self::sign`] with a secret that is given: one written as in the configuration, or for a source of
@@ -119,7 +144,7 @@ impl Source {
         body: &[u8],
         now: DateTime<Utc>,
     ) -> Result<Vec<(String, String)>, SignError> {
-        self.authenticator.sign_with(secret, body, now)
+        self.authenticator().sign_with(secret, body, now)
     }
 
     /// Says whether the stated content type is this source's. None at all is no contradiction: the body is read
@@ -161,6 +186,16 @@ impl Source {
     /// Returns the status for a request that can't be proved: 401, or 503 for senders to which a 4xx is final.
     pub fn auth_failure_status(&self) -> u16 {
         self.auth_failure_status
+    }
+
+    /// Returns the status for a delivery that is stored for the first time: 202, or what the sender insists on.
+    pub fn stored_status(&self) -> u16 {
+        self.stored_status
+    }
+
+    /// Returns what the sender asks before it sends events, or `None` where it asks nothing.
+    pub fn handshake(&self) -> Option<&Handshake> {
+        self.handshake.as_ref()
     }
 
     /// Returns the zone of the sender's dates, where it differs from the policy's.
@@ -222,6 +257,15 @@ fn auth_failure_status(source: &Section<'_>) -> Result<u16, SourceError> {
         None | Some(401) => Ok(401),
         Some(503) => Ok(503),
         Some(_) => Err(source.error("auth_failure_status", Problem::Malformed("401 or 503"))),
+    }
+}
+
+fn stored_status(source: &Section<'_>) -> Result<u16, SourceError> {
+    match source.integer("stored_status")? {
+        None | Some(202) => Ok(202),
+        Some(200) => Ok(200),
+        Some(204) => Ok(204),
+        Some(_) => Err(source.error("stored_status", Problem::Malformed("200, 202 or 204"))),
     }
 }
 
@@ -291,5 +335,31 @@ mod tests {
         assert_eq!(source.effective_at(), Some("17:00"));
         assert_eq!((source.name(), source.profile_name()), ("acme", Some("generic-worker-terminated")));
         assert_eq!(generic("").auth_failure_status(), 401);
+        assert_eq!((generic("").stored_status(), generic("stored_status = 204").stored_status()), (202, 204));
+    }
+
+    #[test]
+    fn new_secrets_are_taken_over_whole_or_not_at_all() {
+        let source = generic("");
+        let table = |secrets: &str| -> Table {
+            format!("profile = 'generic-worker-terminated'\nsecrets = [{secrets}]").parse().unwrap()
+        };
+        let (body, now) = (b"{}", Utc::now());
+        let signed_by = |secret: &str| {
+            let signer = Source::build("acme", &table(secret)).unwrap();
+            let mut headers = HeaderMap::new();
+            for (name, value) in signer.sign(body, now).unwrap() {
+                let name: axum::http::HeaderName = name.parse().unwrap();
+                headers.insert(name, HeaderValue::from_str(&value).unwrap());
+            }
+            source.verify(&headers, body, now)
+        };
+        let (old, new) = ("'a secret of enough bytes'", "'another secret of enough bytes'");
+        assert_eq!((signed_by(old), signed_by(new)), (Ok(KeyIndex(0)), Err(Refusal::WrongSignature)));
+        source.adopt_secrets(&table(&format!("{new}, {old}"))).unwrap();
+        assert_eq!((signed_by(new), signed_by(old)), (Ok(KeyIndex(0)), Ok(KeyIndex(1))));
+        let refused = source.adopt_secrets(&table(&format!("'short', {old}"))).unwrap_err();
+        assert_eq!(refused.key(), "sources.acme.secrets[0]");
+        assert_eq!((signed_by(new), signed_by(old)), (Ok(KeyIndex(0)), Ok(KeyIndex(1))));
     }
 }

@@ -1,6 +1,7 @@
 //! The edge: connections with deadlines, and what is served on the two listeners. What a request means is said by
 //! `hris`, `operate` and `store`.
 
+mod alarms;
 pub mod api;
 pub mod auth;
 pub mod health;
@@ -10,6 +11,7 @@ pub mod problem;
 pub mod webhooks;
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +44,10 @@ const CONNECTIONS_MAX: usize = 400;
 /// The wait after a failed `accept`, which is mostly a lack of file descriptors and gone when a connection ends.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Where a request's connection comes from: the sender, or the last proxy before this process.
+#[derive(Clone, Copy, Debug)]
+struct RemoteAddress(SocketAddr);
+
 /// Serves until `stop`, then lets the running requests end. Own loop: axum's knows no deadline for headers.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     // A request that panics is our own trouble, and the sender comes back with it.
@@ -63,10 +69,10 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, remote_address)) => {
                 let (router, stop) = (router.clone(), stop.clone());
                 connections.spawn(async move {
-                    serve_connection(stream, router, stop).await;
+                    serve_connection(stream, RemoteAddress(remote_address), router, stop).await;
                     drop(permit);
                 });
             }
@@ -82,10 +88,16 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     connections.wait().await;
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn serve_connection(
+    stream: TcpStream,
+    remote_address: RemoteAddress,
+    router: Router,
+    stop: CancellationToken,
+) {
     // Answers are small and awaited.
     let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(remote_address);
         let router = router.clone();
         async move { Ok::<_, Infallible>(answer(router, request).await) }
     });

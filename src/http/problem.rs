@@ -23,6 +23,9 @@ pub enum Problem {
     /// The operator's role does not allow it.
     #[error("this needs the role {0}")]
     RoleNeeded(&'static str),
+    /// The challenge is missing, repeated, too long or not visible ASCII.
+    #[error("the request needs exactly one challenge of visible ASCII characters, at most 512")]
+    BadChallenge,
     /// Nothing is at this path, or no offboarding has this id.
     #[error("there is nothing here")]
     NotFound,
@@ -94,6 +97,7 @@ impl Problem {
             Self::DeliveryRefusedForNow => (StatusCode::SERVICE_UNAVAILABLE, "unauthenticated"),
             Self::TokenNeeded => (StatusCode::UNAUTHORIZED, "token-needed"),
             Self::RoleNeeded(_) => (StatusCode::FORBIDDEN, "role-needed"),
+            Self::BadChallenge => (StatusCode::BAD_REQUEST, "bad-challenge"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow"),

@@ -1,13 +1,16 @@
 //! `POST /webhooks/{source}`: verify the raw bytes, read them, commit, and only then answer. The work itself is the
 //! worker's.
 
+mod handshakes;
+
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -16,6 +19,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
+use super::RemoteAddress;
+use super::alarms::Alarms;
 use super::problem::Problem;
 use crate::hris::{Reading, Refusal, Source};
 use crate::offboarding::choices::{EffectiveAt, Mode};
@@ -36,6 +41,9 @@ const COMMIT_DEADLINE: Duration = Duration::from_millis(2_500);
 /// slower refusal.
 const IN_FLIGHT_MAX: usize = 256;
 
+/// A word for the metrics and an answer.
+type Answered = (&'static str, Response);
+
 /// What the endpoint needs.
 #[derive(Clone, Debug)]
 pub struct Webhooks {
@@ -45,13 +53,15 @@ pub struct Webhooks {
 #[derive(Debug)]
 struct Inner {
     store: Store,
-    sources: BTreeMap<String, Source>,
+    sources: BTreeMap<String, Arc<Source>>,
     body_limit: usize,
     zone: Zone,
     effective_at: EffectiveAt,
     mode: Mode,
     room: Semaphore,
     clock: Clock,
+    room_for_tokens: Semaphore,
+    alarms: Alarms,
 }
 
 /// The receiver's time: the machine's, unless another clock was put in.
@@ -74,16 +84,30 @@ impl Webhooks {
     /// Makes the endpoint for these sources; `zone` and `effective_at` hold for those that have none of their own.
     pub fn new(
         store: Store,
-        sources: Vec<Source>,
+        sources: Vec<Arc<Source>>,
         body_limit: usize,
         zone: Zone,
         effective_at: EffectiveAt,
         mode: Mode,
     ) -> Self {
-        let sources = sources.into_iter().map(|source| (source.name().to_owned(), source)).collect();
-        let room = Semaphore::new(IN_FLIGHT_MAX);
-        let clock = Clock::default();
-        Self { inner: Arc::new(Inner { store, sources, body_limit, zone, effective_at, mode, room, clock }) }
+        let sources: BTreeMap<_, _> =
+            sources.into_iter().map(|source| (source.name().to_owned(), source)).collect();
+        let alarms = Alarms::new(sources.keys());
+        let (room, room_for_tokens) = (Semaphore::new(IN_FLIGHT_MAX), Semaphore::new(1));
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                sources,
+                body_limit,
+                zone,
+                effective_at,
+                mode,
+                room,
+                room_for_tokens,
+                alarms,
+                clock: Clock::default(),
+            }),
+        }
     }
 
     /// Puts in another clock than the machine's, for deliveries of another time. The first one that is put in stays.
@@ -95,7 +119,7 @@ impl Webhooks {
     /// The routes.
     pub fn router(self) -> Router {
         Router::new()
-            .route("/webhooks/{source}", post(receive).fallback(super::wrong_method))
+            .route("/webhooks/{source}", post(receive).fallback(handshakes::other_method))
             .fallback(super::nothing_here)
             .with_state(self)
     }
@@ -104,6 +128,7 @@ impl Webhooks {
 async fn receive(
     State(webhooks): State<Webhooks>,
     Path(source): Path<String>,
+    remote_address: Option<Extension<RemoteAddress>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -112,35 +137,45 @@ async fn receive(
     let Some(source) = inner.sources.get(&source) else {
         return Problem::NotFound.into_response();
     };
-    let (word, response) = match accept(inner, source, &headers, body).await {
-        Ok(accepted) => answer(inner.mode, accepted),
-        Err(refused) => refused,
+    let remote_address = remote_address.map(|Extension(of)| of.0);
+    let (word, response) = match accept(inner, source, remote_address, &headers, body).await {
+        Ok(accepted) => answer(inner.mode, stored_status(source), accepted),
+        Err(answered) => answered,
     };
-    metrics::counter!("leaver_deliveries_total", "source" => source.name().to_owned(), "result" => word)
-        .increment(1);
+    count(source, word);
     metrics::histogram!("leaver_acknowledge_seconds").record(started.elapsed());
     response
+}
+
+fn count(source: &Source, word: &'static str) {
+    metrics::counter!("leaver_deliveries_total", "source" => source.name().to_owned(), "result" => word)
+        .increment(1);
 }
 
 async fn accept(
     inner: &Inner,
     source: &Source,
+    remote_address: Option<SocketAddr>,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Accepted, (&'static str, Response)> {
-    let refuse = |word, problem: Problem| (word, problem.into_response());
-    let unavailable = || refuse("unavailable", Problem::Unavailable);
+) -> Result<Accepted, Answered> {
+    let unavailable = || ("unavailable", Problem::Unavailable.into_response());
     if headers.contains_key(header::CONTENT_ENCODING) || !source.accepts_content_type(headers) {
         let wanted = source.format().content_type();
-        return Err(refuse("unsupported_media", Problem::UnsupportedMedia(wanted)));
+        return Err(("unsupported_media", Problem::UnsupportedMedia(wanted).into_response()));
     }
-    let body = whole(body, inner.body_limit).await.map_err(|problem| refuse("unread", problem))?;
-    let key = source.verify(headers, &body, inner.clock.now()).map_err(|cause| {
-        alarm(source, cause);
-        let final_status = source.auth_failure_status() == StatusCode::UNAUTHORIZED.as_u16();
-        let problem = if final_status { Problem::DeliveryRefused } else { Problem::DeliveryRefusedForNow };
-        refuse("unauthenticated", problem)
-    })?;
+    let body = whole(body, inner.body_limit).await.map_err(|problem| ("unread", problem.into_response()))?;
+    if let Some(answered) = handshakes::ping(source, &body) {
+        return Err(answered);
+    }
+    let key = match source.verify(headers, &body, inner.clock.now()) {
+        Ok(key) => key,
+        Err(cause) => {
+            let kept = handshakes::token(inner, source, remote_address, &body).await;
+            return Err(kept.unwrap_or_else(|| refuse(inner, source, cause, remote_address, headers)));
+        }
+    };
+    inner.alarms.succeeded(source.name());
     // Only who has proved to be the sender counts: slow or forged requests take no room from the others.
     let _room = inner.room.try_acquire().map_err(|_| unavailable())?;
     let items = items(inner, source, headers, &body);
@@ -180,13 +215,18 @@ pub(super) async fn whole(body: Body, limit: usize) -> Result<Bytes, Problem> {
     }
 }
 
-/// A first failed signature of a source that used to be fine is a mistake with a key or an attack: both want a person.
-fn alarm(source: &Source, cause: Refusal) {
-    metrics::counter!(
-        "leaver_delivery_refusals_total", "source" => source.name().to_owned(), "cause" => cause.as_str()
-    )
-    .increment(1);
-    tracing::warn!(source = source.name(), cause = cause.as_str(), "a delivery could not be authenticated");
+/// Counts and tells what can't be authenticated; the answer is the same for every cause.
+fn refuse(
+    inner: &Inner,
+    source: &Source,
+    cause: Refusal,
+    remote_address: Option<SocketAddr>,
+    headers: &HeaderMap,
+) -> Answered {
+    inner.alarms.failed(source.name(), cause, remote_address, headers);
+    let final_status = source.auth_failure_status() == StatusCode::UNAUTHORIZED.as_u16();
+    let problem = if final_status { Problem::DeliveryRefused } else { Problem::DeliveryRefusedForNow };
+    ("unauthenticated", problem.into_response())
 }
 
 fn items(inner: &Inner, source: &Source, headers: &HeaderMap, body: &[u8]) -> Vec<Item> {
@@ -231,19 +271,27 @@ fn item(inner: &Inner, source: &Source, event: TerminationEvent) -> Item {
     }
 }
 
-fn answer(mode: Mode, accepted: Accepted) -> (&'static str, Response) {
+/// What the sender wants to hear of a delivery that is stored for the first time.
+fn stored_status(source: &Source) -> StatusCode {
+    StatusCode::from_u16(source.stored_status()).unwrap_or(StatusCode::ACCEPTED)
+}
+
+fn answer(mode: Mode, stored: StatusCode, accepted: Accepted) -> Answered {
     let (word, status, receipt) = match accepted {
-        Accepted::New(receipt) => ("accepted", StatusCode::ACCEPTED, receipt),
-        Accepted::Held(receipt) => ("held", StatusCode::ACCEPTED, receipt),
-        Accepted::Ignored(receipt) => ("ignored", StatusCode::ACCEPTED, receipt),
+        Accepted::New(receipt) => ("accepted", stored, receipt),
+        Accepted::Held(receipt) => ("held", stored, receipt),
+        Accepted::Ignored(receipt) => ("ignored", stored, receipt),
         Accepted::Duplicate(receipt) => ("duplicate", StatusCode::OK, receipt),
         Accepted::Conflict => return ("conflict", Problem::EventIdReused.into_response()),
     };
+    if status == StatusCode::NO_CONTENT {
+        return (word, status.into_response());
+    }
     (word, receipt_response(mode, status, word, &receipt))
 }
 
 fn receipt_response(mode: Mode, status: StatusCode, word: &str, receipt: &Receipt) -> Response {
-    let duplicate = status == StatusCode::OK;
+    let duplicate = word == "duplicate";
     let offboardings: Vec<_> = receipt
         .offboardings
         .iter()

@@ -9,7 +9,7 @@ use super::cases::{self, Case};
 use super::journal::{self, NewEntry};
 use super::look_ups;
 use super::words::{self, Kept, Stored};
-use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, word};
+use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, tokens, word};
 use crate::offboarding::policy::{self, Act, Intake, LastWord, News, Said};
 use crate::offboarding::{Action, OffboardingId, Outcome, PersonRef, Reason, Status};
 
@@ -143,6 +143,9 @@ pub(super) async fn accept(tx: Tx<'_>, delivery: &Delivery) -> Result<Accepted, 
             CameTo::Known(offboarding) => offboarding,
         };
         offboardings.extend(offboarding.map(|id| (index, id)));
+    }
+    if new {
+        tokens::forget(tx, &delivery.source).await?;
     }
     offboardings.sort();
     let mut ids: Vec<OffboardingId> = Vec::new();

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod access;
+mod alarms;
 mod api;
 mod approvals;
 mod architecture;
@@ -26,6 +27,7 @@ mod engine;
 mod evidence;
 mod failure_matrix;
 mod fencing;
+mod handshakes;
 mod health;
 mod hris;
 mod identity;
@@ -55,6 +57,7 @@ mod replicas;
 mod restore_matrix;
 mod restoring;
 mod second_thoughts;
+mod secret_files;
 mod shifts;
 mod snapshot;
 mod stepped;

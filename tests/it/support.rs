@@ -343,6 +343,21 @@ impl Service {
         (status, answer.json().await.expect("a JSON answer"))
     }
 
+    /// The lines of the log so far.
+    pub(crate) fn log_lines(&self) -> Vec<Value> {
+        let log = std::fs::read_to_string(&self.log).expect("a log");
+        // The last line may still be on its way.
+        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// The value of one metric, written as in the exposition, or nothing where there is none.
+    pub(crate) async fn metric(&self, name: &str) -> Option<f64> {
+        let answer = client().get(format!("{}/metrics", self.admin)).send().await.expect("an answer");
+        let text = answer.text().await.expect("metrics");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map(|value| value.parse().expect("a number"))
+    }
+
     /// Calls the operator API.
     pub(crate) async fn api(&self, method: reqwest::Method, path: &str, token: &str) -> (u16, Value) {
         let request = client().request(method, format!("{}{path}", self.admin)).bearer_auth(token);
@@ -385,6 +400,19 @@ pub(crate) fn signed_at(
         .header("x-timestamp", unix_seconds.to_string())
         .header("x-signature", format!("sha256={signature}"))
         .body(body.to_vec())
+}
+
+/// A delivery to any source that signs as `workday` does, with any secret.
+pub(crate) fn signed_for(
+    service: &Service,
+    source: &str,
+    body: &[u8],
+    secret: &str,
+) -> reqwest::RequestBuilder {
+    let request = signed(&service.public, body, secret).build().expect("a request");
+    let mut url = request.url().clone();
+    url.set_path(&format!("/webhooks/{source}"));
+    client().post(url).headers(request.headers().clone()).body(body.to_vec())
 }
 
 /// What the source `workday` signs with, in hexadecimal.

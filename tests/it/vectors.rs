@@ -153,7 +153,7 @@ async fn every_vector_is_accepted_or_refused_over_http_as_published() {
     let served: BTreeSet<String> = sources.iter().map(|source| source.name().to_owned()).collect();
     let webhooks = Webhooks::new(
         world.store.clone(),
-        sources,
+        sources.into_iter().map(Arc::new).collect(),
         BODY_LIMIT,
         Zone::utc(),
         EffectiveAt::EndOfDay,

@@ -17,18 +17,10 @@ use sha2::Sha256;
 use sqlx::Row;
 
 use crate::edge::Answer;
-use crate::support::{ALICE, HRIS_SECRET, Service, World, client, signed, termination};
+use crate::support::{ALICE, HRIS_SECRET, Service, World, client, signed, signed_for, termination};
 
 /// Receives, and leaves the offboardings as they are stored.
 const RECEIVE: &[&str] = &["serve", "--no-worker"];
-
-/// A delivery to any source, signed over `TIMESTAMP.BODY` with any secret.
-fn signed_for(service: &Service, source: &str, body: &[u8], secret: &str) -> reqwest::RequestBuilder {
-    let request = signed(&service.public, body, secret).build().expect("a request");
-    let mut url = request.url().clone();
-    url.set_path(&format!("/webhooks/{source}"));
-    client().post(url).headers(request.headers().clone()).body(body.to_vec())
-}
 
 /// A delivery signed as BambooHR does it: over the body followed by the time-stamp, without anything between.
 fn bamboo(service: &Service, source: &str, body: &str) -> reqwest::RequestBuilder {

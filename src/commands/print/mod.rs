@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::check::Finding;
@@ -9,6 +10,7 @@ use crate::offboarding::choices::Mode;
 use crate::offboarding::{Action, Goal, Reason, Status};
 use crate::operate::Page;
 use crate::plan::{PLAN, Return};
+use crate::store::tokens::WaitingToken;
 use crate::store::views::View;
 
 /// Prints a line. A reader that has seen enough and closed the pipe is no reason to panic.
@@ -46,6 +48,21 @@ pub(super) fn findings(findings: &[Finding]) {
         for line in wrapped(&head, &finding.detail) {
             say!("{line}");
         }
+    }
+}
+
+pub(super) fn tokens(waiting: &[WaitingToken], advice: &str) {
+    if waiting.is_empty() {
+        say!("no token waits: none has come within a day, or the source has delivered");
+        return;
+    }
+    for one in waiting {
+        let from = one.remote_address.as_deref().unwrap_or("unknown");
+        let at = one.received_at.format("%Y-%m-%dT%H:%M:%SZ");
+        say!("{at}  from {from:<15}  {}", one.token.expose_secret());
+    }
+    for line in wrapped("", advice) {
+        say!("{line}");
     }
 }
 
