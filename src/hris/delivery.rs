@@ -11,6 +11,7 @@ use super::json::{self, ReadError};
 use super::mapping::Mapping;
 use super::pointer::{Pointer, Scope};
 use super::rules::Rules;
+use super::scim;
 use super::settings::{Problem, Section, SourceError};
 use crate::offboarding::{Directive, Effective, PersonRef, TerminationEvent, Zone};
 
@@ -84,7 +85,8 @@ impl Reader {
         let format = source.word("format", &[("json", Format::Json)])?.unwrap_or(Format::Json);
         let map = source.section("map")?.ok_or_else(|| source.error("map", Problem::Missing))?;
         let mapping = Mapping::build(&map)?;
-        let rules = Rules::build(source, &mapping)?;
+        let rules =
+            if scim::is_spoken(source)? { Rules::none() } else { Rules::build(source, &mapping)? };
         Ok(Self { format, zone, mapping, rules, items_max: items_max(source)? })
     }
 

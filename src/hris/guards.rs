@@ -36,7 +36,7 @@ fn sources() -> Vec<Source> {
         ))
     };
     let mut sources: Vec<_> = super::builtin_profiles()
-        .map(|name| source(&format!("profile = '{name}'\nsecrets = ['a secret of enough bytes']")))
+        .map(|name| source(&format!("profile = '{name}'\nsecrets = ['a-secret-of-enough-bytes']")))
         .collect();
     sources.push(whole(
         "kind = 'hmac'\nalgorithm = 'sha256'\nencoding = 'base64'\nkey_encoding = 'base64'\nsignature_header = 'x-s'\n\

@@ -25,6 +25,7 @@ mod refusals;
 mod rules;
 #[cfg(test)]
 mod samples;
+mod scim;
 mod settings;
 mod signature;
 mod signed_text;
@@ -35,8 +36,9 @@ mod window;
 
 pub use auth::{Refusal, SignError};
 pub use delivery::{Format, Reading};
-pub use json::{DEPTH_MAX, ReadError};
+pub use json::{DEPTH_MAX, ReadError, parse as parse_json};
 pub use keys::{KeyIndex, SECRET_BYTES_MIN};
 pub use profile::builtin_profiles;
+pub use scim::{Ending, Scheme, Scim};
 pub use settings::{Problem, SourceError};
 pub use source::Source;

@@ -70,6 +70,9 @@ pub enum Problem {
     /// A rule or a derivation names a field that the map doesn't have.
     #[error("names the field {0}, which the map does not have")]
     UnmappedField(String),
+    /// The key describes deliveries, and a source that provisions users sends none.
+    #[error("means nothing to a source that speaks SCIM")]
+    OfWebhooksOnly,
     /// A built-in profile is no TOML.
     #[error("the built-in profile can't be read: {0}")]
     BrokenProfile(String),

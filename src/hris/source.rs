@@ -10,11 +10,14 @@ use super::delivery::{Format, Reader, Reading};
 use super::keys::{KeyIndex, Keys};
 use super::pointer::Pointer;
 use super::profile::laid_over_profile;
+use super::scim::Scim;
 use super::settings::{Problem, Section, SourceError};
 use crate::offboarding::Zone;
 
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 12] = [
     "profile",
+    "protocol",
+    "scim",
     "secrets",
     "format",
     "max_items",
@@ -26,13 +29,14 @@ const KNOWN: [&str; 10] = [
     "rules",
 ];
 
-/// One sender of webhooks, as configured. Its debug output shows no secret.
+/// One sender, as configured. Its debug output shows no secret.
 #[derive(Debug)]
 pub struct Source {
     name: String,
     profile: Option<String>,
     auth_failure_status: u16,
     effective_at: Option<String>,
+    scim: Option<Scim>,
     authenticator: Authenticator,
     pub(super) reader: Reader,
 }
@@ -57,10 +61,14 @@ impl Source {
         source.only(&KNOWN)?;
         let auth = source.section("auth")?.ok_or_else(|| source.error("auth", Problem::NoAuthentication))?;
         let map = source.section("map")?.ok_or_else(|| source.error("map", Problem::Missing))?;
+        let scim = Scim::build(&source)?;
         let load = |auth: &Section<'_>| load(&either(&source, auth, "secrets", "auth.secrets")?, auth);
         let authenticator = Authenticator::build(&auth, load)?;
         let date_zone = date_zone(&either(&source, &map, "date_zone", "map.date_zone")?)?;
         let reader = Reader::build(&source, date_zone)?;
+        if scim.is_some() && !reader.mapping.pointers().all(|pointer| matches!(pointer, Pointer::Item(_))) {
+            return Err(source.error("map", Problem::Malformed("pointers into the resource: /x")));
+        }
         check_headers(&source, "map", reader.mapping.pointers(), &authenticator)?;
         check_headers(&source, "rules", reader.rules.pointers(), &authenticator)?;
         Ok(Self {
@@ -68,6 +76,7 @@ impl Source {
             profile: source.text("profile")?.map(str::to_owned),
             auth_failure_status: auth_failure_status(&source)?,
             effective_at: effective_at(&either(&source, &map, "effective_at", "map.effective_at")?)?,
+            scim,
             authenticator,
             reader,
         })
@@ -118,6 +127,11 @@ impl Source {
     /// Returns how the body is written.
     pub fn format(&self) -> Format {
         self.reader.format
+    }
+
+    /// Returns the settings of a source that provisions users by SCIM; `None` for one that sends webhooks.
+    pub fn scim(&self) -> Option<&Scim> {
+        self.scim.as_ref()
     }
 
     /// Returns the status for a request that can't be proved: 401, or 503 for senders to which a 4xx is final.

@@ -15,6 +15,7 @@ pub mod layoffs;
 pub mod leases;
 mod leaving;
 pub mod progress;
+pub mod scim;
 pub mod snapshot;
 pub mod views;
 mod waits;
