@@ -16,6 +16,7 @@ use crate::http;
 use crate::http::api::Api;
 use crate::http::auth::Operators;
 use crate::http::health::Health;
+use crate::http::scim::Scim;
 use crate::http::webhooks::Webhooks;
 use crate::offboarding::choices::Mode;
 use crate::offboarding::policy::BusyPolicy;
@@ -192,6 +193,9 @@ pub async fn serve(
     let stopping = CancellationToken::new();
     let closing = CancellationToken::new();
     let policy = &config.policy;
+    let (provisioning, sources): (Vec<_>, Vec<_>) =
+        sources.into_iter().partition(|source| source.scim().is_some());
+    let scim = Scim::new(parts.store.clone(), provisioning, config.server.body_limit);
     let webhooks = Webhooks::new(
         parts.store.clone(),
         sources,
@@ -201,8 +205,8 @@ pub async fn serve(
         policy.mode,
     );
     let health = Health::new(parts.store.clone(), stopping.clone(), policy.mode);
-    let public =
-        tokio::spawn(http::serve(public, webhooks.router().merge(health.clone().router()), closing.clone()));
+    let routes = webhooks.router().merge(scim.router()).merge(health.clone().router());
+    let public = tokio::spawn(http::serve(public, routes, closing.clone()));
     let admin =
         tokio::spawn(http::serve(admin, api(config, &parts, metrics.clone()).router(), closing.clone()));
     let background = tokio::spawn(background(config.clone(), parts.clone(), work, migrate, stopping.clone()));

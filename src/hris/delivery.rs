@@ -85,8 +85,7 @@ impl Reader {
         let format = source.word("format", &[("json", Format::Json)])?.unwrap_or(Format::Json);
         let map = source.section("map")?.ok_or_else(|| source.error("map", Problem::Missing))?;
         let mapping = Mapping::build(&map)?;
-        let rules =
-            if scim::is_spoken(source)? { Rules::none() } else { Rules::build(source, &mapping)? };
+        let rules = if scim::is_spoken(source)? { Rules::none() } else { Rules::build(source, &mapping)? };
         Ok(Self { format, zone, mapping, rules, items_max: items_max(source)? })
     }
 

@@ -142,11 +142,14 @@ mod tests {
     #[test]
     fn what_an_end_leads_to_is_configured() {
         let scim = |rest| *build(rest).unwrap().scim().unwrap();
-        let defaults = Scim { inactive: Ending::Terminate, deleted: Ending::Terminate, scheme: Scheme::Bearer };
+        let defaults =
+            Scim { inactive: Ending::Terminate, deleted: Ending::Terminate, scheme: Scheme::Bearer };
         assert_eq!(scim(""), defaults);
-        let own = scim("auth.kind = 'basic'\nauth.secrets = ['user:and-a-long-password']\n\
+        let own = scim(
+            "auth.kind = 'basic'\nauth.secrets = ['user:and-a-long-password']\n\
                         scim = { inactive = 'hold', deleted = 'ignore' }"
-            .trim_start());
+                .trim_start(),
+        );
         assert_eq!((own.inactive, own.deleted, own.scheme), (Ending::Hold, Ending::Ignore, Scheme::Basic));
     }
 
@@ -167,7 +170,8 @@ mod tests {
             let refused = build(rest).unwrap_err().to_string();
             assert_eq!(refused, format!("sources.idp.{message}"), "{rest}");
         }
-        let webhooks = "profile = 'generic-worker-terminated'\nsecrets = ['a secret of enough bytes']\nscim = {}";
+        let webhooks =
+            "profile = 'generic-worker-terminated'\nsecrets = ['a secret of enough bytes']\nscim = {}";
         let refused = Source::build("acme", &webhooks.parse().unwrap()).unwrap_err().to_string();
         assert_eq!(refused, "sources.acme.scim: needs protocol = \"scim\"");
     }

@@ -7,6 +7,7 @@ pub mod health;
 mod layoffs;
 mod own;
 pub mod problem;
+pub mod scim;
 pub mod webhooks;
 
 use std::convert::Infallible;

@@ -30,11 +30,11 @@ const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The commit has to be done within this time, because an answer is due within 3 s of the request's end and the
 /// least patient senders hang up then.
-const COMMIT_DEADLINE: Duration = Duration::from_millis(2_500);
+pub(super) const COMMIT_DEADLINE: Duration = Duration::from_millis(2_500);
 
 /// Deliveries at the same time: what does not get a connection to the database within its deadline would only be a
 /// slower refusal.
-const IN_FLIGHT_MAX: usize = 256;
+pub(super) const IN_FLIGHT_MAX: usize = 256;
 
 /// What the endpoint needs.
 #[derive(Clone, Debug)]
@@ -157,7 +157,7 @@ pub(super) async fn whole(body: Body, limit: usize) -> Result<Bytes, Problem> {
 }
 
 /// A first failed signature of a source that used to be fine is a mistake with a key or an attack: both want a person.
-fn alarm(source: &Source, cause: Refusal) {
+pub(super) fn alarm(source: &Source, cause: Refusal) {
     metrics::counter!(
         "leaver_delivery_refusals_total", "source" => source.name().to_owned(), "cause" => cause.as_str()
     )

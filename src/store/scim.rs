@@ -319,13 +319,7 @@ async fn lock(tx: Tx<'_>, source: &str, id: Uuid) -> Result<Option<ScimUser>, St
     Ok(row.map(ScimUser::from))
 }
 
-async fn list(
-    tx: Tx<'_>,
-    source: &str,
-    wanted: &Wanted,
-    skip: i64,
-    count: i64,
-) -> Result<Page, StoreError> {
+async fn list(tx: Tx<'_>, source: &str, wanted: &Wanted, skip: i64, count: i64) -> Result<Page, StoreError> {
     let (mut name, mut external_id, mut id) = (None, None, None);
     match wanted {
         Wanted::All => {}

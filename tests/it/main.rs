@@ -50,6 +50,7 @@ mod refusals;
 mod replicas;
 mod restore_matrix;
 mod restoring;
+mod scim;
 mod second_thoughts;
 mod shifts;
 mod snapshot;
