@@ -154,11 +154,12 @@ impl Asker<'_> {
     fn delete(self, user: &ScimUser, now: DateTime<Utc>) -> Result<Decision, Refusal> {
         let ending = self.source.scim().map_or(Ending::Hold, |scim| scim.deleted);
         let person = match &user.deactivation {
-            _ if user.active => Some(self.person(user)?),
+            // Also of whoever was provisioned as inactive: nothing was said about them yet.
+            None => Some(self.person(user)?),
             Some(earlier) if Ending::parse(&earlier.led_to).is_some_and(|led_to| led_to < ending) => {
                 Some(named_by(earlier))
             }
-            Some(_) | None => None,
+            Some(_) => None,
         };
         let said = person.map(|person| Said { directive: ending.directive(), person });
         let last = ScimUser { version: user.version + 1, ..user.clone() };

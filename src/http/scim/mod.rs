@@ -166,9 +166,11 @@ async fn answer(
         (["ResourceTypes", "User"], "GET") => Ok(Answer::Shown(discovery::user_type(source.name()))),
         (["Schemas"], "GET") => Ok(Answer::Shown(discovery::schemas(source.name()))),
         (["Schemas", urn], "GET") => discovery::schema(source.name(), urn).map(Answer::Shown),
-        (["ServiceProviderConfig"] | ["ResourceTypes", ..] | ["Schemas", ..], _) => {
-            Err(Refusal::MethodNotAllowed("GET"))
-        }
+        (["ResourceTypes", _], "GET") => Err(Refusal::NotFound),
+        (
+            ["ServiceProviderConfig"] | ["ResourceTypes"] | ["ResourceTypes" | "Schemas", _] | ["Schemas"],
+            _,
+        ) => Err(Refusal::MethodNotAllowed("GET")),
         _ => Err(Refusal::NotFound),
     }
 }

@@ -152,7 +152,6 @@ async fn a_deactivation_offboards_and_one_that_is_taken_back_does_not() {
         presets::fully_assigned_agent(org, "Jane Doe", "jane@example.com", "W1");
         presets::fully_assigned_agent(org, "John Roe", "john@example.com", "W2");
     });
-    // John is in a call, and so waited for.
     let service = world.serve(&source(""), RECEIVE);
     let john = provision(&service, json!({"userName": "john@example.com"})).await;
     assert_eq!(set_active(&service, &john, false).await.status, 200);

@@ -114,11 +114,12 @@ async fn a_deletion_is_an_event_where_nothing_was_said_before() {
     set_active(&service, &inactive, false).await;
     assert_eq!((delete(&inactive).await, events(&world).await), (204, 2));
     let never = provision(&service, json!({"userName": "never@example.com", "active": "False"})).await;
-    assert_eq!((events(&world).await, delete(&never).await, events(&world).await), (2, 204, 2));
+    assert_eq!((events(&world).await, delete(&never).await, events(&world).await), (2, 204, 3));
+    is_at(&offboardings(&service).await[2], "scheduled", None, Some("never@example.com"));
     // The name is free again, and whoever gets it is somebody new.
     let again = provision(&service, json!({"userName": "active@example.com"})).await;
     assert_ne!(again, active);
-    assert_eq!(events(&world).await, 2);
+    assert_eq!(events(&world).await, 3);
 }
 
 #[tokio::test]
