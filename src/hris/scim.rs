@@ -145,11 +145,9 @@ mod tests {
         let defaults =
             Scim { inactive: Ending::Terminate, deleted: Ending::Terminate, scheme: Scheme::Bearer };
         assert_eq!(scim(""), defaults);
-        let own = scim(
-            "auth.kind = 'basic'\nauth.secrets = ['user:and-a-long-password']\n\
-                        scim = { inactive = 'hold', deleted = 'ignore' }"
-                .trim_start(),
-        );
+        let own = "profile = 'scim'\nsecrets = ['user:and-a-long-password']\nauth.kind = 'basic'\n\
+                   scim = { inactive = 'hold', deleted = 'ignore' }";
+        let own = *Source::build("idp", &own.parse().unwrap()).unwrap().scim().unwrap();
         assert_eq!((own.inactive, own.deleted, own.scheme), (Ending::Hold, Ending::Ignore, Scheme::Basic));
     }
 
