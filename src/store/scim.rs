@@ -207,12 +207,10 @@ async fn create(tx: Tx<'_>, source: &str, state: &State) -> Result<Option<ScimUs
     }))
 }
 
-async fn change<R>(
-    tx: Tx<'_>,
-    source: &str,
-    id: Uuid,
-    decide: &(dyn Fn(&ScimUser, DateTime<Utc>) -> Result<Decision, R> + Send + Sync),
-) -> Result<Changed<R>, StoreError> {
+async fn change<R, D>(tx: Tx<'_>, source: &str, id: Uuid, decide: &D) -> Result<Changed<R>, StoreError>
+where
+    D: Fn(&ScimUser, DateTime<Utc>) -> Result<Decision, R> + Send + Sync,
+{
     let Some(mut user) = lock(tx, source, id).await? else {
         return Ok(Changed::Unknown);
     };

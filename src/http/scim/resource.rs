@@ -212,17 +212,14 @@ fn boolean(value: &Value) -> Option<bool> {
 }
 
 /// Takes the one value out of `[{"value": x}]`, `[x]` and `{"value": x}`; everything else stays as it is.
-fn unwrapped(value: Value) -> Value {
-    let inner = match value {
-        Value::Array(mut values) if values.len() == 1 => values.swap_remove(0),
-        other => other,
-    };
-    match inner {
-        Value::Object(mut members) if members.contains_key("value") => {
-            members.remove("value").unwrap_or(Value::Null)
-        }
-        other => other,
+fn unwrapped(mut value: Value) -> Value {
+    if let Value::Array(values) = &mut value
+        && values.len() == 1
+    {
+        value = values.swap_remove(0);
     }
+    let inner = value.as_object_mut().and_then(|members| members.remove("value"));
+    inner.unwrap_or(value)
 }
 
 /// Also behind a schema's name or a parent's.
