@@ -131,6 +131,29 @@ async fn user_and_event_are_committed_together_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_slow_commit_is_told_in_time_and_said_again_it_is_still_one_event() {
+    let world = World::new().await;
+    let service = world.serve(&source(""), RECEIVE);
+    let id = by(&service, "jane@example.com").await;
+    world
+        .sql(
+            "create function dawdle() returns trigger language plpgsql as
+                 'begin perform pg_sleep(4); return new; end';
+             create trigger events_dawdle before insert on events for each row execute function dawdle()",
+        )
+        .await;
+    let answer = set_active(&service, &id, false).await;
+    is_refused(&answer, 503, None);
+    assert!(answer.took < Duration::from_secs(3), "{:?}", answer.took);
+    // Waits until the commit is through.
+    world.sql("drop trigger events_dawdle on events").await;
+    assert_eq!(events(&world).await, 1);
+    let again = set_active(&service, &id, false).await;
+    assert_eq!((again.status, &again.json()["active"]), (200, &json!(false)));
+    assert_eq!((events(&world).await, offboardings(&service).await.len()), (1, 1));
+}
+
+#[tokio::test]
 async fn a_deactivation_that_is_killed_before_its_commit_is_made_again() {
     let world = World::new().await;
     let mut service = world.serve(&source(""), RECEIVE);
