@@ -18,6 +18,7 @@ use crate::http;
 use crate::http::api::Api;
 use crate::http::auth::Operators;
 use crate::http::health::Health;
+use crate::http::scim::Scim;
 use crate::http::webhooks::Webhooks;
 use crate::lookup::{self, LookUps};
 use crate::offboarding::choices::Mode;
@@ -223,6 +224,9 @@ pub async fn serve(
     let stopping = CancellationToken::new();
     let closing = CancellationToken::new();
     let policy = &config.policy;
+    let (provisioning, sources): (Vec<_>, Vec<_>) =
+        sources.into_iter().partition(|source| source.scim().is_some());
+    let scim = Scim::new(parts.store.clone(), provisioning, config.server.body_limit);
     let webhooks = Webhooks::new(
         parts.store.clone(),
         sources,
@@ -232,8 +236,8 @@ pub async fn serve(
         policy.mode,
     );
     let health = Health::new(parts.store.clone(), stopping.clone(), policy.mode);
-    let public =
-        tokio::spawn(http::serve(public, webhooks.router().merge(health.clone().router()), closing.clone()));
+    let routes = webhooks.router().merge(scim.router()).merge(health.clone().router());
+    let public = tokio::spawn(http::serve(public, routes, closing.clone()));
     let admin =
         tokio::spawn(http::serve(admin, api(config, &parts, metrics.clone()).router(), closing.clone()));
     let background = tokio::spawn(background(parts.clone(), workers, migrate, stopping.clone()));

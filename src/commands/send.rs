@@ -20,6 +20,13 @@ pub async fn send(config: &Config, source: &str, file: &Path, url: Option<&str>)
         Failure::Usage(format!("--source: {source:?} is not configured; there is {}", known()))
     })?;
     let source = Source::build(source, table).map_err(|error| Failure::Usage(error.to_string()))?;
+    if source.scim().is_some() {
+        let name = source.name();
+        let problem = format!(
+            "--source: {name} speaks SCIM and takes no single deliveries; docs/scim.md tries it with curl"
+        );
+        return Err(Failure::Usage(problem));
+    }
     let body = std::fs::read(file)
         .map_err(|error| Failure::Usage(format!("--file: {} can't be read: {error}", file.display())))?;
     let url = match url {

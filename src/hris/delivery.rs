@@ -11,6 +11,7 @@ use super::mapping::Mapping;
 use super::pick::elements;
 use super::pointer::{Pointer, Scope};
 use super::rules::Rules;
+use super::scim;
 use super::settings::{Problem, Section, SourceError};
 use super::{form, identity, xml};
 use crate::offboarding::{Directive, Effective, PersonRef, TerminationEvent, Zone};
@@ -103,7 +104,7 @@ impl Reader {
         let format = source.word("format", &formats)?.unwrap_or(Format::Json);
         let map = source.section("map")?.ok_or_else(|| source.error("map", Problem::Missing))?;
         let mapping = Mapping::build(&map, format.has_lone_elements())?;
-        let rules = Rules::build(source, &mapping)?;
+        let rules = if scim::is_spoken(source)? { Rules::none() } else { Rules::build(source, &mapping)? };
         Ok(Self { format, zone, mapping, rules, items_max: items_max(source)? })
     }
 

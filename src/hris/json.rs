@@ -73,7 +73,10 @@ impl ReadError {
 }
 
 /// Reads the one document that a body must be.
-pub(super) fn parse(body: &[u8]) -> Result<Value, ReadError> {
+///
+/// # Errors
+/// Fails for everything on which parsers differ, and for what Postgres can't store.
+pub fn parse(body: &[u8]) -> Result<Value, ReadError> {
     let text = std::str::from_utf8(body).map_err(|_| ReadError::NotUtf8)?;
     if body.contains(&0) {
         return Err(ReadError::Nul);

@@ -35,6 +35,7 @@ mod refusals;
 mod rules;
 #[cfg(test)]
 mod samples;
+mod scim;
 mod settings;
 #[cfg(test)]
 mod shapes;
@@ -50,10 +51,11 @@ mod xml;
 pub use auth::{Refusal, SignError};
 pub use delivery::{Format, Reading};
 pub use handshake::{Challenge, Consent, Consented, Handshake, Ping, Token};
-pub use json::{DEPTH_MAX, ReadError};
+pub use json::{DEPTH_MAX, ReadError, parse as parse_json};
 pub use keys::{KeyIndex, SECRET_BYTES_MIN};
 pub use look_up::{LookUp, LookUpAnswer, LookUpCredential, LookUpRequest};
 pub use profile::builtin_profiles;
 pub use recipe::look_up_recipes;
+pub use scim::{Ending, Scheme, Scim};
 pub use settings::{Problem, SourceError};
 pub use source::Source;

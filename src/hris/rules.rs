@@ -100,6 +100,11 @@ impl Rules {
         rules.collect::<Result<_, _>>().map(Self)
     }
 
+    /// The rules of a source whose documents ask for nothing by themselves.
+    pub(super) const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Returns what the first matching rule says; without one there is nothing to act on.
     pub(super) fn directive(&self, scope: &Scope<'_>) -> Directive {
         let holds = |rule: &&Rule| rule.when.iter().all(|condition| condition.holds(scope));

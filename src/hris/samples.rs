@@ -12,7 +12,7 @@ use crate::offboarding::{Directive, Effective, TerminationEvent};
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/hris/profiles");
 
 fn source(profile: &str) -> Source {
-    let toml = format!("profile = '{profile}'\nsecrets = ['a secret of 32 bytes for samples']");
+    let toml = format!("profile = '{profile}'\nsecrets = ['a-secret-of-32-bytes-for-samples']");
     Source::build("sample", &toml.parse().unwrap()).unwrap()
 }
 

@@ -79,6 +79,9 @@ pub enum Problem {
     /// Profiles lie underneath each other in a circle.
     #[error("the built-in profiles extend each other in a circle")]
     Circle,
+    /// The key describes deliveries, and a source that provisions users sends none.
+    #[error("means nothing to a source that speaks SCIM")]
+    OfWebhooksOnly,
     /// A built-in profile is no TOML.
     #[error("the built-in profile can't be read: {0}")]
     BrokenProfile(String),

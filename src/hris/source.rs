@@ -14,13 +14,16 @@ use super::keys::{KeyIndex, Keys};
 use super::look_up::LookUp;
 use super::pointer::Pointer;
 use super::profile::{canonical_name, laid_over_profile};
+use super::scim::Scim;
 use super::settings::{Problem, Section, SourceError};
 use crate::offboarding::Zone;
 
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 18] = [
     "profile",
     "verified",
     "unverified",
+    "protocol",
+    "scim",
     "secrets",
     "format",
     "max_items",
@@ -36,7 +39,7 @@ const KNOWN: [&str; 16] = [
     "lookup",
 ];
 
-/// One sender of webhooks, as configured. Its debug output shows no secret.
+/// One sender, as configured. Its debug output shows no secret.
 #[derive(Debug)]
 pub struct Source {
     name: String,
@@ -49,6 +52,7 @@ pub struct Source {
     handshake: Option<Handshake>,
     /// Swapped as a whole when the secrets change; who holds one goes on with it.
     authenticator: RwLock<Arc<Authenticator>>,
+    scim: Option<Scim>,
     pub(super) reader: Reader,
 }
 
@@ -72,10 +76,14 @@ impl Source {
         source.only(&KNOWN)?;
         let auth = source.section("auth")?.ok_or_else(|| source.error("auth", Problem::NoAuthentication))?;
         let map = source.section("map")?.ok_or_else(|| source.error("map", Problem::Missing))?;
+        let scim = Scim::build(&source)?;
         let load = |auth: &Section<'_>| load(&either(&source, auth, "secrets", "auth.secrets")?, auth);
         let authenticator = Authenticator::build(&auth, load)?;
         let date_zone = date_zone(&either(&source, &map, "date_zone", "map.date_zone")?)?;
         let reader = Reader::build(&source, date_zone)?;
+        if scim.is_some() && !reader.mapping.pointers().all(|pointer| matches!(pointer, Pointer::Item(_))) {
+            return Err(source.error("map", Problem::Malformed("pointers into the resource: /x")));
+        }
         check_headers(&source, "map", reader.mapping.pointers(), &authenticator)?;
         check_headers(&source, "rules", reader.rules.pointers(), &authenticator)?;
         let effective_at = effective_at(&either(&source, &map, "effective_at", "map.effective_at")?)?;
@@ -90,6 +98,7 @@ impl Source {
             handshake: Handshake::build(&source)?,
             effective_at,
             authenticator: RwLock::new(Arc::new(authenticator)),
+            scim,
             reader,
         })
     }
@@ -181,6 +190,11 @@ impl Source {
     /// Returns how the body is written.
     pub fn format(&self) -> Format {
         self.reader.format
+    }
+
+    /// Returns the settings of a source that provisions users by SCIM; `None` for one that sends webhooks.
+    pub fn scim(&self) -> Option<&Scim> {
+        self.scim.as_ref()
     }
 
     /// Returns the status for a request that can't be proved: 401, or 503 for senders to which a 4xx is final.

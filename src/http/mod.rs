@@ -8,6 +8,7 @@ pub mod health;
 mod layoffs;
 mod own;
 pub mod problem;
+pub mod scim;
 pub mod webhooks;
 
 use std::convert::Infallible;

@@ -133,7 +133,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, rand::random_range(RETRY_AFTER_SECONDS).into());
+            headers.insert(header::RETRY_AFTER, retry_after());
         }
         if matches!(self, Self::TooSlow | Self::TooLarge(_)) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -143,6 +143,11 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// When to come back after our own trouble.
+pub(super) fn retry_after() -> HeaderValue {
+    rand::random_range(RETRY_AFTER_SECONDS).into()
 }
 
 #[cfg(test)]

@@ -35,11 +35,11 @@ const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The commit has to be done within this time, because an answer is due within 3 s of the request's end and the
 /// least patient senders hang up then.
-const COMMIT_DEADLINE: Duration = Duration::from_millis(2_500);
+pub(super) const COMMIT_DEADLINE: Duration = Duration::from_millis(2_500);
 
 /// Deliveries at the same time: what does not get a connection to the database within its deadline would only be a
 /// slower refusal.
-const IN_FLIGHT_MAX: usize = 256;
+pub(super) const IN_FLIGHT_MAX: usize = 256;
 
 /// A word for the metrics and an answer.
 type Answered = (&'static str, Response);

@@ -118,6 +118,7 @@ impl Store {
     }
 }
 
+/// Accepts a delivery inside a transaction that may have changed something else with it.
 pub(super) async fn accept(tx: Tx<'_>, delivery: &Delivery) -> Result<Accepted, StoreError> {
     lock_people(tx, delivery).await?;
     // In the order of their ids, so that two deliveries that share events never wait for each other in a circle.

@@ -18,6 +18,7 @@ pub mod leases;
 mod leaving;
 pub mod look_ups;
 pub mod progress;
+pub mod scim;
 pub mod snapshot;
 pub mod tokens;
 pub mod views;

@@ -56,6 +56,7 @@ mod refusals;
 mod replicas;
 mod restore_matrix;
 mod restoring;
+mod scim;
 mod second_thoughts;
 mod secret_files;
 mod shifts;
