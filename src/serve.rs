@@ -171,6 +171,19 @@ pub fn sources(config: &Config) -> Result<Vec<Source>, SourceError> {
     config.sources.iter().map(|(name, table)| Source::build(name, table)).collect()
 }
 
+/// Everything that receives and reads deliveries of the configured sources.
+pub fn webhooks(config: &Config, parts: &Parts) -> Result<Webhooks, ServeError> {
+    let policy = &config.policy;
+    Ok(Webhooks::new(
+        parts.store.clone(),
+        sources(config)?,
+        config.server.body_limit,
+        policy.time_zone.clone(),
+        policy.effective_at,
+        policy.mode,
+    ))
+}
+
 /// Serves webhooks, health and the operator API, and works where `work` says so, until a signal. `announce` is given
 /// the line that says where.
 pub async fn serve(
@@ -180,7 +193,7 @@ pub async fn serve(
     announce: impl FnOnce(&str),
 ) -> Result<(), ServeError> {
     let parts = Parts::new(config)?;
-    let sources = sources(config)?;
+    let webhooks = webhooks(config, &parts)?;
     let metrics = PrometheusBuilder::new().install_recorder()?;
     let public = bind("listen", config.server.listen).await?;
     let admin = bind("admin_listen", config.server.admin_listen).await?;
@@ -191,20 +204,11 @@ pub async fn serve(
     say_the_mode(config);
     let stopping = CancellationToken::new();
     let closing = CancellationToken::new();
-    let policy = &config.policy;
-    let webhooks = Webhooks::new(
-        parts.store.clone(),
-        sources,
-        config.server.body_limit,
-        policy.time_zone.clone(),
-        policy.effective_at,
-        policy.mode,
-    );
-    let health = Health::new(parts.store.clone(), stopping.clone(), policy.mode);
+    let health = Health::new(parts.store.clone(), stopping.clone(), config.policy.mode);
+    let api = api(config, &parts, webhooks.clone(), metrics.clone());
     let public =
         tokio::spawn(http::serve(public, webhooks.router().merge(health.clone().router()), closing.clone()));
-    let admin =
-        tokio::spawn(http::serve(admin, api(config, &parts, metrics.clone()).router(), closing.clone()));
+    let admin = tokio::spawn(http::serve(admin, api.router(), closing.clone()));
     let background = tokio::spawn(background(config.clone(), parts.clone(), work, migrate, stopping.clone()));
     let upkeep = tokio::spawn(upkeep(metrics));
     stop_signal().await;
@@ -299,7 +303,7 @@ fn say_the_mode(config: &Config) {
     }
 }
 
-fn api(config: &Config, parts: &Parts, metrics: PrometheusHandle) -> Api {
+fn api(config: &Config, parts: &Parts, webhooks: Webhooks, metrics: PrometheusHandle) -> Api {
     Api {
         store: parts.store.clone(),
         mode: config.policy.mode,
@@ -308,6 +312,7 @@ fn api(config: &Config, parts: &Parts, metrics: PrometheusHandle) -> Api {
         own_rules: own_rules(config),
         brake: brake_limits(config),
         operators: Operators::new(&config.operators),
+        webhooks,
         metrics,
     }
 }

@@ -1,7 +1,7 @@
 //! Whether a request really comes from its sender: dispatches between signatures and constant credentials.
 //! What is in the request is left to the reading of it; what the caller is told, to the edge.
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, header};
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
@@ -119,6 +119,15 @@ impl Authenticator {
             Proof::Signature(signature) => signature.sign(body, now, self.keys.newest()),
             Proof::Credential(credential) => Ok(vec![credential.present(self.keys.newest())]),
         }
+    }
+
+    /// Whether the header proves who the sender is: nothing is read from it, and it is never kept.
+    pub(super) fn is_proof(&self, name: &HeaderName) -> bool {
+        let own = match &self.proof {
+            Proof::Signature(signature) => signature.header(),
+            Proof::Credential(credential) => credential.header_name(),
+        };
+        own == name || [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE].contains(name)
     }
 
     /// Whether an event may be read from this header: where there is a signature, only if it covers the header.

@@ -12,7 +12,7 @@ use super::mapping::Mapping;
 use super::pointer::{Pointer, Scope};
 use super::rules::Rules;
 use super::settings::{Problem, Section, SourceError};
-use crate::offboarding::{Directive, Effective, PersonRef, TerminationEvent, Zone};
+use crate::offboarding::{Directive, Effective, Heard, PersonRef, TerminationEvent, Zone};
 
 /// Items of one delivery where the source says nothing: more people than leave at once, and one transaction.
 const ITEMS_DEFAULT: usize = 500;
@@ -150,6 +150,7 @@ fn nothing(body: &[u8]) -> TerminationEvent {
         sequence: None,
         occurred_at: None,
         termination_type: None,
+        heard: Heard::default(),
     }
 }
 

@@ -105,6 +105,11 @@ impl Signature {
         Ok(Self { algorithm, encoding, header, prefix, form, text, id_header, window, digits })
     }
 
+    /// Where the signature stands.
+    pub(super) fn header(&self) -> &HeaderName {
+        &self.header
+    }
+
     pub(super) fn covers(&self, header: &HeaderName) -> bool {
         self.text.covers(header)
     }

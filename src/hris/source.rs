@@ -1,11 +1,13 @@
 //! A source: one sender, its proof and its profile, checked when it is built.
 //! How each part works is left to the part's own module.
 
-use axum::http::{HeaderMap, header};
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::http::{HeaderMap, HeaderName, header};
 use chrono::{DateTime, Utc};
 use toml::Table;
 
-use super::auth::{Authenticator, Refusal, SignError};
+use super::auth::{Authenticator, Refusal, SignError, single};
 use super::delivery::{Format, Reader, Reading};
 use super::keys::{KeyIndex, Keys};
 use super::pointer::Pointer;
@@ -86,6 +88,23 @@ impl Source {
         self.reader.read(headers, body)
     }
 
+    /// Returns the names of the headers that the profile reads, each once.
+    pub fn header_names(&self) -> BTreeSet<&str> {
+        fn name(pointer: &Pointer) -> Option<&str> {
+            match pointer {
+                Pointer::Header(name) => Some(name.as_str()),
+                Pointer::Item(_) | Pointer::Root(_) => None,
+            }
+        }
+        self.reader.mapping.pointers().chain(self.reader.rules.pointers()).filter_map(name).collect()
+    }
+
+    /// Returns those of the headers that the profile reads, as they have to be kept to read the body again.
+    pub fn headers_read(&self, headers: &HeaderMap) -> BTreeMap<String, String> {
+        let value = |name: &str| single(headers, &HeaderName::try_from(name).ok()?).ok().map(str::to_owned);
+        self.header_names().into_iter().filter_map(|name| Some((name.to_owned(), value(name)?))).collect()
+    }
+
     /// Returns the headers with which the sender would send this body at this time, signed with the newest key.
     ///
     /// # Errors
@@ -137,7 +156,7 @@ impl Source {
     }
 }
 
-/// Refuses to read a header that is not proved: anybody on the way could have changed it.
+/// Refuses to read a header that is a proof itself, and one that is not proved: anybody on the way could have changed it.
 fn check_headers<'a>(
     source: &Section<'_>,
     key: &str,
@@ -146,6 +165,9 @@ fn check_headers<'a>(
 ) -> Result<(), SourceError> {
     for pointer in pointers {
         match pointer {
+            Pointer::Header(name) if authenticator.is_proof(name) => {
+                return Err(source.error(key, Problem::ProofHeader(name.to_string())));
+            }
             Pointer::Header(name) if !authenticator.covers(name) => {
                 return Err(source.error(key, Problem::UnsignedHeader(name.to_string())));
             }

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod auth;
+mod events;
 pub mod health;
 mod layoffs;
 mod own;

@@ -1,6 +1,8 @@
 //! `POST /webhooks/{source}`: verify the raw bytes, read them, commit, and only then answer. The work itself is the
 //! worker's.
 
+mod again;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +25,7 @@ use crate::offboarding::policy::{self, Intake};
 use crate::offboarding::{PersonRef, Reason, TerminationEvent, Zone};
 use crate::operate::InMode;
 use crate::store::Store;
-use crate::store::events::{Accepted, Delivery, Item, Receipt};
+use crate::store::events::{Accepted, Delivery, Item, Noted, Receipt};
 
 /// The whole body has to be here within this time.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
@@ -124,11 +126,16 @@ async fn accept(
         source: source.name().to_owned(),
         key_index: key.0,
         body: body.to_vec(),
+        headers: source.headers_read(headers),
         items,
         asked: None,
     };
+    let unknown = delivery.items.iter().filter(|item| item.noted.is_unknown()).count();
     match tokio::time::timeout(COMMIT_DEADLINE, inner.store.accept_termination(delivery)).await {
-        Ok(Ok(accepted)) => Ok(accepted),
+        Ok(Ok(accepted)) => {
+            again::count_unknown(source, &accepted, unknown);
+            Ok(accepted)
+        }
         Ok(Err(error)) => {
             tracing::error!(error = &error as &dyn std::error::Error, "a delivery could not be stored");
             Err(unavailable())
@@ -182,6 +189,7 @@ fn items(inner: &Inner, source: &Source, headers: &HeaderMap, body: &[u8]) -> Ve
                 sequence: None,
                 occurred_at: None,
                 intake: Intake::Hold(Reason::Unreadable, Utc::now()),
+                noted: Noted { unreadable: Some(cause.as_str()), ..Noted::default() },
             }]
         }
     }
@@ -199,6 +207,7 @@ fn item(inner: &Inner, source: &Source, event: TerminationEvent) -> Item {
         sequence: event.sequence,
         occurred_at: event.occurred_at,
         intake,
+        noted: Noted { word: event.heard.word, directive: event.heard.rule, unreadable: None },
     }
 }
 

@@ -25,12 +25,14 @@ pub(crate) async fn tell(
         sequence: None,
         occurred_at: None,
         intake,
+        noted: Default::default(),
     };
     let delivery = Delivery {
         source: source.to_owned(),
         key_index: 0,
         body: b"{}".to_vec(),
         items: vec![item],
+        headers: Default::default(),
         asked: None,
     };
     match world.store.accept_termination(delivery).await.unwrap() {

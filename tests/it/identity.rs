@@ -38,12 +38,14 @@ async fn terminate_by(world: &World, source: &str, person: PersonRef) -> Offboar
         sequence: None,
         occurred_at: None,
         intake: Intake::Schedule(chrono::Utc::now() - chrono::TimeDelta::seconds(1)),
+        noted: Default::default(),
     };
     let delivery = Delivery {
         source: source.to_owned(),
         key_index: 0,
         body: b"{}".to_vec(),
         items: vec![item],
+        headers: Default::default(),
         asked: None,
     };
     match world.store.accept_termination(delivery).await.unwrap() {

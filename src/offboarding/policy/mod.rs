@@ -81,7 +81,7 @@ pub fn order_for(order: Order, by_type: &BTreeMap<String, Order>, termination_ty
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::offboarding::PersonRef;
+    use crate::offboarding::{Heard, PersonRef};
 
     fn event(directive: Directive, effective: Effective) -> TerminationEvent {
         TerminationEvent {
@@ -93,6 +93,7 @@ mod tests {
             sequence: None,
             occurred_at: None,
             termination_type: None,
+            heard: Heard::default(),
         }
     }
 
