@@ -14,7 +14,7 @@ const VERA: &str = "vera-token-0123456789";
 fn more() -> String {
     format!(
         "[sources.second]\nprofile = \"generic-worker-terminated\"\nsecrets = [\"{HRIS_SECRET}\"]\n\
-         [sources.workday.map]\noccurred_at = \"@x-timestamp\"\n\
+         [sources.workday.map]\nsequence = \"@x-timestamp\"\n\
          [[operators]]\nname = \"vera\"\nrole = \"viewer\"\ntoken = \"{VERA}\"\n"
     )
 }

