@@ -277,9 +277,10 @@ async fn what_is_old_by_now_waits_for_a_person() {
     let answer = replay(&service, "e1").await;
     assert_eq!(ended(&world.view(offboarding(&answer)).await), (Status::Held, Some(Reason::StaleEvent)));
     // And what was in time when it came is no new event for having grown old since.
-    let timely = termination("e2", "W2", "john@example.com");
+    let mut timely = termination("e2", "W2", "john@example.com");
+    timely["terminationDate"] = json!(day(-40));
     service.deliver(&timely).await;
-    world.sql("update events set effective_at = now() - interval '40 days' where event_id = 'e1'").await;
+    world.sql("update events set disposition = 'accepted', reason = null where event_id = 'e2'").await;
     assert_eq!(replay(&service, "e2").await["status"], "unchanged");
 }
 
