@@ -332,6 +332,22 @@ async fn replays_and_redeliveries_at_the_same_time_have_one_effect() {
 }
 
 #[tokio::test]
+async fn replays_at_the_same_time_of_an_event_that_names_nobody_hold_it_once() {
+    let world = World::new().await;
+    let service = world.serve(OTHER_WORD, RECEIVE);
+    service.deliver(&json!({"event": "worker.terminated", "eventId": "e1", "terminationDate": day(0)})).await;
+    drop(service);
+    let service = world.serve("", RECEIVE);
+    let replays = (0..5).map(|_| service.api(Method::POST, "/api/v1/events/e1/replay", ALICE));
+    for (status, answer) in futures_util::future::join_all(replays).await {
+        assert!([200, 503].contains(&status), "{answer}");
+    }
+    replay(&service, "e1").await;
+    let [_, replays, offboardings, _] = everything(&world).await;
+    assert_eq!((replays, offboardings), (1, 1));
+}
+
+#[tokio::test]
 async fn a_worker_that_holds_the_lease_makes_no_call_by_the_old_reading() {
     let world = World::new().await;
     let body = json!({"event": "worker.terminated", "eventId": "e1", "email": JANE, "workerId": "W1",
