@@ -135,6 +135,37 @@ enum Command {
         #[command(subcommand)]
         command: LayoffCommand,
     },
+    /// Lists stored events, newest first, also those that were ignored or could not be read.
+    Events {
+        /// Only this source.
+        #[arg(long)]
+        source: Option<String>,
+        /// Only accepted, held or ignored ones.
+        #[arg(long)]
+        disposition: Option<String>,
+        /// Only this word of the sender's for what happened.
+        #[arg(long, value_name = "WORD")]
+        event: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Shows one event: how it was read, its body, and what replays changed.
+    Event {
+        /// The event's id, or the sender's own.
+        id: String,
+        /// The source, where several have an event of this id.
+        #[arg(long)]
+        source: Option<String>,
+    },
+    /// Reads the delivery of a stored event again by the present profile of its source, and takes what it says now.
+    Replay {
+        /// The event's id, or the sender's own.
+        id: String,
+        /// The source, where several have an event of this id.
+        #[arg(long)]
+        source: Option<String>,
+    },
     /// Puts back what an offboarding took away, in the reverse order; says what can't come back.
     Restore {
         /// The offboarding's id. It must not be scheduled: cancel that first.
@@ -241,6 +272,16 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::List { status, person, source, limit } => {
                 commands::list(&config, commands::ListArguments { status, person, source, limit }, output)
                     .await
+            }
+            Command::Events { source, disposition, event, limit } => {
+                let arguments = commands::EventsArguments { source, disposition, event, limit };
+                commands::events(&config, arguments, output).await
+            }
+            Command::Event { id, source } => {
+                commands::event(&config, commands::EventArguments { id, source }, output).await
+            }
+            Command::Replay { id, source } => {
+                commands::replay(&config, commands::EventArguments { id, source }, output).await
             }
             Command::Show { id } => commands::show(&config, &id, output).await,
             Command::Retry { id } => commands::decide(&config, &id, Decision::Retry, output).await,

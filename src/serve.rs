@@ -198,6 +198,20 @@ pub fn sources(config: &Config) -> Result<Vec<Source>, SourceError> {
     config.sources.iter().map(|(name, table)| Source::build(name, table)).collect()
 }
 
+/// Everything that receives and reads deliveries of the configured sources.
+pub fn webhooks(config: &Config, parts: &Parts, sources: &[Arc<Source>]) -> Webhooks {
+    let policy = &config.policy;
+    let posting = sources.iter().filter(|source| source.scim().is_none());
+    Webhooks::new(
+        parts.store.clone(),
+        posting.cloned().collect(),
+        config.server.body_limit,
+        policy.time_zone.clone(),
+        policy.effective_at,
+        policy.mode,
+    )
+}
+
 /// Serves webhooks, health and the operator API, and works where `work` says so, until a signal. `announce` is given
 /// the line that says where.
 pub async fn serve(
@@ -223,23 +237,14 @@ pub async fn serve(
     say_the_mode(config);
     let stopping = CancellationToken::new();
     let closing = CancellationToken::new();
-    let policy = &config.policy;
-    let (provisioning, sources): (Vec<_>, Vec<_>) =
-        sources.into_iter().partition(|source| source.scim().is_some());
+    let webhooks = webhooks(config, &parts, &sources);
+    let provisioning = sources.iter().filter(|source| source.scim().is_some()).cloned().collect();
     let scim = Scim::new(parts.store.clone(), provisioning, config.server.body_limit);
-    let webhooks = Webhooks::new(
-        parts.store.clone(),
-        sources,
-        config.server.body_limit,
-        policy.time_zone.clone(),
-        policy.effective_at,
-        policy.mode,
-    );
-    let health = Health::new(parts.store.clone(), stopping.clone(), policy.mode);
+    let health = Health::new(parts.store.clone(), stopping.clone(), config.policy.mode);
+    let api = api(config, &parts, webhooks.clone(), metrics.clone());
     let routes = webhooks.router().merge(scim.router()).merge(health.clone().router());
     let public = tokio::spawn(http::serve(public, routes, closing.clone()));
-    let admin =
-        tokio::spawn(http::serve(admin, api(config, &parts, metrics.clone()).router(), closing.clone()));
+    let admin = tokio::spawn(http::serve(admin, api.router(), closing.clone()));
     let background = tokio::spawn(background(parts.clone(), workers, migrate, stopping.clone()));
     let upkeep = tokio::spawn(upkeep(metrics));
     stop_signal().await;
@@ -260,7 +265,8 @@ pub async fn serve(
 /// Works until a signal.
 pub async fn work(config: &Config, migrate: Migrate) -> Result<(), ServeError> {
     let parts = Parts::new(config)?;
-    let workers = Workers::new(config, &parts, &sources(config)?.into_iter().map(Arc::new).collect::<Vec<_>>())?;
+    let workers =
+        Workers::new(config, &parts, &sources(config)?.into_iter().map(Arc::new).collect::<Vec<_>>())?;
     say_the_mode(config);
     let stopping = CancellationToken::new();
     let background = tokio::spawn(background(parts.clone(), Some(workers), migrate, stopping.clone()));
@@ -348,7 +354,7 @@ fn say_the_mode(config: &Config) {
     }
 }
 
-fn api(config: &Config, parts: &Parts, metrics: PrometheusHandle) -> Api {
+fn api(config: &Config, parts: &Parts, webhooks: Webhooks, metrics: PrometheusHandle) -> Api {
     Api {
         store: parts.store.clone(),
         mode: config.policy.mode,
@@ -357,6 +363,7 @@ fn api(config: &Config, parts: &Parts, metrics: PrometheusHandle) -> Api {
         own_rules: own_rules(config),
         brake: brake_limits(config),
         operators: Operators::new(&config.operators),
+        webhooks,
         metrics,
     }
 }

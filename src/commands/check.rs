@@ -9,6 +9,7 @@ use crate::hris::Source;
 use crate::offboarding::choices::Mode;
 use crate::serve::{Parts, sources};
 use crate::store::StoreError;
+use crate::store::event_views::UnknownWord;
 
 /// The oldest Postgres that the service is tried with.
 const SERVER_VERSION_MIN: u32 = 150_000;
@@ -149,7 +150,22 @@ async fn database(parts: &Parts) -> Vec<Finding> {
         Err(StoreError::SchemaVersion) => Finding::bad("schema", "another version's: run `leaver migrate`"),
         Err(error) => Finding::bad("schema", format!("{}: run `leaver migrate`", super::with_causes(&error))),
     });
+    // Where it can't be asked, the findings before say so.
+    findings.extend(unknown_events(&parts.store.unknown_words().await.unwrap_or_default()));
     findings
+}
+
+/// What senders tell of which nothing follows: mostly as it should be, and at times a rule that is missing.
+fn unknown_events(words: &[UnknownWord]) -> Vec<Finding> {
+    let of_source = |words: &[UnknownWord]| {
+        let told = words.iter().map(|word| {
+            format!("{:?} {}x, last {}", word.word, word.count, word.last_at.format("%Y-%m-%d %H:%M UTC"))
+        });
+        let (source, told) = (words.first()?.source.as_str(), told.collect::<Vec<_>>().join("; "));
+        let what = format!("events of {source}");
+        Some(Finding::good(&what, format!("no rule of its profile is about {told} (within 30 days)")))
+    };
+    words.chunk_by(|one, other| one.source == other.source).filter_map(of_source).collect()
 }
 
 fn durability(name: &str, setting: &str) -> Finding {

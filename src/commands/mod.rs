@@ -3,6 +3,7 @@
 mod approve;
 mod check;
 mod deliveries;
+mod events;
 mod layoff;
 mod offboard;
 mod permissions;
@@ -26,6 +27,7 @@ use crate::telemetry;
 
 pub use approve::approve;
 pub use check::check;
+pub use events::{EventArguments, EventsArguments, event, events, replay};
 pub use layoff::{PlanArguments, approve_layoff, cancel_layoff, list_layoffs, plan_layoff};
 pub use offboard::offboard;
 pub use send::send;

@@ -1,7 +1,7 @@
 //! Whether a request really comes from its sender: dispatches between signatures and constant credentials.
 //! What is in the request is left to the reading of it; what the caller is told, to the edge.
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
@@ -158,6 +158,15 @@ impl Authenticator {
         let checked = self.proof.check_keys("", &keys);
         checked.map_err(|refused| SignError::BadSecret(refused.problem().clone()))?;
         self.proof.sign(body, now, keys.newest())
+    }
+
+    /// Whether the header proves who the sender is: nothing is read from it, and it is never kept.
+    pub(super) fn is_proof(&self, name: &HeaderName) -> bool {
+        let own = match &self.proof {
+            Proof::Signature(signature) => signature.header(),
+            Proof::Credential(credential) => credential.header_name(),
+        };
+        own == name || [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE].contains(name)
     }
 
     /// Whether an event may be read from this header: where there is a signature, only if it covers the header.

@@ -52,6 +52,11 @@ impl Credential {
         Ok(Self { header, form })
     }
 
+    /// Where the credential stands.
+    pub(super) fn header_name(&self) -> &HeaderName {
+        &self.header
+    }
+
     /// Refuses secrets that no request could ever carry.
     pub(super) fn check_keys(&self, path: &str, keys: &Keys) -> Result<(), SourceError> {
         let (sendable, form): (fn(&[u8]) -> bool, _) = match self.form {

@@ -14,7 +14,7 @@ use super::rules::Rules;
 use super::scim;
 use super::settings::{Problem, Section, SourceError};
 use super::{form, identity, xml};
-use crate::offboarding::{Directive, Effective, PersonRef, TerminationEvent, Zone};
+use crate::offboarding::{Directive, Effective, Heard, PersonRef, TerminationEvent, Zone};
 
 /// Items of one delivery where the source says nothing: more people than leave at once, and one transaction.
 const ITEMS_DEFAULT: usize = 500;
@@ -180,6 +180,7 @@ fn nothing(body: &[u8]) -> TerminationEvent {
         sequence: None,
         occurred_at: None,
         termination_type: None,
+        heard: Heard::default(),
     }
 }
 

@@ -12,6 +12,7 @@ use super::mapping::Mapping;
 use super::pointer::{Pointer, Scope};
 use super::settings::{Problem, Section, SourceError};
 use crate::offboarding::PersonRef;
+use crate::offboarding::policy::LOOKED_UP;
 
 /// Characters of a sender's own id; the longest known has 73.
 const ID_CHARS_MAX: usize = 200;
@@ -117,7 +118,7 @@ impl EventId {
                 id.push_str(&part.replace('%', "%25").replace(':', "%3A"));
             }
         }
-        let ours = id.starts_with(DERIVED) || id.starts_with(BODY);
+        let ours = [DERIVED, BODY, LOOKED_UP].iter().any(|prefix| id.starts_with(prefix));
         (!id.is_empty() && id.chars().count() <= ID_CHARS_MAX && !ours).then_some(id)
     }
 }

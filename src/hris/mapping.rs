@@ -9,7 +9,7 @@ use super::pick::Picks;
 use super::pointer::{Pointer, Scope};
 use super::rules::Rules;
 use super::settings::{Problem, Section, SourceError};
-use crate::offboarding::{PersonRef, TerminationEvent, Zone};
+use crate::offboarding::{Directive, Heard, PersonRef, TerminationEvent, Zone};
 
 /// RFC 5321's longest local part and domain and the sign between: 64 and 1 and 255.
 const EMAIL_CHARS_MAX: usize = 320;
@@ -19,6 +19,9 @@ const EXTERNAL_ID_CHARS_MAX: usize = 256;
 
 /// Longer than any word for a kind of termination.
 const TYPE_CHARS_MAX: usize = 256;
+
+/// Enough of a sender's word to tell it from others; the longest known has 60.
+const WORD_CHARS_MAX: usize = 100;
 
 const KNOWN: [&str; 12] = [
     "items",
@@ -122,16 +125,19 @@ impl Mapping {
             external_id: find(&self.external_id).and_then(|value| external_id(&value)),
         };
         let Identity { event_id, content_digest, again_after } = self.event_id.of(scope, &person);
+        let rule = rules.directive(scope);
         TerminationEvent {
             event_id,
             content_digest,
             again_after,
-            directive: rules.directive(scope),
+            // Without a rule there is nothing to act on.
+            directive: rule.unwrap_or(Directive::Ignore),
             person,
             effective: dates::effective(find(&self.effective).as_deref(), zone),
             sequence: find(&self.sequence).and_then(|value| sequence(&value)),
             occurred_at: find(&self.occurred_at).and_then(|value| dates::occurred_at(&value, zone)),
             termination_type: text(&self.termination_type, TYPE_CHARS_MAX),
+            heard: Heard { word: find(&self.event).and_then(|value| word(&value)), rule },
         }
     }
 }
@@ -160,6 +166,17 @@ fn some(map: &Section<'_>, key: &str) -> Result<Vec<Pointer>, SourceError> {
 /// be somebody else's.
 fn text(value: &Value, chars_max: usize) -> Option<String> {
     value.as_str().filter(|text| text.chars().count() <= chars_max).map(str::to_owned)
+}
+
+/// The sender's word as it can be shown in a line; what is no single value is none.
+fn word(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Null | Value::Array(_) | Value::Object(_) => return None,
+    };
+    let word: String = text.chars().filter(|char| !char.is_control()).take(WORD_CHARS_MAX).collect();
+    Some(word).filter(|word| !word.is_empty())
 }
 
 /// A whole number, or its digits: what is cut off would put events into a wrong order.

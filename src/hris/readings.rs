@@ -87,6 +87,36 @@ fn a_delivery_without_items_is_one_event_that_asks_for_nothing() {
 }
 
 #[test]
+fn the_senders_word_is_short_enough_to_be_shown_and_says_whether_a_rule_knew_it() {
+    let heard = |word: serde_json::Value| {
+        let heard = event(&worker(""), &json!({"event": word, "email": "a@b.c"}).to_string()).heard;
+        (heard.word, heard.rule)
+    };
+    let word = |text: &str| Some(text.to_owned());
+    assert_eq!(heard(json!("worker.terminated")), (word("worker.terminated"), Some(Directive::Terminate)));
+    assert_eq!(heard(json!("worker.hired")), (word("worker.hired"), None));
+    assert_eq!(heard(json!("a\u{1b}[31m\nb")), (word("a[31mb"), None));
+    assert_eq!(heard(json!("é".repeat(101))), (word(&"é".repeat(100)), None));
+    assert_eq!(heard(json!(17)), (word("17"), None));
+    for none in [json!(null), json!(""), json!("\n"), json!(["worker.hired"]), json!({"a": 1})] {
+        assert_eq!(heard(none), (None, None));
+    }
+}
+
+#[test]
+fn of_the_headers_only_those_are_kept_that_the_profile_reads() {
+    let source = worker("[map]\nsequence = '@X-Timestamp'");
+    let mut headers = HeaderMap::new();
+    for (name, value) in [("x-timestamp", "17"), ("x-signature", "secret"), ("authorization", "secret")] {
+        headers.append(name, value.parse().unwrap());
+    }
+    let kept: Vec<_> = source.headers_read(&headers).into_iter().collect();
+    assert_eq!(kept, [("x-timestamp".to_owned(), "17".to_owned())]);
+    headers.append("x-timestamp", "18".parse().unwrap());
+    assert!(source.headers_read(&headers).is_empty(), "a repeated header has no one value");
+}
+
+#[test]
 fn an_item_that_is_repeated_in_one_delivery_is_one_event() {
     let item = r#"{"event":"worker.terminated","email":"a@b.c"}"#;
     assert_eq!(events(&batch(""), &format!(r#"{{"people":[{item},{item}]}}"#)).len(), 1);

@@ -114,6 +114,14 @@ fn a_map_that_could_name_the_wrong_person_or_event_is_refused() {
         ("map.email = 'email'", "map.email: must be a pointer: /x, ^/x, @header or #pick/x"),
         ("map.effective = ['/a', 'b']", "map.effective: must be a pointer: /x, ^/x, @header or #pick/x"),
         ("map.event_id = '@x-id'", "map: the header x-id is not among the signed parts"),
+        (
+            "map.sequence = '@X-Signature'",
+            "map: the header x-signature proves who the sender is, and nothing is read from it",
+        ),
+        (
+            "rules = [{ when = [['@authorization', 'absent']], do = 'hold' }]",
+            "rules: the header authorization proves who the sender is, and nothing is read from it",
+        ),
         ("map.event_id = { derive = ['@x-id'] }", "map.event_id.derive[0]: must be a pointer into the body"),
         (
             "map.items = '/people'\nmap.event_id = '^/id'",

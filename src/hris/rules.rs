@@ -105,10 +105,10 @@ impl Rules {
         Self(Vec::new())
     }
 
-    /// Returns what the first matching rule says; without one there is nothing to act on.
-    pub(super) fn directive(&self, scope: &Scope<'_>) -> Directive {
+    /// Returns what the first matching rule says.
+    pub(super) fn directive(&self, scope: &Scope<'_>) -> Option<Directive> {
         let holds = |rule: &&Rule| rule.when.iter().all(|condition| condition.holds(scope));
-        self.0.iter().find(holds).map_or(Directive::Ignore, |rule| rule.directive)
+        self.0.iter().find(holds).map(|rule| rule.directive)
     }
 
     /// Returns every pointer that the rules read.

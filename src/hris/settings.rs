@@ -67,6 +67,9 @@ pub enum Problem {
     /// A header decides something about the event, and the signature doesn't cover it.
     #[error("the header {0} is not among the signed parts")]
     UnsignedHeader(String),
+    /// Nothing is read from a header that proves who the sender is: it would be stored with the event.
+    #[error("the header {0} proves who the sender is, and nothing is read from it")]
+    ProofHeader(String),
     /// Every item of a delivery would get the same event id.
     #[error("must differ from item to item: a pointer without ^ or @")]
     SharedByItems,

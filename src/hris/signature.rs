@@ -131,6 +131,11 @@ impl Signature {
         self.algorithm == Algorithm::Ed25519
     }
 
+    /// Where the signature stands.
+    pub(super) fn header(&self) -> &HeaderName {
+        &self.header
+    }
+
     pub(super) fn covers(&self, header: &HeaderName) -> bool {
         self.text.covers(header)
     }

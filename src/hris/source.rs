@@ -1,13 +1,14 @@
 //! A source: one sender, its proof and its profile, checked when it is built.
 //! How each part works is left to the part's own module.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use chrono::{DateTime, Utc};
 use toml::Table;
 
-use super::auth::{Authenticator, Refusal, SignError};
+use super::auth::{Authenticator, Refusal, SignError, single};
 use super::delivery::{Format, Reader, Reading};
 use super::handshake::Handshake;
 use super::keys::{KeyIndex, Keys};
@@ -132,6 +133,23 @@ impl Source {
         self.reader.read(headers, body)
     }
 
+    /// Returns the names of the headers that the profile reads, each once.
+    pub fn header_names(&self) -> BTreeSet<&str> {
+        fn name(pointer: &Pointer) -> Option<&str> {
+            match pointer {
+                Pointer::Header(name) => Some(name.as_str()),
+                Pointer::Item(_) | Pointer::Root(_) | Pointer::Picked(..) => None,
+            }
+        }
+        self.reader.mapping.pointers().chain(self.reader.rules.pointers()).filter_map(name).collect()
+    }
+
+    /// Returns those of the headers that the profile reads, as they have to be kept to read the body again.
+    pub fn headers_read(&self, headers: &HeaderMap) -> BTreeMap<String, String> {
+        let value = |name: &str| single(headers, &HeaderName::try_from(name).ok()?).ok().map(str::to_owned);
+        self.header_names().into_iter().filter_map(|name| Some((name.to_owned(), value(name)?))).collect()
+    }
+
     /// Returns the headers with which the sender would send this body at this time, signed with the newest key.
     ///
     /// # Errors
@@ -224,7 +242,7 @@ impl Source {
     }
 }
 
-/// Refuses to read a header that is not proved: anybody on the way could have changed it.
+/// Refuses to read a header that is a proof itself, and one that is not proved: anybody on the way could have changed it.
 fn check_headers<'a>(
     source: &Section<'_>,
     key: &str,
@@ -233,6 +251,9 @@ fn check_headers<'a>(
 ) -> Result<(), SourceError> {
     for pointer in pointers {
         match pointer {
+            Pointer::Header(name) if authenticator.is_proof(name) => {
+                return Err(source.error(key, Problem::ProofHeader(name.to_string())));
+            }
             Pointer::Header(name) if !authenticator.covers(name) => {
                 return Err(source.error(key, Problem::UnsignedHeader(name.to_string())));
             }

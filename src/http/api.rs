@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::auth::Operators;
 use super::problem::Problem;
-use super::{layoffs, own};
+use super::webhooks::Webhooks;
+use super::{events, layoffs, own};
 use crate::config::Role;
 use crate::genesys::Genesys;
 use crate::offboarding::choices::Mode;
@@ -44,6 +45,8 @@ pub struct Api {
     pub brake: BrakeLimits,
     /// Who may call.
     pub operators: Operators,
+    /// What reads stored deliveries again.
+    pub webhooks: Webhooks,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
 }
@@ -61,6 +64,7 @@ impl Api {
             .route("/api/v1/offboardings/{id}/restore", post(restore).fallback(here))
             .route("/api/v1/plan", get(plan).fallback(here))
             .route("/metrics", get(metrics).fallback(here))
+            .merge(events::routes())
             .merge(own::routes())
             .merge(layoffs::routes())
             .fallback(super::nothing_here)
@@ -84,16 +88,18 @@ struct ListQuery {
 
 impl ListQuery {
     fn filter(self) -> Result<Filter, Problem> {
-        let limit =
-            self.limit.map_or(Ok(PAGE_DEFAULT), |l| l.parse().map_err(|_| Problem::BadParameter("limit")))?;
-        if !(1..=PAGE_MAX).contains(&limit) {
-            return Err(Problem::BadParameter("limit"));
-        }
+        let limit = page_limit(self.limit)?;
         let status =
             self.status.map(|s| s.parse().map_err(|_| Problem::BadParameter("status"))).transpose()?;
         let after = self.after.map(|a| id(&a).ok_or(Problem::BadParameter("after"))).transpose()?;
         Ok(Filter { status, person: self.person, source: self.source, after, limit })
     }
+}
+
+/// How many a page holds.
+pub(super) fn page_limit(text: Option<String>) -> Result<u32, Problem> {
+    let limit = text.map_or(Ok(PAGE_DEFAULT), |text| text.parse());
+    limit.ok().filter(|limit| (1..=PAGE_MAX).contains(limit)).ok_or(Problem::BadParameter("limit"))
 }
 
 /// Reads an offboarding's id.

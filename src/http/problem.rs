@@ -4,6 +4,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::operate::NotReplayed;
+
 /// Senders that meet our own trouble come back after this many seconds, spread so that they don't come together.
 const RETRY_AFTER_SECONDS: std::ops::RangeInclusive<u32> = 5..=30;
 
@@ -53,6 +55,12 @@ pub enum Problem {
     /// A layoff can't be approved or cancelled.
     #[error("not possible for this layoff: {0}")]
     LayoffNotPossible(&'static str),
+    /// A stored event can't be read again.
+    #[error("not possible for this event: {0}")]
+    ReplayNotPossible(NotReplayed),
+    /// Several sources have an event of this id.
+    #[error("several sources have an event of this id: say which by ?source= ({0})")]
+    SourceNeeded(String),
     /// The caller's own key is known with other content.
     #[error("this Idempotency-Key is known with other content; the first stays")]
     KeyReused,
@@ -107,6 +115,8 @@ impl Problem {
             Self::OwnRequest => (StatusCode::FORBIDDEN, "own-request"),
             Self::NoneOf(status, _) => (*status, "none-approved"),
             Self::LayoffNotPossible(_) => (StatusCode::CONFLICT, "not-possible"),
+            Self::ReplayNotPossible(_) => (StatusCode::CONFLICT, "not-possible"),
+            Self::SourceNeeded(_) => (StatusCode::CONFLICT, "source-needed"),
             Self::KeyReused => (StatusCode::CONFLICT, "key-reused"),
             Self::BadBody(_) => (StatusCode::BAD_REQUEST, "bad-body"),
             Self::BadField(..) => (StatusCode::BAD_REQUEST, "bad-field"),

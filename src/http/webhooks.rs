@@ -1,6 +1,7 @@
 //! `POST /webhooks/{source}`: verify the raw bytes, read them, commit, and only then answer. The work itself is the
 //! worker's.
 
+mod again;
 mod handshakes;
 
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ use crate::offboarding::policy::{self, Intake};
 use crate::offboarding::{Directive, PersonRef, Reason, TerminationEvent, Zone};
 use crate::operate::InMode;
 use crate::store::Store;
-use crate::store::events::{Accepted, Delivery, Item, Receipt};
+use crate::store::events::{Accepted, Delivery, Item, Noted, Receipt};
 
 /// The whole body has to be here within this time.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
@@ -183,11 +184,16 @@ async fn accept(
         source: source.name().to_owned(),
         key_index: key.0,
         body: body.to_vec(),
+        headers: source.headers_read(headers),
         items,
         asked: None,
     };
+    let unknown = delivery.items.iter().filter(|item| item.noted.is_unknown()).count();
     match tokio::time::timeout(COMMIT_DEADLINE, inner.store.accept_termination(delivery)).await {
-        Ok(Ok(accepted)) => Ok(accepted),
+        Ok(Ok(accepted)) => {
+            again::count_unknown(source, &accepted, unknown);
+            Ok(accepted)
+        }
         Ok(Err(error)) => {
             tracing::error!(error = &error as &dyn std::error::Error, "a delivery could not be stored");
             Err(unavailable())
@@ -248,6 +254,7 @@ fn items(inner: &Inner, source: &Source, headers: &HeaderMap, body: &[u8]) -> Ve
                 occurred_at: None,
                 intake: Intake::Hold(Reason::Unreadable, inner.clock.now()),
                 look_up: false,
+                noted: Noted { unreadable: Some(cause.as_str()), ..Noted::default() },
             }]
         }
     }
@@ -268,6 +275,7 @@ fn item(inner: &Inner, source: &Source, event: TerminationEvent) -> Item {
         occurred_at: event.occurred_at,
         intake,
         look_up,
+        noted: Noted { word: event.heard.word, directive: event.heard.rule, unreadable: None },
     }
 }
 

@@ -20,7 +20,7 @@ use crate::hris::{LookUp, LookUpAnswer};
 use crate::offboarding::choices::EffectiveAt;
 use crate::offboarding::policy::{self, Intake};
 use crate::offboarding::{Actor, Directive, Effective, PersonRef, Status, TerminationEvent, Zone};
-use crate::store::events::{Delivery, Item};
+use crate::store::events::{Delivery, Item, Noted};
 use crate::store::look_ups::{Answered, DueLookUp};
 use crate::store::{Store, StoreError};
 
@@ -243,7 +243,7 @@ fn said(due: &DueLookUp, event: TerminationEvent, intake: Intake, now: DateTime<
     });
     let body = body.to_string().into_bytes();
     let item = Item {
-        event_id: format!("look-up:{}", Uuid::now_v7()),
+        event_id: format!("{}{}", policy::LOOKED_UP, Uuid::now_v7()),
         content_digest: Sha256::digest(&body).into(),
         again_after: None,
         person,
@@ -252,6 +252,14 @@ fn said(due: &DueLookUp, event: TerminationEvent, intake: Intake, now: DateTime<
         occurred_at: Some(now),
         intake,
         look_up: false,
+        noted: Noted::default(),
     };
-    Delivery { source: due.source.clone(), key_index: 0, body, items: vec![item], asked: None }
+    Delivery {
+        source: due.source.clone(),
+        key_index: 0,
+        headers: BTreeMap::new(),
+        body,
+        items: vec![item],
+        asked: None,
+    }
 }

@@ -17,6 +17,28 @@ pub enum Directive {
     Ignore,
 }
 
+impl Directive {
+    /// The word for it in a profile and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Terminate => "terminate",
+            Self::Rescind => "rescind",
+            Self::Lookup => "lookup",
+            Self::Hold => "hold",
+            Self::Ignore => "ignore",
+        }
+    }
+}
+
+/// How an event was recognised, for whoever looks at it later.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// The sender's own word for what happened: at most a hundred characters, none of them a control character.
+    pub word: Option<String>,
+    /// What the matching rule of the profile asks for; `None` where no rule matched.
+    pub rule: Option<Directive>,
+}
+
 /// How the sender names the person. At least one of the two, or the event names nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PersonRef {
@@ -83,6 +105,8 @@ pub struct TerminationEvent {
     pub occurred_at: Option<DateTime<Utc>>,
     /// The kind of termination, for example `involuntary`.
     pub termination_type: Option<String>,
+    /// How it was recognised.
+    pub heard: Heard,
 }
 
 #[cfg(test)]

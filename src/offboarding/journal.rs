@@ -56,6 +56,8 @@ impl fmt::Display for Actor {
 pub enum Action {
     /// An event was stored and attached to the offboarding.
     EventAccepted,
+    /// An operator had a stored event read again, which changed what it says; the target is the event.
+    EventReplayed,
     /// A planned layoff lets the person's first change past the brake; the target is the layoff.
     UnderLayoff,
     /// The HRIS was asked; the result says what it answered.
@@ -115,6 +117,7 @@ impl Action {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::EventAccepted => "event_accepted",
+            Self::EventReplayed => "event_replayed",
             Self::UnderLayoff => "under_layoff",
             Self::LookedUp => "looked_up",
             Self::LookUpFailed => "look_up_failed",

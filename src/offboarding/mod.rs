@@ -13,7 +13,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use event::{Directive, Effective, PersonRef, TerminationEvent};
+pub use event::{Directive, Effective, Heard, PersonRef, TerminationEvent};
 pub use journal::{Action, Actor, JournalEntry};
 pub use status::{Goal, Outcome, Reason, Status};
 pub use zone::{UnknownZone, Zone};

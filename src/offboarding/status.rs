@@ -128,6 +128,8 @@ words! {
         AttemptsExhausted = "attempts_exhausted",
         /// The HRIS took the termination back.
         Rescinded = "rescinded",
+        /// What it was held for could be read at last: other offboardings stand for its event.
+        Replayed = "replayed",
         /// An operator cancelled it.
         CancelledByOperator = "cancelled_by_operator",
         /// The database was restored or failed over; a person confirms first.

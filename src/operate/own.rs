@@ -1,6 +1,8 @@
 //! An operator's own termination: read like a sender's event, judged by the same policy, and accepted like a delivery of the
 //! reserved source.
 
+use std::collections::BTreeMap;
+
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -8,9 +10,9 @@ use uuid::Uuid;
 
 use super::{OperateError, show, when};
 use crate::offboarding::choices::EffectiveAt;
-use crate::offboarding::{Actor, Directive, Effective, PersonRef, TerminationEvent, Zone, policy};
+use crate::offboarding::{Actor, Directive, Effective, Heard, PersonRef, TerminationEvent, Zone, policy};
 use crate::store::Store;
-use crate::store::events::{Accepted, AskedBy, Delivery, Item};
+use crate::store::events::{Accepted, AskedBy, Delivery, Item, Noted};
 use crate::store::views::View;
 
 /// The source of operators' own terminations. No configured source has this name.
@@ -151,9 +153,11 @@ fn delivery(
         sequence: None,
         occurred_at: Some(now),
         termination_type,
+        heard: Heard::default(),
     };
     let item = Item {
         intake: policy::intake(&event, &rules.zone, rules.effective_at, now),
+        noted: Noted { directive: Some(event.directive), ..Noted::default() },
         event_id: event.event_id,
         content_digest: event.content_digest,
         again_after: None,
@@ -164,7 +168,14 @@ fn delivery(
         look_up: false,
     };
     let asked = AskedBy { operator: operator.clone(), why, genesys_user_id: user };
-    Ok(Delivery { source: SOURCE.to_owned(), key_index: 0, body, items: vec![item], asked: Some(asked) })
+    Ok(Delivery {
+        source: SOURCE.to_owned(),
+        key_index: 0,
+        body,
+        headers: BTreeMap::new(),
+        items: vec![item],
+        asked: Some(asked),
+    })
 }
 
 fn checked_key(key: &str) -> Result<String, OperateError> {

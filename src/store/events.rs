@@ -1,6 +1,8 @@
 //! Accepting a delivery: the event, what it changes about the offboarding of its person, and the journal, in one
 //! transaction. The offboardings themselves are in `cases`, what was said before in `words`.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
@@ -11,7 +13,7 @@ use super::look_ups;
 use super::words::{self, Kept, Stored};
 use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, tokens, word};
 use crate::offboarding::policy::{self, Act, Intake, LastWord, News, Said};
-use crate::offboarding::{Action, OffboardingId, Outcome, PersonRef, Reason, Status};
+use crate::offboarding::{Action, Directive, OffboardingId, Outcome, PersonRef, Reason, Status};
 
 pub use super::asked::AskedBy;
 
@@ -24,6 +26,8 @@ pub struct Delivery {
     pub key_index: usize,
     /// The body as it came.
     pub body: Vec<u8>,
+    /// The headers that the source's profile reads, by name; no other header is stored.
+    pub headers: BTreeMap<String, String>,
     /// One item per person.
     pub items: Vec<Item>,
     /// Who asked for it, where it is an operator's own termination and no source's event.
@@ -51,6 +55,26 @@ pub struct Item {
     pub intake: Intake,
     /// Whether the HRIS is to be asked what the event does not say.
     pub look_up: bool,
+    /// How it was read.
+    pub noted: Noted,
+}
+
+/// How an item was read, for whoever looks at the event later.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// The sender's own word for what happened.
+    pub word: Option<String>,
+    /// What the matching rule of the profile asks for; `None` where no rule matched or nothing could be read.
+    pub directive: Option<Directive>,
+    /// Why it could not be understood.
+    pub unreadable: Option<&'static str>,
+}
+
+impl Noted {
+    /// Whether it has a word for what happened, and the profile has no rule for that.
+    pub fn is_unknown(&self) -> bool {
+        self.word.is_some() && self.directive.is_none()
+    }
 }
 
 /// What a delivery came to.
@@ -120,7 +144,7 @@ impl Store {
 
 /// Accepts a delivery inside a transaction that may have changed something else with it.
 pub(super) async fn accept(tx: Tx<'_>, delivery: &Delivery) -> Result<Accepted, StoreError> {
-    lock_people(tx, delivery).await?;
+    lock_people(tx, delivery, Vec::new()).await?;
     // In the order of their ids, so that two deliveries that share events never wait for each other in a circle.
     let mut order: Vec<usize> = (0..delivery.items.len()).collect();
     order.sort_by(|a, b| delivery.items[*a].event_id.cmp(&delivery.items[*b].event_id));
@@ -164,12 +188,17 @@ pub(super) async fn accept(tx: Tx<'_>, delivery: &Delivery) -> Result<Accepted, 
     })
 }
 
-/// Serialises everything that opens or joins an offboarding of the same person, in one order for everybody.
-pub(super) async fn lock_people(tx: Tx<'_>, delivery: &Delivery) -> Result<(), StoreError> {
+/// Serialises everything that opens or joins an offboarding of the same person, in one order for everybody. `others` are
+/// people whom the delivery does not name any more.
+pub(super) async fn lock_people(
+    tx: Tx<'_>,
+    delivery: &Delivery,
+    others: Vec<PersonRef>,
+) -> Result<(), StoreError> {
     let mut keys: Vec<String> = Vec::new();
-    for item in &delivery.items {
-        keys.extend(item.person.email_key().map(|email| email_lock(&email)));
-        keys.extend(item.person.external_id.as_ref().map(|id| format!("id {} {id}", delivery.source)));
+    for person in delivery.items.iter().map(|item| &item.person).chain(&others) {
+        keys.extend(person.email_key().map(|email| email_lock(&email)));
+        keys.extend(person.external_id.as_ref().map(|id| format!("id {} {id}", delivery.source)));
     }
     lock_keys(tx, keys).await?;
     if let Some(user) = delivery.user() {
@@ -205,20 +234,11 @@ async fn accept_item(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Ite
         Kept::New(event_id, stored) => (event_id, stored),
         Kept::Known(event_id) => return known_event(tx, delivery, item, event_id).await,
     };
-    let taken = match (&item.intake, item.intake.said()) {
-        (Intake::Ignore, _) => return Ok(ItemResult { event_id, came_to: CameTo::New(None) }),
-        (_, Some(said)) => take_word(tx, delivery, item, said, stored).await?,
-        (_, None) => take_hint(tx, delivery, item, stored).await?,
-    };
+    let taken = take(tx, delivery, item, stored).await?;
     let Some(id) = taken.offboarding else {
         return Ok(ItemResult { event_id, came_to: CameTo::New(None) });
     };
-    if item.look_up {
-        look_ups::ask_for(tx, &[id]).await?;
-    }
-    sqlx::query!("update events set offboarding_id = $2 where id = $1", event, id.0)
-        .execute(&mut **tx)
-        .await?;
+    words::belongs_to(tx, event, Some(id)).await?;
     let actor = delivery.actor();
     let words = delivery.asked.as_ref().map_or(taken.did, |asked| asked.why.as_str());
     let note = NewEntry::note(id, &actor, Action::EventAccepted, Some(words));
@@ -232,13 +252,13 @@ async fn accept_item(tx: Tx<'_>, delivery: &Delivery, item: &Item) -> Result<Ite
 }
 
 /// What became of an event.
-struct Taken {
+pub(super) struct Taken {
     /// The offboarding that it belongs to.
-    offboarding: Option<OffboardingId>,
+    pub(super) offboarding: Option<OffboardingId>,
     /// Whether it put an offboarding into doubt.
     held: bool,
     /// What it changed, in words for the journal.
-    did: &'static str,
+    pub(super) did: &'static str,
 }
 
 impl Taken {
@@ -263,6 +283,24 @@ fn in_words(act: Act) -> &'static str {
     }
 }
 
+/// What an event, which is stored already, means for the offboardings of its person.
+pub(super) async fn take(
+    tx: Tx<'_>,
+    delivery: &Delivery,
+    item: &Item,
+    stored: Stored,
+) -> Result<Taken, StoreError> {
+    let taken = match (&item.intake, item.intake.said()) {
+        (Intake::Ignore, _) => Taken::by(None, Act::Keep),
+        (_, Some(said)) => take_word(tx, delivery, item, said, stored).await?,
+        (_, None) => take_hint(tx, delivery, item, stored).await?,
+    };
+    if item.look_up {
+        look_ups::ask_for(tx, taken.offboarding.as_slice()).await?;
+    }
+    Ok(taken)
+}
+
 /// An event that says whether its person leaves: the last word of all that was said decides.
 async fn take_word(
     tx: Tx<'_>,
@@ -278,7 +316,7 @@ async fn take_word(
         Intake::Hold(reason, _) => Some(reason),
         Intake::Schedule(_) | Intake::Rescind(_) | Intake::Ignore => None,
     };
-    let news = News { said, arrival: stored.arrival, hold, now: stored.received_at };
+    let news = News { said, arrival: stored.arrival, hold, now: stored.judged_at };
     let mut taken =
         match carry_out_all(tx, delivery, item, &open, |case| policy::act(Some(case), last, news)).await? {
             Some(taken) => taken,
@@ -339,14 +377,6 @@ async fn carry_out_all(
         taken.get_or_insert(Taken::by(Some(case.id), act));
     }
     Ok(taken)
-}
-
-pub(super) fn disposition(intake: &Intake) -> &'static str {
-    match intake {
-        Intake::Schedule(_) | Intake::Rescind(_) => "accepted",
-        Intake::Hold(..) => "held",
-        Intake::Ignore => "ignored",
-    }
 }
 
 async fn known_event(

@@ -176,7 +176,7 @@ async fn record(
 ) -> Result<bool, StoreError> {
     if let Answered::Says(delivery) = &answered {
         // Before the row, like every delivery.
-        events::lock_people(tx, delivery).await?;
+        events::lock_people(tx, delivery, Vec::new()).await?;
     }
     let ours = sqlx::query_scalar!(
         // look_up_is_ours

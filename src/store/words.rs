@@ -4,7 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::cases::Case;
-use super::events::{Delivery, Item, disposition};
+use super::events::{Delivery, Item};
+use super::readings::EventReading;
 use super::{StoreError, Tx};
 use crate::offboarding::OffboardingId;
 use crate::offboarding::policy::{LastWord, Said, Word};
@@ -26,8 +27,8 @@ pub(super) enum Kept {
 pub(super) struct Stored {
     /// In the order of arrival.
     pub(super) arrival: i64,
-    /// By the database's clock.
-    pub(super) received_at: DateTime<Utc>,
+    /// Present time by the database's clock.
+    pub(super) judged_at: DateTime<Utc>,
 }
 
 /// Stores an item as an event, unless it is known. Of deliveries at the same time only one inserts an id; the others wait
@@ -79,32 +80,36 @@ async fn insert(
     item: &Item,
     event_id: &str,
 ) -> Result<Option<Stored>, StoreError> {
-    let said = item.intake.said();
-    let (word, moment) = match said {
-        Some(Said::Leaves(at)) => (Some("leaves"), at),
-        Some(Said::Stays(from)) => (Some("stays"), from),
-        None => (None, None),
-    };
+    let reading = EventReading::of(item);
+    let headers = serde_json::to_value(&delivery.headers).unwrap_or_default();
     let stored = sqlx::query_as!(
         Stored,
         // store_event
         r#"insert into events (id, source, event_id, content_digest, body, key_index, disposition, said, effective_at,
-             sequence, occurred_at, email_key, external_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-         on conflict do nothing returning arrival as "arrival!", received_at"#,
+             sequence, occurred_at, email_key, external_id, headers, word, directive, unreadable, reason, termination_type,
+             email)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+         on conflict do nothing returning arrival as "arrival!", received_at as judged_at"#,
         event,
         delivery.source,
         event_id,
         &item.content_digest,
         &delivery.body,
         i32::try_from(delivery.key_index).unwrap_or(i32::MAX),
-        disposition(&item.intake),
-        word,
-        moment,
-        item.sequence,
-        item.occurred_at,
+        reading.disposition,
+        reading.said,
+        reading.effective_at,
+        reading.sequence,
+        reading.occurred_at,
         item.person.email_key(),
-        item.person.external_id,
+        reading.external_id,
+        headers,
+        reading.word,
+        reading.directive,
+        reading.unreadable,
+        reading.reason,
+        reading.termination_type,
+        reading.email,
     )
     .fetch_optional(&mut **tx)
     .await?;
@@ -164,6 +169,18 @@ pub(super) async fn of_person(
         received_at: row.received_at,
     });
     Ok(words.collect())
+}
+
+/// Notes to which offboarding an event belongs.
+pub(super) async fn belongs_to(
+    tx: Tx<'_>,
+    event: Uuid,
+    offboarding: Option<OffboardingId>,
+) -> Result<(), StoreError> {
+    sqlx::query!("update events set offboarding_id = $2 where id = $1", event, offboarding.map(|id| id.0))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// The offboarding to which the last word led.

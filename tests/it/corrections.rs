@@ -27,12 +27,14 @@ pub(crate) async fn tell(
         occurred_at: None,
         intake,
         look_up: false,
+        noted: Default::default(),
     };
     let delivery = Delivery {
         source: source.to_owned(),
         key_index: 0,
         body: b"{}".to_vec(),
         items: vec![item],
+        headers: Default::default(),
         asked: None,
     };
     match world.store.accept_termination(delivery).await.unwrap() {

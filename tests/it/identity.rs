@@ -40,12 +40,14 @@ async fn terminate_by(world: &World, source: &str, person: PersonRef) -> Offboar
         occurred_at: None,
         intake: Intake::Schedule(chrono::Utc::now() - chrono::TimeDelta::seconds(1)),
         look_up: false,
+        noted: Default::default(),
     };
     let delivery = Delivery {
         source: source.to_owned(),
         key_index: 0,
         body: b"{}".to_vec(),
         items: vec![item],
+        headers: Default::default(),
         asked: None,
     };
     match world.store.accept_termination(delivery).await.unwrap() {

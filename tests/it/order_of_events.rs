@@ -84,12 +84,19 @@ pub(crate) fn item(person: &PersonRef, event: Event, base: DateTime<Utc>) -> Ite
         occurred_at: Some(DateTime::UNIX_EPOCH + TimeDelta::days(20_000 + event.day())),
         intake: if event.leaves() { Intake::Schedule(at) } else { Intake::Rescind(None) },
         look_up: false,
+        noted: Default::default(),
     }
 }
 
 pub(crate) async fn deliver(world: &World, items: Vec<Item>) -> Accepted {
-    let delivery =
-        Delivery { source: "workday".to_owned(), key_index: 0, body: b"{}".to_vec(), items, asked: None };
+    let delivery = Delivery {
+        source: "workday".to_owned(),
+        key_index: 0,
+        body: b"{}".to_vec(),
+        headers: Default::default(),
+        items,
+        asked: None,
+    };
     world.store.accept_termination(delivery).await.unwrap()
 }
 

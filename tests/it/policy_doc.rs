@@ -14,7 +14,7 @@ use leaver::offboarding::policy::{
     self, Act, BusyPolicy, Case, Hire, Intake, LastWord, Named, News, Progress, Protection, STALE_AFTER_DAYS,
     Said, Stage, Standing, Start, Waiting, Word, Work,
 };
-use leaver::offboarding::{Directive, Effective, PersonRef, Reason, Status, TerminationEvent, Zone};
+use leaver::offboarding::{Directive, Effective, Heard, PersonRef, Reason, Status, TerminationEvent, Zone};
 use leaver::operate;
 use leaver::store::decisions::Decision;
 
@@ -72,6 +72,7 @@ fn event(directive: Directive, effective: Effective) -> TerminationEvent {
         sequence: None,
         occurred_at: None,
         termination_type: None,
+        heard: Heard::default(),
     }
 }
 

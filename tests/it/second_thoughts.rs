@@ -39,12 +39,14 @@ async fn tell_at(
         occurred_at: occurred.map(|day| DateTime::UNIX_EPOCH + TimeDelta::days(20_000 + day)),
         intake,
         look_up: false,
+        noted: Default::default(),
     };
     let delivery = Delivery {
         source: source.to_owned(),
         key_index: 0,
         body: b"{}".to_vec(),
         items: vec![item],
+        headers: Default::default(),
         asked: None,
     };
     match world.store.accept_termination(delivery).await.unwrap() {

@@ -156,12 +156,14 @@ impl World {
             occurred_at: None,
             intake: Intake::Schedule(Utc::now() - chrono::TimeDelta::seconds(1)),
             look_up: false,
+            noted: Default::default(),
         };
         let delivery = Delivery {
             source: "workday".to_owned(),
             key_index: 0,
             body: b"{}".to_vec(),
             items: vec![item],
+            headers: Default::default(),
             asked: None,
         };
         match self.store.accept_termination(delivery).await.expect("a stored event") {

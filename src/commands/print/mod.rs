@@ -20,9 +20,11 @@ macro_rules! say {
     }};
 }
 
+mod events;
 mod layoffs;
 mod preview;
 
+pub(super) use events::{event, events, replay};
 pub(super) use layoffs::layoffs;
 pub(super) use preview::preview;
 

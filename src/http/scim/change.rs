@@ -194,11 +194,13 @@ impl Asker<'_> {
             source: self.source.name().to_owned(),
             key_index: self.key.0,
             body: shown(self.source.name(), user).to_string().into_bytes(),
+            headers: Default::default(),
             items: vec![Item {
                 event_id: event.event_id,
                 content_digest: event.content_digest,
                 again_after: None,
                 look_up: false,
+                noted: Default::default(),
                 person: event.person,
                 termination_type: event.termination_type,
                 sequence: event.sequence,

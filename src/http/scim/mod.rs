@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::{Extension, Router};
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use axum::{Extension, Router};
 use chrono::Utc;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -105,7 +105,9 @@ async fn receive(
     };
     let proved = prove(inner, source, remote_address, &headers);
     let answered = match proved {
-        Ok(key) => answer(Request { inner, source, key, headers: &headers, uri: &uri, body }, &method, &rest).await,
+        Ok(key) => {
+            answer(Request { inner, source, key, headers: &headers, uri: &uri, body }, &method, &rest).await
+        }
         Err(refusal) => Err(refusal),
     };
     let response = match answered {

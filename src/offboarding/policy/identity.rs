@@ -9,6 +9,9 @@ use crate::offboarding::zone::Zone;
 /// The source of the events that the service's own operators make. Their ids are those of the general authority.
 pub const OPERATORS_SOURCE: &str = "operator";
 
+/// What the ids of events begin with that are answers of an HRIS that was asked. No sender's id does.
+pub const LOOKED_UP: &str = "look-up:";
+
 /// The authority under which the external ids of a source are looked up; `None` where they never are. Two sources may
 /// give the same id to different people, so a source's own authority wins, also where it is empty.
 pub fn authority_for<'a>(

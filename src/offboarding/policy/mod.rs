@@ -18,7 +18,7 @@ use super::zone::Zone;
 
 pub use case::{Act, Case, HintOrder, News, Progress, act, act_on_hint};
 pub use dates::effective_moment;
-pub use identity::{Hire, OPERATORS_SOURCE, authority_for, hire};
+pub use identity::{Hire, LOOKED_UP, OPERATORS_SOURCE, authority_for, hire};
 pub use order::{LastWord, Said, Word, hint_order, last_word};
 pub use protection::{Named, Protection, Standing, administrator_roles, protection};
 pub use work::{BusyPolicy, Released, Routing, Signs, Stage, Start, Waiting, Work, start, work};
@@ -81,7 +81,7 @@ pub fn order_for(order: Order, by_type: &BTreeMap<String, Order>, termination_ty
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::offboarding::PersonRef;
+    use crate::offboarding::{Heard, PersonRef};
 
     fn event(directive: Directive, effective: Effective) -> TerminationEvent {
         TerminationEvent {
@@ -94,6 +94,7 @@ mod tests {
             sequence: None,
             occurred_at: None,
             termination_type: None,
+            heard: Heard::default(),
         }
     }
 
