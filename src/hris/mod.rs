@@ -25,8 +25,9 @@ mod profile;
 mod readings;
 #[cfg(test)]
 mod refusals;
-mod rules;
 #[cfg(test)]
+mod replays;
+mod rules;
 mod samples;
 mod settings;
 #[cfg(test)]
@@ -39,10 +40,11 @@ mod vectors;
 mod window;
 mod xml;
 
-pub use auth::{Refusal, SignError};
+pub use auth::{Refusal, SignError, Signing};
 pub use delivery::{Format, Reading};
 pub use json::{DEPTH_MAX, ReadError};
 pub use keys::{KeyIndex, SECRET_BYTES_MIN};
 pub use profile::builtin_profiles;
+pub use samples::{Misfit, Samples, SamplesError};
 pub use settings::{Problem, SourceError};
 pub use source::Source;

@@ -76,6 +76,14 @@ pub enum Problem {
     /// Profiles lie underneath each other in a circle.
     #[error("the built-in profiles extend each other in a circle")]
     Circle,
+    /// Samples can't be replayed, or something does not fit.
+    #[error("{file}: {problem}")]
+    Samples {
+        /// The file.
+        file: String,
+        /// What does not fit, and what to do.
+        problem: String,
+    },
     /// A built-in profile is no TOML.
     #[error("the built-in profile can't be read: {0}")]
     BrokenProfile(String),
