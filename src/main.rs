@@ -79,6 +79,13 @@ enum Command {
         /// Where to; the configured listener if it is left out.
         #[arg(long)]
         url: Option<String>,
+        /// The secret to sign with, or env:NAME, or file:/path; the source's newest if it is left out. For a source of
+        /// public keys the private key.
+        #[arg(long)]
+        secret: Option<String>,
+        /// A header that only the sender knows, as often as there are some; it is signed where the source signs it.
+        #[arg(long = "header", value_name = "NAME=VALUE")]
+        headers: Vec<String>,
     },
     /// Lists offboardings, newest first.
     List {
@@ -222,8 +229,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
                 commands::approve(&config, &ids, reason.as_deref(), output).await
             }
             Command::Layoff { command } => layoff(&config, command, output).await,
-            Command::Send { source, file, url } => {
-                commands::send(&config, &source, &file, url.as_deref()).await
+            Command::Send { source, file, url, secret, headers } => {
+                commands::send(&config, commands::SendArguments { source, file, url, secret, headers }).await
             }
             Command::List { status, person, source, limit } => {
                 commands::list(&config, commands::ListArguments { status, person, source, limit }, output)

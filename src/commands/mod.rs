@@ -9,6 +9,7 @@ mod print;
 mod probe;
 mod progress;
 mod send;
+mod sources;
 
 use std::error::Error;
 
@@ -26,7 +27,7 @@ pub use approve::approve;
 pub use check::check;
 pub use layoff::{PlanArguments, approve_layoff, cancel_layoff, list_layoffs, plan_layoff};
 pub use offboard::offboard;
-pub use send::send;
+pub use send::{SendArguments, send};
 
 /// For people or for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
