@@ -4,11 +4,15 @@
 //!
 //! A request goes through [`Source::verify`] over the raw bytes, and only then through [`Source::read`].
 
+#[cfg(test)]
+mod agreement;
 mod algorithm;
 mod auth;
 mod credential;
 mod dates;
 mod delivery;
+#[cfg(test)]
+mod forgeries;
 mod form;
 #[cfg(test)]
 mod guards;

@@ -64,6 +64,36 @@ fn accepted(scheme: &Value, vector: &Value) -> bool {
     }
 }
 
+/// A request that is to be accepted, with the source that accepts it.
+pub(super) struct Authentic {
+    /// The scheme's own table, `auth`.
+    pub(super) auth: Table,
+    pub(super) source: Source,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    pub(super) now: DateTime<Utc>,
+}
+
+/// Returns every request of the vectors that is to be accepted.
+pub(super) fn authentic() -> Vec<Authentic> {
+    let vectors: Value = serde_json::from_str(VECTORS).unwrap();
+    let mut requests = Vec::new();
+    for scheme in vectors["schemes"].as_array().unwrap() {
+        for vector in
+            scheme["vectors"].as_array().unwrap().iter().filter(|vector| vector["expect"] == "accept")
+        {
+            requests.push(Authentic {
+                auth: serde_json::from_value(scheme["profile"].clone()).unwrap(),
+                source: source(scheme, vector).unwrap(),
+                headers: headers(vector).unwrap(),
+                body: STANDARD.decode(vector["body_base64"].as_str().unwrap()).unwrap(),
+                now: DateTime::from_timestamp(vector["now"].as_i64().unwrap(), 0).unwrap(),
+            });
+        }
+    }
+    requests
+}
+
 #[test]
 fn every_signature_vector_is_accepted_or_refused_as_published() {
     let vectors: Value = serde_json::from_str(VECTORS).unwrap();
