@@ -10,7 +10,7 @@ use super::source::Source;
 const CASES: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/hris-payload-cases.json"));
 
 /// Good for every kind of proof: utf8 and base64, with a colon for user and password.
-fn source(profile: &str) -> Source {
+pub(super) fn source(profile: &str) -> Source {
     let secrets = [
         "user:a password of 32 bytes, no less",
         "C2FVsBQIhrscChlQIMV+b5sSYspob7oD",

@@ -30,9 +30,16 @@ fn secret(name: &str) -> &'static str {
     }
 }
 
-/// Every built-in profile as a source of the same name.
+/// The source of a profile.
+fn source_name(profile: &str) -> String {
+    format!("p-{profile}")
+}
+
+/// Every built-in profile as a source.
 fn all_sources() -> String {
-    let section = |name| format!("[sources.{name}]\nprofile = {name:?}\nsecrets = [{:?}]\n", secret(name));
+    let section = |name| {
+        format!("[sources.{}]\nprofile = {name:?}\nsecrets = [{:?}]\n", source_name(name), secret(name))
+    };
     builtin_profiles().map(section).collect()
 }
 
@@ -63,7 +70,7 @@ impl Case {
         let secret = (secret(&self.profile) == PUBLIC_KEY).then_some(PRIVATE_KEY);
         let signing = Signing { secret, headers: &self.headers, now: chrono::Utc::now() };
         let mut request = client()
-            .post(format!("{}/webhooks/{}", service.public, self.profile))
+            .post(format!("{}/webhooks/{}", service.public, source_name(&self.profile)))
             .header("content-type", source.format().content_type());
         for (name, value) in source.sign_as(self.body.as_bytes(), &signing).unwrap() {
             request = request.header(name, value);
@@ -275,9 +282,10 @@ async fn the_first_sample_of_every_profile_can_be_sent_from_the_command_line() {
         let sample = &samples(name)[0];
         let file = config.with_extension(name);
         std::fs::write(&file, sample["body"].as_str().unwrap()).unwrap();
-        let url = format!("{}/webhooks/{name}", service.public);
+        let source = source_name(name);
+        let url = format!("{}/webhooks/{source}", service.public);
         let mut arguments: Vec<String> =
-            ["send", "--source", name, "--file", file.to_str().unwrap(), "--url", &url]
+            ["send", "--source", &source, "--file", file.to_str().unwrap(), "--url", &url]
                 .map(str::to_owned)
                 .to_vec();
         for (header, value) in given_headers(name, sample) {

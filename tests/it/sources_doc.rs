@@ -21,8 +21,8 @@ fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// A profile with what it extends underneath: its keys win, arrays are replaced whole, and another kind of proof brings all
-/// of its own keys.
+/// A profile with what it extends underneath: its keys win, arrays are replaced whole, another kind of proof brings all of its
+/// own keys, and the sender's own id has one place.
 pub(crate) fn profile(name: &str) -> Table {
     let text = fs::read_to_string(root(&format!("src/hris/profiles/{name}.toml"))).unwrap();
     let over: Table = text.parse().unwrap();
@@ -30,6 +30,13 @@ pub(crate) fn profile(name: &str) -> Table {
     let mut merged = profile(&base);
     if kind(&over).is_some() && kind(&over) != kind(&merged) {
         merged.remove("auth");
+    }
+    let own = |table: &Table, key: &str| table.get("map")?.get("event_id")?.get(key).map(|_| ());
+    for (key, other) in [("ptr", "join"), ("join", "ptr")] {
+        if own(&over, key).is_some() {
+            let id = merged.get_mut("map").and_then(|map| map.get_mut("event_id"));
+            id.and_then(Value::as_table_mut).and_then(|id| id.remove(other));
+        }
     }
     lay_over(&mut merged, over);
     merged
@@ -84,7 +91,7 @@ fn proof(auth: &Value) -> String {
     let signed = || {
         let parts = texts(auth.get("signed")).into_iter().map(|part| match part.split_once(':') {
             Some(("header", name)) => code(name),
-            Some((_, literal)) => format!("`{literal}` as it stands"),
+            Some((_, literal)) => format!("the text `{literal}`"),
             None => "the raw body".to_owned(),
         });
         parts.collect::<Vec<_>>().join(", ")
