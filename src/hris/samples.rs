@@ -241,7 +241,9 @@ impl Sample {
                 let events = events.into_iter().map(serde_json::from_value).collect::<Result<_, _>>();
                 Expected::Events(events.map_err(|error| wrong(format!("expect: {error}")))?)
             }
-            _ => return Err(wrong("expect: an array with one entry for each item, or a word".to_owned())),
+            Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
+                return Err(wrong("expect: an array with one entry for each item, or a word".to_owned()));
+            }
         };
         Ok(Self { name: written.name, headers, body: written.body, expected })
     }
