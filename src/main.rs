@@ -79,6 +79,13 @@ enum Command {
         /// Where to; the configured listener if it is left out.
         #[arg(long)]
         url: Option<String>,
+        /// The secret to sign with, or env:NAME, or file:/path; the source's newest if it is left out. For a source of
+        /// public keys the private key.
+        #[arg(long)]
+        secret: Option<String>,
+        /// A header that only the sender knows, as often as there are some; it is signed where the source signs it.
+        #[arg(long = "header", value_name = "NAME=VALUE")]
+        headers: Vec<String>,
     },
     /// Shows the verification token that a source's sender has posted, to be confirmed at the sender.
     Token {
@@ -265,8 +272,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
                 commands::approve(&config, &ids, reason.as_deref(), &completion, output).await
             }
             Command::Layoff { command } => layoff(&config, command, output).await,
-            Command::Send { source, file, url } => {
-                commands::send(&config, &source, &file, url.as_deref()).await
+            Command::Send { source, file, url, secret, headers } => {
+                commands::send(&config, commands::SendArguments { source, file, url, secret, headers }).await
             }
             Command::Token { source } => commands::token(&config, &source, output).await,
             Command::List { status, person, source, limit } => {

@@ -193,9 +193,16 @@ pub fn own_rules(config: &Config) -> operate::OwnRules {
     }
 }
 
-/// Builds every configured source.
+/// Builds every configured source, and holds each that has samples of its own to them.
 pub fn sources(config: &Config) -> Result<Vec<Source>, SourceError> {
-    config.sources.iter().map(|(name, table)| Source::build(name, table)).collect()
+    let build = |(name, table): (&String, &toml::Table)| {
+        let source = Source::build(name, table)?;
+        if let Some(file) = config.sample_files.get(name) {
+            source.replay_file(file)?;
+        }
+        Ok(source)
+    };
+    config.sources.iter().map(build).collect()
 }
 
 /// Everything that receives and reads deliveries of the configured sources.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Failure, Output, deliveries, permissions, print, probe, progress};
+use super::{Failure, Output, deliveries, permissions, print, probe, progress, sources as of_sources};
 use crate::config::Config;
 use crate::genesys::Error;
 use crate::hris::Source;
@@ -83,6 +83,7 @@ pub async fn check(config: &Config, output: Output) -> Result<(), Failure> {
             Finding::bad("sources", "none is configured, so no termination can arrive: add [sources.NAME]")
         }
     });
+    findings.extend(of_sources::findings(config, &built));
     findings.extend(shared_authority(config));
     if !config.callbacks.is_empty() {
         findings.push(Finding::bad("callbacks", "this version does not send them: take [[callbacks]] out"));

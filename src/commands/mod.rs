@@ -11,6 +11,7 @@ mod print;
 mod probe;
 mod progress;
 mod send;
+mod sources;
 mod token;
 
 use std::error::Error;
@@ -30,7 +31,7 @@ pub use check::check;
 pub use events::{EventArguments, EventsArguments, event, events, replay};
 pub use layoff::{PlanArguments, approve_layoff, cancel_layoff, list_layoffs, plan_layoff};
 pub use offboard::offboard;
-pub use send::send;
+pub use send::{SendArguments, send};
 pub use token::token;
 
 /// For people or for programs.

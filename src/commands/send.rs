@@ -1,48 +1,100 @@
 //! `leaver send`: signs a body as a source would and posts it, to try a source before the HRIS does.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use chrono::Utc;
 
 use super::Failure;
-use crate::config::Config;
-use crate::hris::Source;
+use crate::config::{Config, Environment};
+use crate::hris::{SignError, Signing, Source};
 
 /// The service answers within 3 s of the request's end.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 
+/// What `leaver send` is asked for.
+#[derive(Debug)]
+pub struct SendArguments {
+    /// The source's name in the configuration.
+    pub source: String,
+    /// The body.
+    pub file: PathBuf,
+    /// Where to, instead of the configured listener.
+    pub url: Option<String>,
+    /// What to sign with, instead of the source's newest secret: the value, `env:NAME` or `file:/path`.
+    pub secret: Option<String>,
+    /// `NAME=VALUE`: headers that only the sender knows.
+    pub headers: Vec<String>,
+}
+
 /// Posts the file and prints the answer; fails for an answer other than 2xx.
-pub async fn send(config: &Config, source: &str, file: &Path, url: Option<&str>) -> Result<(), Failure> {
-    let known = || config.sources.keys().cloned().collect::<Vec<_>>().join(", ");
-    let table = config.sources.get(source).ok_or_else(|| {
-        Failure::Usage(format!("--source: {source:?} is not configured; there is {}", known()))
-    })?;
-    let source = Source::build(source, table).map_err(|error| Failure::Usage(error.to_string()))?;
-    if source.scim().is_some() {
-        let name = source.name();
-        let problem = format!(
-            "--source: {name} speaks SCIM and takes no single deliveries; docs/scim.md tries it with curl"
-        );
-        return Err(Failure::Usage(problem));
-    }
+pub async fn send(config: &Config, arguments: SendArguments) -> Result<(), Failure> {
+    let source = source(config, &arguments.source)?;
+    let file = &arguments.file;
     let body = std::fs::read(file)
         .map_err(|error| Failure::Usage(format!("--file: {} can't be read: {error}", file.display())))?;
-    let url = match url {
-        Some(url) => url.to_owned(),
+    let url = match &arguments.url {
+        Some(url) => url.clone(),
         None => format!("http://{}/webhooks/{}", config.server.listen, source.name()),
     };
-    let headers = source.sign(&body, Utc::now()).map_err(|error| Failure::Usage(error.to_string()))?;
+    let headers = headers(&source, &body, &arguments)?;
     let client =
         reqwest::Client::builder().timeout(ANSWER_DEADLINE).no_proxy().build().map_err(Failure::other)?;
-    let mut request = client.post(&url).header(CONTENT_TYPE, source.format().content_type()).body(body);
-    for (name, value) in headers {
-        request = request.header(name, value);
-    }
+    let request = client.post(&url).headers(headers).body(body);
     let answer = request.send().await.map_err(|error| Failure::other(error.without_url()))?;
     let status = answer.status();
     let text = answer.text().await.map_err(|error| Failure::other(error.without_url()))?;
     println!("{status}\n{text}");
     if status.is_success() { Ok(()) } else { Err(Failure::Failed(format!("the answer was {status}"))) }
+}
+
+fn source(config: &Config, name: &str) -> Result<Source, Failure> {
+    let known = || config.sources.keys().cloned().collect::<Vec<_>>().join(", ");
+    let table = config.sources.get(name).ok_or_else(|| {
+        Failure::Usage(format!("--source: {name:?} is not configured; there is {}", known()))
+    })?;
+    let source = Source::build(name, table).map_err(|error| Failure::Usage(error.to_string()))?;
+    if source.scim().is_some() {
+        let problem = format!(
+            "--source: {name} speaks SCIM and takes no single deliveries; docs/scim.md tries it with curl"
+        );
+        return Err(Failure::Usage(problem));
+    }
+    Ok(source)
+}
+
+/// The headers with which the sender would post this body: its content type, its proof, and what was given.
+fn headers(source: &Source, body: &[u8], arguments: &SendArguments) -> Result<HeaderMap, Failure> {
+    let resolve = |raw: &String| Environment::of_process().resolve("--secret", raw.clone());
+    let secret = arguments.secret.as_ref().map(resolve).transpose().map_err(Failure::configuration)?;
+    let given: Vec<_> = arguments.headers.iter().map(|text| given(text)).collect::<Result<_, _>>()?;
+    let signing = Signing { secret: secret.as_deref(), headers: &given, now: Utc::now() };
+    let signed = source.sign_as(body, &signing).map_err(unsigned)?;
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(source.format().content_type()));
+    for (name, value) in signed {
+        let unusable = |_| Failure::Usage(format!("--header {name}: is no header"));
+        let key = HeaderName::try_from(&name)
+            .map_err(|_| Failure::Usage(format!("--header {name}: is no header")))?;
+        headers.insert(key, HeaderValue::try_from(value).map_err(unusable)?);
+    }
+    Ok(headers)
+}
+
+fn given(text: &str) -> Result<(String, String), Failure> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| Failure::Usage(format!("--header: expected NAME=VALUE, found {text:?}")))?;
+    Ok((name.to_lowercase(), value.to_owned()))
+}
+
+fn unsigned(error: SignError) -> Failure {
+    let advice = match error {
+        SignError::HeaderUnknown(_) => ": give it as --header NAME=VALUE",
+        SignError::PrivateKeyNeeded => ": give it as --secret env:NAME",
+        SignError::BadPrivateKey | SignError::BadSecret(_) => "",
+    };
+    Failure::Usage(format!("{error}{advice}"))
 }

@@ -34,30 +34,15 @@ impl Environment {
         Self { variables }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
-    }
-}
-
-impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
-    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        let variables = pairs.into_iter().map(|(name, value)| (name.into(), Some(value.into()))).collect();
-        Self { variables }
-    }
-}
-
-/// What the sections need beside their own tables: where references lead, and what was overridden.
-pub(super) struct Context<'a> {
-    pub(super) environment: &'a Environment,
-    pub(super) overrides: Overrides,
-}
-
-impl Context<'_> {
     /// Follows `env:NAME` and `file:/path` once; any other string is itself. What a reference leads to isn't followed
     /// again, so that a secret may begin with `env:`.
-    pub(super) fn resolve(&self, key: &str, raw: String) -> Result<String, ConfigError> {
+    ///
+    /// # Errors
+    ///
+    /// What is not there or can't be read, in one line that begins with the key.
+    pub fn resolve(&self, key: &str, raw: String) -> Result<String, ConfigError> {
         if let Some(variable) = raw.strip_prefix("env:") {
-            return match self.environment.variables.get(variable) {
+            return match self.variables.get(variable) {
                 Some(Some(value)) => Ok(value.clone()),
                 Some(None) => {
                     Err(ConfigError::refused(key, format!("environment variable {variable} is not UTF-8")))
@@ -84,6 +69,30 @@ impl Context<'_> {
             path,
             cause,
         })
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let variables = pairs.into_iter().map(|(name, value)| (name.into(), Some(value.into()))).collect();
+        Self { variables }
+    }
+}
+
+/// What the sections need beside their own tables: where references lead, and what was overridden.
+pub(super) struct Context<'a> {
+    pub(super) environment: &'a Environment,
+    pub(super) overrides: Overrides,
+}
+
+impl Context<'_> {
+    /// Follows a reference, as [`Environment::resolve`] does.
+    pub(super) fn resolve(&self, key: &str, raw: String) -> Result<String, ConfigError> {
+        self.environment.resolve(key, raw)
     }
 
     /// Follows every reference in a table, in arrays and in tables below it too.

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -78,6 +78,9 @@ pub struct Config {
     pub external_id_authorities: BTreeMap<String, String>,
     /// The secrets of sources that stand in files, which are read again when they change.
     pub secret_files: Vec<SecretFile>,
+    /// `[sources.NAME] samples`: the files with bodies of the sources that have some of their own. Relative ones are beside
+    /// the configuration file.
+    pub sample_files: BTreeMap<String, PathBuf>,
     /// `[policy]`: the rules by which an offboarding goes on.
     pub policy: Policy,
     /// `[plan]`: what is taken away, and how.
@@ -97,10 +100,15 @@ impl Config {
     ///
     /// The first thing that is wrong, in one line that names the key.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        Self::from_toml(&load::read_config(path)?, &Environment::of_process())
+        let mut config = Self::from_toml(&load::read_config(path)?, &Environment::of_process())?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for file in config.sample_files.values_mut() {
+            *file = folder.join(&*file);
+        }
+        Ok(config)
     }
 
-    /// Reads a file's text with any environment. Files that `file:` names are read.
+    /// Reads a file's text with any environment. Files that `file:` names are read; those of samples stay as written.
     ///
     /// # Errors
     ///
@@ -117,7 +125,8 @@ impl Config {
         let server = Server::read(root.section("server", SERVER_KEYS)?)?;
         let database = Database::read(root.section("database", DATABASE_KEYS)?)?;
         let genesys = Genesys::read(root.section("genesys", genesys::KEYS)?)?;
-        let sources::Sources { tables, authorities, secret_files } = sources::read(&mut root)?;
+        let sources::Sources { tables, authorities, secret_files, samples } = sources::read(&mut root)?;
+        let sources::Sources { tables, authorities, secret_files, samples } = sources::read(&mut root)?;
         Ok(Self {
             server,
             database,
@@ -125,6 +134,7 @@ impl Config {
             sources: tables,
             external_id_authorities: authorities,
             secret_files,
+            sample_files: samples,
             policy: Policy::read(root.section("policy", policy::KEYS)?)?,
             plan: plan::read(root.section("plan", plan::KEYS)?)?,
             worker: Worker::read(root.section("worker", WORKER_KEYS)?)?,
@@ -144,6 +154,7 @@ impl fmt::Debug for Config {
             sources,
             external_id_authorities,
             secret_files,
+            sample_files,
             policy,
             plan,
             worker,
@@ -158,6 +169,7 @@ impl fmt::Debug for Config {
             .field("sources", &sources.keys())
             .field("external_id_authorities", external_id_authorities)
             .field("secret_files", secret_files)
+            .field("sample_files", sample_files)
             .field("policy", policy)
             .field("plan", plan)
             .field("worker", worker)

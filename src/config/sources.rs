@@ -2,6 +2,7 @@
 //! `hris`, which gets each table as it stands.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use toml::{Table, Value};
 
@@ -18,8 +19,10 @@ const WHY: &str = "a source without authentication is refused";
 /// The source of operators' own terminations, which nobody signs: its events and ids must not be mixed with a sender's.
 const RESERVED: &str = crate::offboarding::policy::OPERATORS_SOURCE;
 
-/// The one key that is no business of the source: under which authority Genesys knows its people.
+/// Keys that are no business of the source: under which authority Genesys knows its people, and where bodies of it stand
+/// that tell how it is to be read.
 const AUTHORITY: &str = "external_id_authority";
+const SAMPLES: &str = "samples";
 
 /// What is configured about the senders.
 pub(super) struct Sources {
@@ -29,12 +32,19 @@ pub(super) struct Sources {
     pub(super) authorities: BTreeMap<String, String>,
     /// The secrets that stand in files.
     pub(super) secret_files: Vec<SecretFile>,
+    /// The files with samples of those that have some of their own, as written.
+    pub(super) samples: BTreeMap<String, PathBuf>,
 }
 
 /// Reads every source.
 pub(super) fn read(root: &mut Section<'_>) -> Result<Sources, ConfigError> {
     let secret_files = secret_files::named_in(root.peek("sources"));
-    let mut sources = Sources { tables: BTreeMap::new(), authorities: BTreeMap::new(), secret_files };
+    let mut sources = Sources {
+        tables: BTreeMap::new(),
+        authorities: BTreeMap::new(),
+        secret_files,
+        samples: BTreeMap::new(),
+    };
     for (name, mut table) in root.free_tables("sources")? {
         check_name(&name)?;
         let path = join("sources", &name);
@@ -44,6 +54,19 @@ pub(super) fn read(root: &mut Section<'_>) -> Result<Sources, ConfigError> {
                 sources.authorities.insert(name.clone(), authority.trim().to_owned());
             }
             Some(other) => return Err(mistyped(join(&path, AUTHORITY), "a string", &other)),
+            None => {}
+        }
+        match table.remove(SAMPLES) {
+            Some(Value::String(file)) if !file.is_empty() => {
+                sources.samples.insert(name.clone(), PathBuf::from(file));
+            }
+            Some(Value::String(_)) => {
+                return Err(ConfigError::refused(
+                    join(&path, SAMPLES),
+                    "is empty: expected the name of a file",
+                ));
+            }
+            Some(other) => return Err(mistyped(join(&path, SAMPLES), "a string", &other)),
             None => {}
         }
         sources.tables.insert(name, table);

@@ -66,6 +66,18 @@ pub enum SignError {
     BadSecret(Problem),
 }
 
+/// How a body is to be signed.
+#[derive(Clone, Copy)]
+pub struct Signing<'a> {
+    /// Written as in the configuration, or for a source of public keys the private key, `whsk_` and base64 of the seed or of
+    /// the seed and its public key; `None`: the source's newest.
+    pub secret: Option<&'a str>,
+    /// Headers that only the sender knows: sent as they are, and signed where the signature covers them.
+    pub headers: &'a [(String, String)],
+    /// The sender's clock.
+    pub now: DateTime<Utc>,
+}
+
 /// What a private key begins with (Standard Webhooks, "Signature scheme").
 const PRIVATE_KEY_PREFIX: &str = "whsk_";
 
@@ -134,30 +146,28 @@ impl Authenticator {
         }
     }
 
-    pub(super) fn sign(&self, body: &[u8], now: DateTime<Utc>) -> Result<Vec<(String, String)>, SignError> {
-        if matches!(&self.proof, Proof::Signature(signature) if signature.needs_private_key()) {
-            return Err(SignError::PrivateKeyNeeded);
-        }
-        self.proof.sign(body, now, self.keys.newest())
-    }
-
-    pub(super) fn sign_with(
+    pub(super) fn sign(
         &self,
-        secret: &str,
         body: &[u8],
-        now: DateTime<Utc>,
+        signing: &Signing<'_>,
     ) -> Result<Vec<(String, String)>, SignError> {
-        if let Proof::Signature(signature) = &self.proof
-            && signature.needs_private_key()
-        {
-            let text = secret.strip_prefix(PRIVATE_KEY_PREFIX).unwrap_or(secret);
-            let key = STANDARD.decode(text).map_err(|_| SignError::BadPrivateKey)?;
-            return signature.sign(body, now, &key);
+        let needs_private_key =
+            matches!(&self.proof, Proof::Signature(signature) if signature.needs_private_key());
+        match (signing.secret, needs_private_key) {
+            (None, true) => Err(SignError::PrivateKeyNeeded),
+            (None, false) => self.proof.sign(body, signing, self.keys.newest()),
+            (Some(secret), true) => {
+                let text = secret.strip_prefix(PRIVATE_KEY_PREFIX).unwrap_or(secret);
+                let key = STANDARD.decode(text).map_err(|_| SignError::BadPrivateKey)?;
+                self.proof.sign(body, signing, &key)
+            }
+            (Some(secret), false) => {
+                let keys = Keys::one(secret, &self.written).map_err(SignError::BadSecret)?;
+                let checked = self.proof.check_keys("", &keys);
+                checked.map_err(|refused| SignError::BadSecret(refused.problem().clone()))?;
+                self.proof.sign(body, signing, keys.newest())
+            }
         }
-        let keys = Keys::one(secret, &self.written).map_err(SignError::BadSecret)?;
-        let checked = self.proof.check_keys("", &keys);
-        checked.map_err(|refused| SignError::BadSecret(refused.problem().clone()))?;
-        self.proof.sign(body, now, keys.newest())
     }
 
     /// Whether the header proves who the sender is: nothing is read from it, and it is never kept.
@@ -186,11 +196,19 @@ impl Proof {
         }
     }
 
-    fn sign(&self, body: &[u8], now: DateTime<Utc>, key: &[u8]) -> Result<Vec<(String, String)>, SignError> {
+    fn sign(
+        &self,
+        body: &[u8],
+        signing: &Signing<'_>,
+        key: &[u8],
+    ) -> Result<Vec<(String, String)>, SignError> {
+        let given = signing.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone()));
+        let mut headers: Vec<_> = given.collect();
         match self {
-            Self::Signature(signature) => signature.sign(body, now, key),
-            Self::Credential(credential) => Ok(vec![credential.present(key)]),
+            Self::Signature(signature) => signature.sign(body, signing.now, key, &mut headers)?,
+            Self::Credential(credential) => headers.push(credential.present(key)),
         }
+        Ok(headers)
     }
 }
 

@@ -32,7 +32,9 @@ pub(super) fn effective(value: Option<&Value>, zone: Option<&Zone>) -> Effective
 /// Reads when something is said to have happened, leniently: it orders events of one source and decides nothing
 /// else. Numbers are Unix seconds or milliseconds; a time without a zone is taken as the source's, or as UTC.
 pub(super) fn occurred_at(value: &Value, zone: Option<&Zone>) -> Option<DateTime<Utc>> {
-    if let Some(number) = value.as_i64() {
+    // Formats without numbers have their digits.
+    let digits = value.as_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    if let Some(number) = value.as_i64().or_else(|| digits?.parse().ok()) {
         let seconds = DateTime::from_timestamp(number, 0).filter(plausible);
         return seconds.or_else(|| DateTime::from_timestamp_millis(number).filter(plausible));
     }
@@ -229,6 +231,8 @@ mod tests {
         let same = [
             json!(1_671_067_700),
             json!(1_671_067_700_000_i64),
+            json!("1671067700"),
+            json!("1671067700000"),
             json!("2022-12-15T01:28:20"),
             json!("2022-12-15T01:28:20+0000"),
         ];

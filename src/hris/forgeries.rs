@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use super::auth::Signing;
 use super::vectors::{Authentic, authentic};
 
 const CASES: usize = 1_000_000;
@@ -212,15 +213,15 @@ impl Forger<'_> {
                 "another time"
             }
             _ => {
-                let signed = match self.key("kind") {
-                    "ed25519" => base.source.sign_with(SEED_OF_ANOTHER, &base.body, base.now),
-                    "basic" => base.source.sign_with("user:another-secret", &base.body, base.now),
-                    _ if self.key("key_encoding") == "base64" => {
-                        base.source.sign_with(&STANDARD.encode(SECRET), &base.body, base.now)
-                    }
-                    _ => base.source.sign_with(SECRET, &base.body, base.now),
+                let encoded = STANDARD.encode(SECRET);
+                let secret = match self.key("kind") {
+                    "ed25519" => SEED_OF_ANOTHER,
+                    "basic" => "user:another-secret",
+                    _ if self.key("key_encoding") == "base64" => &encoded,
+                    _ => SECRET,
                 };
-                for (name, value) in signed.unwrap() {
+                let signing = Signing { secret: Some(secret), headers: &[], now: base.now };
+                for (name, value) in base.source.sign_as(&base.body, &signing).unwrap() {
                     forged.headers.insert(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
                 }
                 "another key"

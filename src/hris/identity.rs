@@ -89,6 +89,13 @@ impl EventId {
         self.own.iter().chain(&self.derive)
     }
 
+    /// Returns every pointer with its key.
+    pub(super) fn places(&self) -> impl Iterator<Item = (String, &Pointer)> {
+        let own = if self.own.len() == 1 { "ptr" } else { "join" };
+        let own = self.own.iter().map(move |pointer| (format!("map.event_id.{own}"), pointer));
+        own.chain(self.derive.iter().map(|pointer| ("map.event_id.derive".to_owned(), pointer)))
+    }
+
     /// Returns what tells this item from others.
     pub(super) fn of(&self, scope: &Scope<'_>, person: &PersonRef) -> Identity {
         if let Some(event_id) = self.own(scope) {

@@ -111,6 +111,15 @@ impl Mapping {
         Ok(vec![pointer])
     }
 
+    /// Returns every pointer of the map with its key, for example `map.email`.
+    pub(super) fn places(&self) -> impl Iterator<Item = (String, &Pointer)> {
+        let items = self.items.iter().map(|pointer| ("map.items".to_owned(), pointer));
+        let fields = self.fields().into_iter();
+        let fields =
+            fields.flat_map(|(key, field)| field.iter().map(move |pointer| (format!("map.{key}"), pointer)));
+        items.chain(self.picks.places()).chain(fields).chain(self.event_id.places())
+    }
+
     /// Returns every pointer of the map.
     pub(super) fn pointers(&self) -> impl Iterator<Item = &Pointer> {
         self.fields().into_iter().flat_map(|(_, field)| field).chain(self.event_id.pointers())

@@ -32,8 +32,9 @@ mod readings;
 mod recipe;
 #[cfg(test)]
 mod refusals;
-mod rules;
 #[cfg(test)]
+mod replays;
+mod rules;
 mod samples;
 mod scim;
 mod settings;
@@ -48,7 +49,7 @@ mod vectors;
 mod window;
 mod xml;
 
-pub use auth::{Refusal, SignError};
+pub use auth::{Refusal, SignError, Signing};
 pub use delivery::{Format, Reading};
 pub use handshake::{Challenge, Consent, Consented, Handshake, Ping, Token};
 pub use json::{DEPTH_MAX, ReadError, parse as parse_json};
@@ -56,6 +57,7 @@ pub use keys::{KeyIndex, SECRET_BYTES_MIN};
 pub use look_up::{LookUp, LookUpAnswer, LookUpCredential, LookUpRequest};
 pub use profile::builtin_profiles;
 pub use recipe::look_up_recipes;
+pub use samples::{Misfit, Samples, SamplesError};
 pub use scim::{Ending, Scheme, Scim};
 pub use settings::{Problem, SourceError};
 pub use source::Source;

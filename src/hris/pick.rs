@@ -51,6 +51,11 @@ impl Picks {
         Ok(Self { picks, lone })
     }
 
+    /// Returns every array that something is picked from, with its key.
+    pub(super) fn places(&self) -> impl Iterator<Item = (String, &Pointer)> {
+        self.picks.iter().map(|pick| ("map.pick.array".to_owned(), &pick.array))
+    }
+
     /// Refuses a pointer that names a pick which isn't there.
     pub(super) fn check(&self, path: &str, pointer: &Pointer) -> Result<(), SourceError> {
         match pointer {

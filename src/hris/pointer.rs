@@ -3,6 +3,7 @@
 //! What is done with the value is left to those who ask; nothing here searches.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use axum::http::{HeaderMap, HeaderName};
 use serde_json::Value;
@@ -65,6 +66,18 @@ impl Pointer {
     /// Returns the value of the first pointer that has one.
     pub(super) fn first<'a>(pointers: &[Self], scope: &Scope<'a>) -> Option<Cow<'a, Value>> {
         pointers.iter().find_map(|pointer| pointer.find(scope))
+    }
+}
+
+impl fmt::Display for Pointer {
+    /// As it is written in a profile.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Item(path) => f.write_str(path),
+            Self::Root(path) => write!(f, "^{path}"),
+            Self::Header(name) => write!(f, "@{name}"),
+            Self::Picked(name, path) => write!(f, "#{name}{path}"),
+        }
     }
 }
 

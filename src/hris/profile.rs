@@ -5,20 +5,27 @@ use toml::{Table, Value};
 
 use super::settings::{Problem, Section, SourceError};
 
-/// Name and text of every built-in profile. The list is data too: no sender's name belongs into the code.
-const BUILT_IN: &[(&str, &str)] = &include!("profiles/list.in");
+/// Name, text and samples of every built-in profile. The list is data too: no sender's name belongs into the code.
+const BUILT_IN: &[(&str, &str, &str)] = &include!("profiles/list.in");
 
 /// Other names of built-in profiles, and which they stand for.
 const ALIASES: &[(&str, &str)] = &include!("profiles/aliases.in");
 
 /// Returns the names of the built-in profiles, sorted.
 pub fn builtin_profiles() -> impl Iterator<Item = &'static str> {
-    BUILT_IN.iter().map(|(name, _)| *name)
+    BUILT_IN.iter().map(|(name, ..)| *name)
 }
 
 /// Returns the profile's own name where the name is another one of it.
 pub(super) fn canonical_name(name: &str) -> &str {
     ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| *name)
+}
+
+/// Returns the name and the samples of the built-in profile that a source's own table names.
+pub(super) fn samples_of(source: &Section<'_>) -> Result<Option<(&'static str, &'static str)>, SourceError> {
+    let name = if source.has("extends") { source.text("extends")? } else { source.text("profile")? };
+    let found = BUILT_IN.iter().find(|(known, ..)| name.map(canonical_name) == Some(*known));
+    Ok(found.map(|(name, _, samples)| (*name, *samples)))
 }
 
 /// Returns the table of a source with its profile underneath: the source's keys win, arrays are replaced whole.
@@ -36,9 +43,9 @@ pub(super) fn laid_over_profile(source: &Section<'_>, table: &Table) -> Result<T
 
 /// Reads a built-in profile with those that it extends underneath.
 fn built_in(name: &str, above: &mut Vec<&'static str>) -> Result<Table, Problem> {
-    let found = BUILT_IN.iter().find(|(known, _)| *known == canonical_name(name));
+    let found = BUILT_IN.iter().find(|(known, ..)| *known == canonical_name(name));
     let known = || builtin_profiles().collect::<Vec<_>>().join(", ");
-    let (name, text) = found.ok_or_else(|| Problem::UnknownWord(known()))?;
+    let (name, text, _) = found.ok_or_else(|| Problem::UnknownWord(known()))?;
     if above.contains(name) {
         return Err(Problem::Circle);
     }

@@ -111,6 +111,17 @@ impl Rules {
         self.0.iter().find(holds).map(|rule| rule.directive)
     }
 
+    /// Returns every pointer that the rules read with its key, for example `rules[1].when[0]`.
+    pub(super) fn places(&self) -> impl Iterator<Item = (String, &Pointer)> {
+        let conditions = self.0.iter().enumerate().flat_map(|(rule, it)| {
+            it.when.iter().enumerate().map(move |(index, condition)| (rule, index, condition))
+        });
+        conditions.flat_map(|(rule, index, condition)| {
+            let key = format!("rules[{rule}].when[{index}]");
+            condition.pointers.iter().map(move |pointer| (key.clone(), pointer))
+        })
+    }
+
     /// Returns every pointer that the rules read.
     pub(super) fn pointers(&self) -> impl Iterator<Item = &Pointer> {
         self.0.iter().flat_map(|rule| &rule.when).flat_map(|condition| &condition.pointers)

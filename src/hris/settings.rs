@@ -85,6 +85,14 @@ pub enum Problem {
     /// The key describes deliveries, and a source that provisions users sends none.
     #[error("means nothing to a source that speaks SCIM")]
     OfWebhooksOnly,
+    /// Samples can't be replayed, or something does not fit.
+    #[error("{file}: {problem}")]
+    Samples {
+        /// The file.
+        file: String,
+        /// What does not fit, and what to do.
+        problem: String,
+    },
     /// A built-in profile is no TOML.
     #[error("the built-in profile can't be read: {0}")]
     BrokenProfile(String),

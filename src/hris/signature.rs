@@ -157,13 +157,14 @@ impl Signature {
         found.ok_or(Refusal::WrongSignature)
     }
 
+    /// Adds the headers of the proof to those that are known already, with names in lower case.
     pub(super) fn sign(
         &self,
         body: &[u8],
         now: DateTime<Utc>,
         key: &[u8],
-    ) -> Result<Vec<(String, String)>, SignError> {
-        let mut headers: Vec<(String, String)> = Vec::new();
+        headers: &mut Vec<(String, String)>,
+    ) -> Result<(), SignError> {
         let mut text = Vec::new();
         for part in self.text.parts() {
             match part {
@@ -186,7 +187,7 @@ impl Signature {
         }
         let tag = self.algorithm.make(key, &text)?;
         headers.push((self.header.to_string(), format!("{}{}", self.prefix, self.encoding.encode(&tag))));
-        Ok(headers)
+        Ok(())
     }
 
     fn header_value(&self, name: &HeaderName, now: DateTime<Utc>) -> Result<String, SignError> {

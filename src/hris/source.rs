@@ -8,13 +8,13 @@ use axum::http::{HeaderMap, HeaderName, header};
 use chrono::{DateTime, Utc};
 use toml::Table;
 
-use super::auth::{Authenticator, Refusal, SignError, single};
+use super::auth::{Authenticator, Refusal, SignError, Signing, single};
 use super::delivery::{Format, Reader, Reading};
 use super::handshake::Handshake;
 use super::keys::{KeyIndex, Keys};
 use super::look_up::LookUp;
 use super::pointer::Pointer;
-use super::profile::{canonical_name, laid_over_profile};
+use super::profile::{canonical_name, laid_over_profile, samples_of};
 use super::scim::Scim;
 use super::settings::{Problem, Section, SourceError};
 use crate::offboarding::Zone;
@@ -46,6 +46,8 @@ pub struct Source {
     name: String,
     profile: Option<String>,
     unverified: Option<String>,
+    built_in: Option<(&'static str, &'static str)>,
+    reads_its_own_way: bool,
     auth_failure_status: u16,
     stored_status: u16,
     effective_at: Option<String>,
@@ -93,6 +95,8 @@ impl Source {
             name: name.to_owned(),
             profile: source.text("profile")?.map(|name| canonical_name(name).to_owned()),
             unverified: unverified(&source)?,
+            built_in: samples_of(&Section::new(&path, table))?,
+            reads_its_own_way: reads_its_own_way(table),
             auth_failure_status: auth_failure_status(&source)?,
             look_up: look_up.map(Arc::new),
             stored_status: stored_status(&source)?,
@@ -153,25 +157,18 @@ impl Source {
     /// Returns the headers with which the sender would send this body at this time, signed with the newest key.
     ///
     /// # Errors
-    /// Fails where the signature covers a header whose value only the sender knows, and where the source has only
-    /// public keys.
+    /// As [`Source::sign_as`].
     pub fn sign(&self, body: &[u8], now: DateTime<Utc>) -> Result<Vec<(String, String)>, SignError> {
-        self.authenticator().sign(body, now)
+        self.sign_as(body, &Signing { secret: None, headers: &[], now })
     }
 
-    /// Signs like [`Self::sign`] with a secret that is given: one written as in the configuration, or for a source of
-    /// public keys the private key, `whsk_` and base64 of the seed or of the seed and its public key.
+    /// Returns the headers with which the sender would send this body: what is given, and the proof.
     ///
     /// # Errors
-    /// Fails where the secret is none of this source's kind, and where the signature covers a header whose value only
-    /// the sender knows.
-    pub fn sign_with(
-        &self,
-        secret: &str,
-        body: &[u8],
-        now: DateTime<Utc>,
-    ) -> Result<Vec<(String, String)>, SignError> {
-        self.authenticator().sign_with(secret, body, now)
+    /// Fails where the signature covers a header that is not given and that only the sender knows, where the source has only
+    /// public keys and no secret is given, and where the secret is none of this source's kind.
+    pub fn sign_as(&self, body: &[u8], signing: &Signing<'_>) -> Result<Vec<(String, String)>, SignError> {
+        self.authenticator().sign(body, signing)
     }
 
     /// Says whether the stated content type is this source's. None at all is no contradiction: the body is read
@@ -203,6 +200,16 @@ impl Source {
     /// Returns why the profile is a guess at what the sender does, in a sentence; `None` where it is none.
     pub fn unverified(&self) -> Option<&str> {
         self.unverified.as_deref()
+    }
+
+    /// Returns the name and the samples of the built-in profile underneath, if there is one.
+    pub(super) fn built_in(&self) -> Option<(&'static str, &'static str)> {
+        self.built_in
+    }
+
+    /// Whether the source's own table changes how bodies are read, so that the samples of its profile need not fit.
+    pub fn reads_its_own_way(&self) -> bool {
+        self.reads_its_own_way
     }
 
     /// Returns how the body is written.
@@ -275,6 +282,13 @@ fn either<'a>(
         (false, true) => Ok(inner.clone()),
         (true | false, false) => Ok(source.clone()),
     }
+}
+
+/// The zone and the time of day may stand in the map and don't change what is read, only which moment it means.
+fn reads_its_own_way(table: &Table) -> bool {
+    let map = table.get("map").and_then(toml::Value::as_table);
+    let in_map = map.is_some_and(|map| map.keys().any(|key| key != "date_zone" && key != "effective_at"));
+    in_map || ["format", "rules", "max_items"].iter().any(|key| table.contains_key(*key))
 }
 
 fn unverified(source: &Section<'_>) -> Result<Option<String>, SourceError> {

@@ -49,7 +49,21 @@ const EVERYTHING: [&str; 14] = [
 const LINES_MAX: usize = 500;
 
 /// Senders are data: their names have no place in the program.
-const VENDORS: [&str; 7] = ["bamboo", "workday", "okta", "hibob", "gusto", "rippling", "personio"];
+const VENDORS: [&str; 13] = [
+    "bamboo",
+    "workday",
+    "okta",
+    "hibob",
+    "gusto",
+    "rippling",
+    "personio",
+    "deel",
+    "finch",
+    "kombo",
+    "paylocity",
+    "successfactors",
+    "workable",
+];
 
 struct Source {
     /// Below `src`, with `/`.

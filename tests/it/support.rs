@@ -38,7 +38,7 @@ pub(crate) struct World {
     pub(crate) simulator: Simulator,
     pub(crate) store: Store,
     pub(crate) database: Database,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     _definition: Definition,
 }
 
