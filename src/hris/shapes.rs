@@ -172,5 +172,4 @@ fn what_a_profile_says_of_itself_is_handed_on() {
     assert_eq!(generic("").unverified(), None);
     let guess = generic("verified = false\nunverified = 'Read in an old page.'");
     assert_eq!(guess.unverified(), Some("Read in an old page."));
-    assert_eq!(source("profile = 'bamboohr'").profile_name(), Some("bamboohr-event-based"));
 }

@@ -278,5 +278,8 @@ mod tests {
         assert_eq!(source.effective_at(), Some("17:00"));
         assert_eq!((source.name(), source.profile_name()), ("acme", Some("generic-worker-terminated")));
         assert_eq!(generic("").auth_failure_status(), 401);
+        let short: toml::Table =
+            "profile = 'bamboohr'\nsecrets = ['a secret of enough bytes']".parse().unwrap();
+        assert_eq!(Source::build("acme", &short).unwrap().profile_name(), Some("bamboohr-event-based"));
     }
 }
