@@ -126,7 +126,6 @@ impl Config {
         let database = Database::read(root.section("database", DATABASE_KEYS)?)?;
         let genesys = Genesys::read(root.section("genesys", genesys::KEYS)?)?;
         let sources::Sources { tables, authorities, secret_files, samples } = sources::read(&mut root)?;
-        let sources::Sources { tables, authorities, secret_files, samples } = sources::read(&mut root)?;
         Ok(Self {
             server,
             database,
