@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::pointer::{Pointer, Scope};
+use super::rules::Word;
 use super::settings::{Problem, Section, SourceError};
 
 /// Picks of a map; the longest known has one.
@@ -27,7 +28,7 @@ struct Pick {
     array: Pointer,
     /// RFC 6901, from the element.
     place: String,
-    word: String,
+    word: Word,
 }
 
 /// An element that was picked for an item, by its pick's name; `None` where there is none, or more than one.
@@ -101,9 +102,11 @@ impl Pick {
         section.only(&["array", "where", "as"])?;
         let array = Pointer::parse(section.required_text("array")?);
         let array = array.filter(|pointer| matches!(pointer, Pointer::Item(_) | Pointer::Root(_)));
-        let written = section.texts("where")?.ok_or_else(|| section.error("where", Problem::Missing))?;
-        let [place, word] = written[..] else { return Err(section.error("where", WHERE)) };
-        let Some(Pointer::Item(place)) = Pointer::parse(place) else {
+        let written = section.array("where")?.ok_or_else(|| section.error("where", Problem::Missing))?;
+        let [toml::Value::String(place), word] = written else {
+            return Err(section.error("where", WHERE));
+        };
+        let (Some(Pointer::Item(place)), Some(word)) = (Pointer::parse(place), Word::of(word)) else {
             return Err(section.error("where", WHERE));
         };
         let name = section.required_text("as")?;
@@ -111,7 +114,7 @@ impl Pick {
             return Err(section.error("as", NAME));
         }
         let array = array.ok_or_else(|| section.error("array", ARRAY))?;
-        Ok(Self { name: name.to_owned(), array, place, word: word.to_owned() })
+        Ok(Self { name: name.to_owned(), array, place, word })
     }
 
     /// Never the first of two: whom the sender means is not known then.
@@ -122,8 +125,7 @@ impl Pick {
             Pointer::Root(_) | Pointer::Item(_) | Pointer::Header(_) | Pointer::Picked(..) => return None,
         };
         let elements = elements(base.pointer(path)?, lone)?.iter();
-        let is_meant =
-            |value: &&Value| value.pointer(&self.place).and_then(Value::as_str) == Some(&self.word);
+        let is_meant = |value: &&Value| value.pointer(&self.place).is_some_and(|value| self.word.is(value));
         let mut meant = elements.filter(is_meant);
         let one = meant.next()?;
         meant.next().is_none().then_some(one)

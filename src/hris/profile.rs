@@ -65,9 +65,11 @@ fn laid_over(mut underneath: Table, mut over: Table) -> Table {
     for table in [&mut underneath, &mut over] {
         spell_out_event_id(table);
     }
-    if kind(&over).is_some_and(|kind| kind != kind_of(&underneath)) {
-        // The keys of one kind of proof mean nothing to another.
-        underneath.remove("auth");
+    for table in ["auth", "handshake"] {
+        if kind(&over, table).is_some_and(|other| kind(&underneath, table) != Some(other)) {
+            // The keys of one kind mean nothing to another.
+            underneath.remove(table);
+        }
     }
     for (key, other) in [("ptr", "join"), ("join", "ptr")] {
         if event_id(&mut over).is_some_and(|table| table.contains_key(key)) {
@@ -83,12 +85,8 @@ fn event_id(table: &mut Table) -> Option<&mut Table> {
     table.get_mut("map")?.get_mut("event_id")?.as_table_mut()
 }
 
-fn kind(table: &Table) -> Option<&str> {
-    table.get("auth")?.get("kind")?.as_str()
-}
-
-fn kind_of(table: &Table) -> &str {
-    kind(table).unwrap_or("")
+fn kind<'a>(table: &'a Table, inner: &str) -> Option<&'a str> {
+    table.get(inner)?.get("kind")?.as_str()
 }
 
 /// `event_id = "/x"` is short for `event_id = { ptr = "/x" }`, and must not replace the profile's `derive`.
@@ -182,6 +180,8 @@ mod tests {
     fn another_kind_of_proof_brings_all_of_its_own_keys() {
         let table = laid("profile = 'generic-worker-terminated'\n[auth]\nkind = 'bearer'");
         assert_eq!(table["auth"].as_table().unwrap().len(), 1);
+        let table = laid("profile = 'okta-event-hook'\n[handshake]\nkind = 'consent'");
+        assert_eq!(table["handshake"].as_table().unwrap().len(), 1);
     }
 
     #[test]

@@ -13,6 +13,7 @@ const CASES: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dat
 pub(super) fn source(profile: &str) -> Source {
     let secrets = [
         "user:a password of 32 bytes, no less",
+        "a-token-of-32-bytes-without-space",
         "C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
         "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
     ];

@@ -53,7 +53,7 @@ enum Test {
 /// What a value is compared with, exactly and in its own type: an event name in another case, or a number that looks
 /// like the word, is not the word.
 #[derive(Debug, PartialEq, Eq)]
-enum Word {
+pub(super) enum Word {
     Text(String),
     Bool(bool),
     Integer(i64),
@@ -192,19 +192,23 @@ impl Condition {
 
 impl Word {
     fn read(path: &str, values: &[Value]) -> Result<Vec<Self>, SourceError> {
-        let word = |value: &Value| match value {
+        let words: Option<Vec<_>> = values.iter().map(Self::of).collect();
+        words.ok_or_else(|| SourceError::new(path, Problem::Malformed(FORM)))
+    }
+
+    /// Reads a word as it is written; `None` where it is none.
+    pub(super) fn of(value: &Value) -> Option<Self> {
+        match value {
             Value::String(text) if !text.is_empty() => Some(Self::Text(text.clone())),
             Value::Boolean(value) => Some(Self::Bool(*value)),
             Value::Integer(number) => Some(Self::Integer(*number)),
             Value::String(_) | Value::Float(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
                 None
             }
-        };
-        let words: Option<Vec<_>> = values.iter().map(word).collect();
-        words.ok_or_else(|| SourceError::new(path, Problem::Malformed(FORM)))
+        }
     }
 
-    fn is(&self, value: &Json) -> bool {
+    pub(super) fn is(&self, value: &Json) -> bool {
         match self {
             Self::Text(text) => value.as_str() == Some(text),
             Self::Bool(word) => value.as_bool() == Some(*word),

@@ -309,9 +309,14 @@ pub(crate) fn given_headers(name: &str, sample: &Json) -> Vec<(String, String)> 
         .collect()
 }
 
+/// The profiles of deliveries; users are provisioned by another, which has a page of its own.
+fn senders() -> impl Iterator<Item = &'static str> {
+    builtin_profiles().filter(|name| !profile(name).contains_key("protocol"))
+}
+
 fn overview() -> String {
     let mut rows = Vec::new();
-    for name in builtin_profiles() {
+    for name in senders() {
         let profile = profile(name);
         let map = &profile["map"];
         let says = |key, word| (!texts(map.get(key)).is_empty()).then_some(word);
@@ -334,7 +339,7 @@ fn overview() -> String {
 
 fn blocks() -> Vec<(String, String)> {
     let of = |name: &str| (name.to_owned(), format!("{}{}", facts(name), to_try(name)));
-    std::iter::once(("overview".to_owned(), overview())).chain(builtin_profiles().map(of)).collect()
+    std::iter::once(("overview".to_owned(), overview())).chain(senders().map(of)).collect()
 }
 
 /// The page with each block between its marks as it is made now.
