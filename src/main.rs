@@ -87,6 +87,13 @@ enum Command {
         #[arg(long = "header", value_name = "NAME=VALUE")]
         headers: Vec<String>,
     },
+    /// Asks a source's HR system about one person, and says how its answer reads.
+    LookUp {
+        /// The source's name in the configuration.
+        source: String,
+        /// An e-mail address or the HR system's id.
+        person: String,
+    },
     /// Shows the verification token that a source's sender has posted, to be confirmed at the sender.
     Token {
         /// The source's name in the configuration.
@@ -275,6 +282,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Send { source, file, url, secret, headers } => {
                 commands::send(&config, commands::SendArguments { source, file, url, secret, headers }).await
             }
+            Command::LookUp { source, person } => commands::look_up(&config, &source, &person, output).await,
             Command::Token { source } => commands::token(&config, &source, output).await,
             Command::List { status, person, source, limit } => {
                 commands::list(&config, commands::ListArguments { status, person, source, limit }, output)

@@ -5,6 +5,7 @@ mod check;
 mod deliveries;
 mod events;
 mod layoff;
+mod look_up;
 mod offboard;
 mod permissions;
 mod print;
@@ -19,6 +20,7 @@ use std::error::Error;
 use uuid::Uuid;
 
 use crate::config::{Config, ConfigError};
+use crate::hris::Source;
 use crate::offboarding::{Actor, OffboardingId};
 use crate::operate::{self, Asked, InMode, OperateError, Unread};
 use crate::serve::{self, Migrate, Parts, ServeError, Work};
@@ -30,6 +32,7 @@ pub use approve::approve;
 pub use check::check;
 pub use events::{EventArguments, EventsArguments, event, events, replay};
 pub use layoff::{PlanArguments, approve_layoff, cancel_layoff, list_layoffs, plan_layoff};
+pub use look_up::look_up;
 pub use offboard::offboard;
 pub use send::{SendArguments, send};
 pub use token::token;
@@ -226,6 +229,15 @@ pub async fn decide(config: &Config, id: &str, decision: Decision, output: Outpu
         print_view(config, &view, output);
     }
     Ok(())
+}
+
+/// The source that an argument names.
+fn known_source(config: &Config, argument: &str, name: &str) -> Result<Source, Failure> {
+    let known = || config.sources.keys().cloned().collect::<Vec<_>>().join(", ");
+    let table = config.sources.get(name).ok_or_else(|| {
+        Failure::Usage(format!("{argument}: {name:?} is not configured; there is {}", known()))
+    })?;
+    Source::build(name, table).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// Who acts, by the name of the account that runs the command.

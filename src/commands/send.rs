@@ -7,7 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use chrono::Utc;
 
-use super::Failure;
+use super::{Failure, known_source};
 use crate::config::{Config, Environment};
 use crate::hris::{SignError, Signing, Source};
 
@@ -51,11 +51,7 @@ pub async fn send(config: &Config, arguments: SendArguments) -> Result<(), Failu
 }
 
 fn source(config: &Config, name: &str) -> Result<Source, Failure> {
-    let known = || config.sources.keys().cloned().collect::<Vec<_>>().join(", ");
-    let table = config.sources.get(name).ok_or_else(|| {
-        Failure::Usage(format!("--source: {name:?} is not configured; there is {}", known()))
-    })?;
-    let source = Source::build(name, table).map_err(|error| Failure::Usage(error.to_string()))?;
+    let source = known_source(config, "--source", name)?;
     if source.scim().is_some() {
         let problem = format!(
             "--source: {name} speaks SCIM and takes no single deliveries; docs/scim.md tries it with curl"

@@ -3,9 +3,9 @@
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::{Failure, Output, print};
+use super::{Failure, Output, known_source, print};
 use crate::config::Config;
-use crate::hris::{Handshake, Source};
+use crate::hris::Handshake;
 use crate::serve::Parts;
 
 /// What has to be known before the token is used: posting one proves nothing.
@@ -14,11 +14,7 @@ const ADVICE: &str = "Anybody could have posted one. Confirm it at the sender fi
 
 /// Prints the tokens that wait for an operator, newest first; none once the source has delivered.
 pub async fn token(config: &Config, source: &str, output: Output) -> Result<(), Failure> {
-    let known = || config.sources.keys().cloned().collect::<Vec<_>>().join(", ");
-    let table = config.sources.get(source).ok_or_else(|| {
-        Failure::Usage(format!("SOURCE: {source:?} is not configured; there is {}", known()))
-    })?;
-    let source = Source::build(source, table).map_err(|error| Failure::Usage(error.to_string()))?;
+    let source = known_source(config, "SOURCE", source)?;
     let Some(Handshake::Token(_)) = source.handshake() else {
         let name = source.name();
         return Err(Failure::Usage(format!("SOURCE: {name} has no handshake of the kind token")));

@@ -37,6 +37,8 @@ pub(super) struct EventId {
     own: Vec<Pointer>,
     derive: Vec<Pointer>,
     window: Option<TimeDelta>,
+    /// What may differ from one delivery of an event to the next, as RFC 6901 pointers to members of the item.
+    except: Vec<String>,
 }
 
 impl EventId {
@@ -46,7 +48,7 @@ impl EventId {
         let Some(section) = map.section("event_id")? else {
             return Ok(Self::default());
         };
-        section.only(&["ptr", "join", "derive", "window"])?;
+        section.only(&["ptr", "join", "derive", "window", "except"])?;
         let mut own = match section.text("ptr")? {
             None => Vec::new(),
             Some(text) => mapping.place(&section.path("ptr"), text)?.into_iter().take(1).collect(),
@@ -82,7 +84,7 @@ impl EventId {
             Some(seconds) => Some(TimeDelta::seconds(seconds)),
             None => None,
         };
-        Ok(Self { own, derive, window })
+        Ok(Self { own, derive, window, except: except(&section)? })
     }
 
     pub(super) fn pointers(&self) -> impl Iterator<Item = &Pointer> {
@@ -99,7 +101,7 @@ impl EventId {
     /// Returns what tells this item from others.
     pub(super) fn of(&self, scope: &Scope<'_>, person: &PersonRef) -> Identity {
         if let Some(event_id) = self.own(scope) {
-            let content_digest = digest([Some(Cow::Borrowed(scope.item))].into_iter());
+            let content_digest = digest([Some(self.what_stays(scope.item))].into_iter());
             return Identity { event_id, content_digest, again_after: None };
         }
         let mut values: Vec<_> = self.derive.iter().map(|pointer| pointer.find(scope)).collect();
@@ -110,6 +112,17 @@ impl EventId {
         let content_digest = digest(values.into_iter());
         let event_id = format!("{DERIVED}{}", hex::encode(content_digest));
         Identity { event_id, content_digest, again_after: self.window }
+    }
+
+    /// The item without what may differ.
+    fn what_stays<'a>(&self, item: &'a Value) -> Cow<'a, Value> {
+        let mut item = Cow::Borrowed(item);
+        for path in &self.except {
+            if item.pointer(path).is_some() {
+                remove(item.to_mut(), path);
+            }
+        }
+        item
     }
 
     /// The sender's own id, of which every part has to be there.
@@ -127,6 +140,29 @@ impl EventId {
         }
         let ours = [DERIVED, BODY, LOOKED_UP].iter().any(|prefix| id.starts_with(prefix));
         (!id.is_empty() && id.chars().count() <= ID_CHARS_MAX && !ours).then_some(id)
+    }
+}
+
+fn except(event_id: &Section<'_>) -> Result<Vec<String>, SourceError> {
+    let mut paths = Vec::new();
+    for (index, text) in event_id.texts("except")?.unwrap_or_default().into_iter().enumerate() {
+        match Pointer::parse(text) {
+            Some(Pointer::Item(path)) => paths.push(path),
+            Some(Pointer::Root(_) | Pointer::Header(_) | Pointer::Picked(..)) | None => {
+                let path = event_id.path(&format!("except[{index}]"));
+                return Err(SourceError::new(path, Problem::Malformed("a pointer into the item: /x")));
+            }
+        }
+    }
+    Ok(paths)
+}
+
+/// Takes a member out of its object.
+fn remove(item: &mut Value, path: &str) {
+    let Some((parent, member)) = path.rsplit_once('/') else { return };
+    let member = member.replace("~1", "/").replace("~0", "~");
+    if let Some(Value::Object(members)) = item.pointer_mut(parent) {
+        members.remove(&member);
     }
 }
 

@@ -73,6 +73,20 @@ fn a_form_is_read_by_its_names() {
 }
 
 #[test]
+fn what_may_differ_between_two_deliveries_of_an_event_is_no_part_of_it() {
+    let source = source(
+        "map.event = '/event'\nmap.event_id = { ptr = '/id', except = ['/repost', '/meta/a~1t'] }\n\
+         rules = [{ when = [['event', 'in', ['left']]], do = 'terminate' }]",
+    );
+    let digest = |body: &str| event(&source, body).content_digest;
+    let first = digest(r#"{"id":"1","event":"left","repost":false,"meta":{"a/t":1,"b":2}}"#);
+    assert_eq!(first, digest(r#"{"id":"1","event":"left","repost":true,"meta":{"a/t":9,"b":2}}"#));
+    assert_eq!(first, digest(r#"{"id":"1","event":"left","meta":{"b":2}}"#));
+    assert_ne!(first, digest(r#"{"id":"1","event":"left","repost":true,"meta":{"a/t":9,"b":3}}"#));
+    assert_ne!(first, digest(r#"{"id":"1","event":"gone","repost":true,"meta":{"a/t":9,"b":2}}"#));
+}
+
+#[test]
 fn one_event_of_a_notification_is_an_array_of_one_and_two_are_two() {
     let source = source(NOTIFICATION);
     let one = event(&source, &notification(&[("A", key("seq", "1") + &key("userId", "103045"))]));

@@ -459,6 +459,34 @@ async fn a_look_up_whose_process_ended_is_taken_by_the_next_one() {
 }
 
 #[tokio::test]
+async fn the_command_line_asks_about_one_person_and_stores_nothing() {
+    let (world, hris) = (World::new().await, Hris::start().await);
+    let config = world.config(&source(&hris, ""));
+    hris.knows("jane", &record("jane", "gone", Some("2026-01-31T17:00:00Z".parse().unwrap())));
+    hris.answers("joe", 404, &[], "", Duration::ZERO);
+    let run = |arguments: &[&str]| {
+        let mut command = leaver(&config);
+        command.arg("look-up").args(arguments);
+        tokio::task::spawn_blocking(move || command.output().expect("an ended process"))
+    };
+    let output = run(&["acme", "jane", "--json"]).await.unwrap();
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let expected = json!({"says": "has left", "email": "jane@example.com", "external_id": "jane",
+                          "effective": "2026-01-31T17:00:00+00:00"});
+    assert_eq!(said, expected);
+    let output = run(&["acme", "joe"]).await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the HRIS has no such record (404)"));
+    for (source, problem) in [("workday", "has no look-up"), ("nobody", "is not configured")] {
+        let output = run(&[source, "jane"]).await.unwrap();
+        assert_eq!(output.status.code(), Some(2), "{source}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(problem), "{source}");
+    }
+    assert_eq!(hris.asked().len(), 2);
+    assert_eq!(world.number("select count(*) from offboardings").await, 0);
+}
+
+#[tokio::test]
 async fn tokens_are_fetched_kept_and_fetched_anew() {
     let hris = Hris::start().await;
     let world = World::new().await;
