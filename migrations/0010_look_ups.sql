@@ -7,7 +7,9 @@ alter table offboardings
     -- Look-ups in a row that brought no answer.
     add column look_up_attempt integer not null default 0,
     -- The last answer that said the person leaves at effective_at.
-    add column looked_up_at timestamptz;
+    add column looked_up_at timestamptz,
+    -- Since when answers say that the person stays; they are believed at a second look, as records lag behind events.
+    add column stays_at timestamptz;
 
 create index offboardings_to_look_up on offboardings (look_up_at)
     where status in ('scheduled', 'held') and look_up_at is not null;

@@ -159,6 +159,7 @@ impl Parts {
             retry_base: config.worker.retry_base,
             retry_max: config.worker.retry_max,
             attempts_max: config.policy.attempts_max,
+            second_look: config.policy.not_found_recheck,
         };
         Ok(LookUps::new(self.store.clone(), lookup::Client::new()?, settings))
     }

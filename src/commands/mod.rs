@@ -264,6 +264,7 @@ fn refused(id: &str, decided: Decided) -> Option<String> {
         Decided::FactsMissing(reason) => {
             Some(format!("the offboarding is held for {reason}: say whom it is about (approve --email)"))
         }
+        Decided::NamedAlready => Some("the event names the person by an address already".to_owned()),
         Decided::HeldFor(reason) => Some(format!("the offboarding is held for {reason}")),
     }
 }

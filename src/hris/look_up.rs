@@ -189,7 +189,8 @@ impl LookUp {
         if others(&asked.external_id, &event.person.external_id) {
             return LookUpAnswer::Unclear("the answer is about somebody with another id");
         }
-        if asked.external_id.is_none() && others(&asked.email_key(), &event.person.email_key()) {
+        let by_id = asked.external_id.is_some() && event.person.external_id.is_some();
+        if !by_id && others(&asked.email_key(), &event.person.email_key()) {
             return LookUpAnswer::Unclear("the answer is about somebody with another address");
         }
         match event.directive {

@@ -214,13 +214,13 @@ impl<'a> Section<'a> {
         };
         let seconds = seconds(text).filter(|seconds| *seconds <= DURATION_SECONDS_MAX);
         seconds.map(Some).ok_or_else(|| {
-            self.error(key, Problem::Malformed("a duration such as 30s, 5m or 3h30m, at most 7d"))
+            self.error(key, Problem::Malformed("a duration such as 30s, 5m or 3h30m, at most 3650d"))
         })
     }
 }
 
 /// No sender repeats a delivery for longer than days, and a window that long protects from nothing any more.
-const DURATION_SECONDS_MAX: i64 = 7 * 86_400;
+const DURATION_SECONDS_MAX: i64 = 3_650 * 86_400;
 
 /// Reads an array of strings that are not empty.
 pub(super) fn texts<'a>(path: &str, values: &'a [Value]) -> Result<Vec<&'a str>, SourceError> {

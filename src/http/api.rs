@@ -211,6 +211,9 @@ pub(super) fn problem_of(decided: Decided) -> Option<Problem> {
         Decided::FactsMissing(reason) => {
             Problem::NotPossible(format!("held for {reason}: whom it is about has to be said (email)"))
         }
+        Decided::NamedAlready => {
+            Problem::NotPossible("the event names the person by an address already".to_owned())
+        }
         Decided::HeldFor(reason) => Problem::NotPossible(format!("held for {reason}")),
     })
 }

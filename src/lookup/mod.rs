@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
@@ -26,8 +26,9 @@ use crate::store::{Store, StoreError};
 
 pub use client::{BuildError, Client, Failure};
 
-/// Look-ups at the same time: one HRIS that does not answer must not keep the others waiting.
-const CONCURRENCY: usize = 4;
+/// Look-ups at the same time, and to one HRIS: one that does not answer must not keep the others waiting.
+const CONCURRENCY: usize = 8;
+const CONCURRENCY_OF_ONE: usize = 2;
 
 /// How often the HRIS is asked about somebody who should have left by now and still works.
 const NOT_YET_RECHECK: Duration = Duration::from_secs(15 * 60);
@@ -52,6 +53,8 @@ pub struct Settings {
     pub retry_max: Duration,
     /// Failures in a row before somebody is told.
     pub attempts_max: u32,
+    /// How long answers have to say that a person stays before it is believed: records lag behind events.
+    pub second_look: Duration,
 }
 
 /// Asks for everything that is due. Cheap to clone.
@@ -77,12 +80,17 @@ impl LookUps {
             return stop.cancelled().await;
         }
         let mut asking = JoinSet::new();
+        let mut under_way: BTreeMap<String, usize> = BTreeMap::new();
         while !stop.is_cancelled() {
             while asking.len() < CONCURRENCY {
-                match self.take().await {
+                match self.take(&under_way).await {
                     Ok(Some(due)) => {
-                        let this = self.clone();
-                        asking.spawn(async move { this.ask(due).await });
+                        let (this, source) = (self.clone(), due.source.clone());
+                        *under_way.entry(source.clone()).or_default() += 1;
+                        asking.spawn(async move {
+                            this.ask(due).await;
+                            source
+                        });
                     }
                     Ok(None) => break,
                     Err(error) => {
@@ -94,7 +102,14 @@ impl LookUps {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(self.settings.poll) => {}
-                Some(_) = asking.join_next() => {}
+                Some(asked) = asking.join_next() => match asked {
+                    Ok(source) => {
+                        let count = under_way.entry(source).or_default();
+                        *count = count.saturating_sub(1);
+                    }
+                    // One that panicked is not counted any more, nor is any other.
+                    Err(_) => under_way.clear(),
+                },
             }
         }
         while asking.join_next().await.is_some() {}
@@ -102,7 +117,7 @@ impl LookUps {
 
     /// Asks for one that is due; false where there is none. For tests and for whoever wants to decide about the rhythm.
     pub async fn step(&self) -> Result<bool, StoreError> {
-        match self.take().await? {
+        match self.take(&BTreeMap::new()).await? {
             Some(due) => {
                 self.ask(due).await;
                 Ok(true)
@@ -111,9 +126,13 @@ impl LookUps {
         }
     }
 
-    async fn take(&self) -> Result<Option<DueLookUp>, StoreError> {
-        let sources: Vec<_> =
-            self.settings.look_ups.iter().map(|(name, look_up)| (name.clone(), look_up.gap())).collect();
+    async fn take(&self, under_way: &BTreeMap<String, usize>) -> Result<Option<DueLookUp>, StoreError> {
+        let has_room = |name: &String| under_way.get(name).is_none_or(|count| *count < CONCURRENCY_OF_ONE);
+        let look_ups = self.settings.look_ups.iter().filter(|(name, _)| has_room(name));
+        let sources: Vec<_> = look_ups.map(|(name, look_up)| (name.clone(), look_up.gap())).collect();
+        if sources.is_empty() {
+            return Ok(None);
+        }
         self.store.take_look_up(&sources).await
     }
 
@@ -160,6 +179,12 @@ impl LookUps {
             Err(failure) => (failure.to_string(), self.failed(due)),
             Ok(LookUpAnswer::NoAnswer) => ("there is no record in the answer".to_owned(), self.failed(due)),
             Ok(LookUpAnswer::Unclear(why)) => (why.to_owned(), Answered::Unclear),
+            Ok(LookUpAnswer::Stays(_))
+                if due.stays_for.is_none_or(|since| since < self.settings.second_look) =>
+            {
+                let rest = self.settings.second_look.saturating_sub(due.stays_for.unwrap_or_default());
+                ("stays, as far as one look tells".to_owned(), Answered::StaysSoFar(rest))
+            }
             Ok(LookUpAnswer::Stays(event)) => {
                 let intake = Intake::Rescind(None);
                 ("stays".to_owned(), Answered::Says(said(due, event, intake, now)))
@@ -169,6 +194,8 @@ impl LookUps {
                 (Effective::Missing, _) if due.status == Status::Scheduled => {
                     ("has left".to_owned(), Answered::Confirmed)
                 }
+                // A date is never given up for none.
+                (Effective::Missing, _) if due.dated => self.leaves(due, event, Some(due.effective_at), now),
                 (Effective::Unreadable, _) => ("the date can't be read".to_owned(), Answered::Unclear),
                 (_, at) => self.leaves(due, event, at, now),
             },
@@ -193,6 +220,8 @@ impl LookUps {
         at: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> (String, Answered) {
+        // As fine as the database keeps it.
+        let at = at.map(|at| at.trunc_subsecs(6));
         let words = at.map_or_else(|| "has left".to_owned(), |at| format!("leaves {}", at.to_rfc3339()));
         let email = event.person.email_key();
         let nothing_new = email.is_none() || email == due.person.email_key();

@@ -21,7 +21,10 @@ const KEPT_DEFAULT: u64 = 300;
 const BYTES_MAX: usize = 64 * 1024;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tokens(Arc<Mutex<HashMap<String, Token>>>);
+pub(super) struct Tokens(Arc<Mutex<HashMap<String, Slot>>>);
+
+/// A source's token; whoever comes second waits for the first one's, and nobody for another source's.
+type Slot = Arc<Mutex<Option<Token>>>;
 
 #[derive(Debug)]
 struct Token {
@@ -44,9 +47,10 @@ impl Tokens {
         (client_id, client_secret): (&str, &SecretString),
         scope: Option<&str>,
     ) -> Result<SecretString, Failure> {
-        // Whoever comes second waits for the first one's token. The look-up's own time-out bounds it.
-        let mut tokens = self.0.lock().await;
-        if let Some(known) = tokens.get(source).filter(|token| token.until > Instant::now()) {
+        // The look-up's own time-out bounds the waiting.
+        let slot = self.slot(source).await;
+        let mut kept = slot.lock().await;
+        if let Some(known) = kept.as_ref().filter(|token| token.until > Instant::now()) {
             return Ok(known.token.clone());
         }
         let mut form = vec![
@@ -56,16 +60,30 @@ impl Tokens {
         ];
         form.extend(scope.map(|scope| ("scope", scope)));
         let answer = http.post(token_url.clone()).form(&form).send().await.map_err(lost)?;
-        let body = body(answer, BYTES_MAX).await?;
+        // Whatever is wrong there is mended there, and not for one offboarding after the other.
+        let body = body(answer, BYTES_MAX).await.map_err(|failure| match failure {
+            failure @ (Failure::Throttled(_) | Failure::Unreachable(_) | Failure::TimedOut) => failure,
+            Failure::NoKey
+            | Failure::Refused(_)
+            | Failure::NoRecord(_)
+            | Failure::Redirected(_)
+            | Failure::Status(_)
+            | Failure::TooLong
+            | Failure::NoToken => Failure::NoToken,
+        })?;
         let granted: Granted = serde_json::from_slice(&body).map_err(|_| Failure::NoToken)?;
-        let kept = Duration::from_secs(granted.expires_in.unwrap_or(KEPT_DEFAULT).min(86_400));
-        let until = Instant::now() + kept.saturating_sub(RENEWED_BEFORE);
+        let lasts = Duration::from_secs(granted.expires_in.unwrap_or(KEPT_DEFAULT).min(86_400));
+        let until = Instant::now() + lasts.saturating_sub(RENEWED_BEFORE);
         let token = SecretString::from(granted.access_token);
-        tokens.insert(source.to_owned(), Token { token: token.clone(), until });
+        *kept = Some(Token { token: token.clone(), until });
         Ok(token)
     }
 
     pub(super) async fn forget(&self, source: &str) {
-        self.0.lock().await.remove(source);
+        *self.slot(source).await.lock().await = None;
+    }
+
+    async fn slot(&self, source: &str) -> Slot {
+        Arc::clone(self.0.lock().await.entry(source.to_owned()).or_default())
     }
 }

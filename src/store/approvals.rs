@@ -126,7 +126,7 @@ async fn all_present(tx: Tx<'_>, ids: &[Uuid]) -> Result<Vec<(OffboardingId, Pre
                (email_key is not null or external_id is not null) as "named!",
                array_remove(array_append(array(
                    select actor from journal where journal.offboarding_id = offboardings.id
-                     and action = 'event_accepted' and actor like 'operator:%'), requested_by), null)
+                     and action in ('event_accepted', 'facts_given') and actor like 'operator:%'), requested_by), null)
                    as "asked_by!: Vec<String>"
            from offboardings where id = any($1) order by id for update"#,
         ids,

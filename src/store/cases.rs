@@ -167,6 +167,9 @@ async fn move_to(
         Intake::Hold(reason, at) => (Status::Held, Some(reason), at),
         Intake::Rescind(_) | Intake::Ignore => return Ok(()),
     };
+    if delivery.user().is_none() && said_again(tx, delivery, item, facts, id, (status, reason, at)).await? {
+        return Ok(());
+    }
     sqlx::query!(
         // move_to
         "update offboardings
@@ -199,6 +202,41 @@ async fn move_to(
     sqlx::query!("delete from assignments where offboarding_id = $1", id.0).execute(&mut **tx).await?;
     sqlx::query!("delete from steps where offboarding_id = $1", id.0).execute(&mut **tx).await?;
     approvals::clear(tx, id).await
+}
+
+/// The date and the facts are those that it has: nothing is looked for anew, and what was approved stays so. False where
+/// there is something new.
+async fn said_again(
+    tx: Tx<'_>,
+    delivery: &Delivery,
+    item: &Item,
+    facts: &PersonRef,
+    id: OffboardingId,
+    (status, reason, at): (Status, Option<Reason>, DateTime<Utc>),
+) -> Result<bool, StoreError> {
+    let same = sqlx::query!(
+        // said_again
+        "update offboardings
+         set available_at = case when status = 'held' and $2 = 'scheduled' then effective_at else available_at end,
+             status = $2, reason = $3, updated_at = now(),
+             lease_token = case when $2 = 'scheduled' then lease_token end,
+             lease_worker = case when $2 = 'scheduled' then lease_worker end
+         where id = $1 and effective_at = $4
+           and ($5::text is null or email = $5)
+           and ($6::text is null or (source = $7 and external_id = $6))
+           and ($8::text is null or termination_type = $8)",
+        id.0,
+        status.as_str(),
+        reason.map(Reason::as_str),
+        at,
+        facts.email,
+        facts.external_id,
+        delivery.source,
+        item.termination_type,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(same.rows_affected() == 1)
 }
 
 /// The same termination again, perhaps with a name more or of a kind that does not wait.

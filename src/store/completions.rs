@@ -44,10 +44,14 @@ impl Store {
         in_transaction(&self.ingest, move |tx| {
             let (facts, actor) = (facts.clone(), actor.clone());
             Box::pin(async move {
-                match add(tx, id, &facts, &actor).await? {
-                    None => approvals::approve_one(tx, id, &actor, valid).await,
-                    Some(refused) => Ok(refused),
+                if let Some(refused) = add(tx, id, &facts, &actor).await? {
+                    return Ok(refused);
                 }
+                let decided = approvals::approve_one(tx, id, &actor, valid).await?;
+                // After the approval: from now on it is theirs too, and what it is held for next is somebody else's to release.
+                let words = facts.words();
+                journal::append(tx, NewEntry::note(id, &actor, Action::FactsGiven, Some(&words))).await?;
+                Ok(decided)
             })
         })
         .await
@@ -72,6 +76,13 @@ async fn add(
     if let Some(refused) = decisions::refusal(&present, Decision::Approve, actor) {
         return Ok(Some(refused));
     }
+    // Whom the event named is not changed into somebody else.
+    if key.is_some() && has_address(tx, id).await? {
+        return Ok(Some(Decided::NamedAlready));
+    }
+    if let Some(other) = decisions::another_open(tx, id).await? {
+        return Ok(Some(Decided::AnotherOpen(other)));
+    }
     match present.reason {
         Some(Reason::LookupRequired | Reason::Unreadable | Reason::EffectiveDateMissing) => {}
         Some(reason) => return Ok(Some(Decided::HeldFor(reason))),
@@ -93,6 +104,9 @@ async fn add(
         "update offboardings
          set email = coalesce($2, email), email_key = case when $2::text is null then email_key else $3 end,
              effective_at = coalesce($4, effective_at), updated_at = now(),
+             -- Whoever was matched without the address is found anew.
+             genesys_user_id = case when $2::text is null then genesys_user_id end,
+             found_inactive = case when $2::text is null then found_inactive end, not_found_at = null,
              -- What could not be understood has been said; that the person leaves is what is approved now.
              reason = case when reason = 'unreadable' then 'lookup_required' else reason end
          where id = $1",
@@ -103,7 +117,16 @@ async fn add(
     )
     .execute(&mut **tx)
     .await?;
-    let words = facts.words();
-    journal::append(tx, NewEntry::note(id, actor, Action::FactsGiven, Some(&words))).await?;
     Ok(None)
+}
+
+async fn has_address(tx: Tx<'_>, id: OffboardingId) -> Result<bool, StoreError> {
+    let has = sqlx::query_scalar!(
+        // has_address
+        r#"select email_key is not null as "has!" from offboardings where id = $1"#,
+        id.0
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(has)
 }

@@ -42,6 +42,8 @@ pub enum Decided {
     FactsMissing(Reason),
     /// Nothing was changed, or everything has been put back before.
     NothingToRestore,
+    /// The event names the person by an address already; another one would be another person.
+    NamedAlready,
     /// It is held, but for this reason and not for the one that was to be approved.
     HeldFor(Reason),
 }
@@ -148,7 +150,7 @@ async fn begin_restore(tx: Tx<'_>, id: OffboardingId, actor: &Actor) -> Result<(
                      where finished.offboarding_id = $1 and finished.action = 'call_finished'
                        and finished.request_id = intended.request_id))
                  then interval '90 seconds' else interval '0 seconds' end,
-             updated_at = now(), completed_at = null, lease_token = null, lease_worker = null
+             updated_at = now(), completed_at = null, lease_token = null, lease_worker = null, look_up_at = null
          where id = $1",
         id.0,
     )
@@ -185,7 +187,7 @@ pub(super) async fn present(tx: Tx<'_>, id: OffboardingId) -> Result<Option<Pres
                (email_key is not null or external_id is not null) as "named!",
                array_remove(array_append(array(
                    select actor from journal where journal.offboarding_id = offboardings.id
-                     and action = 'event_accepted' and actor like 'operator:%'), requested_by), null)
+                     and action in ('event_accepted', 'facts_given') and actor like 'operator:%'), requested_by), null)
                    as "asked_by!: Vec<String>"
            from offboardings where id = $1 for update"#,
         id.0

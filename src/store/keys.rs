@@ -26,7 +26,8 @@ impl Store {
                     r#"select key as "key_index!", last as "last!"
                        from generate_series(0, 7) as key
                            cross join lateral (select max(received_at) as last from events
-                                               where source = $1 and key_index = key) as used
+                                               where source = $1 and key_index = key
+                                                 and not starts_with(event_id, 'look-up:')) as used
                        where last is not null order by last desc"#,
                     source
                 )

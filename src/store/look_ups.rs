@@ -9,6 +9,7 @@ use super::events::{self, Accepted, Delivery};
 use super::journal::{self, NewEntry};
 use super::leases::interval;
 use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, word};
+use crate::offboarding::policy::Intake;
 use crate::offboarding::{Action, Actor, OffboardingId, PersonRef, Reason, Status};
 
 /// How long whoever has taken a look-up may need for it: longer than the longest call and its outcome.
@@ -29,6 +30,12 @@ pub struct DueLookUp {
     pub status: Status,
     /// Look-ups before this one that brought no answer.
     pub attempt: u32,
+    /// How long answers have said that the person stays.
+    pub stays_for: Option<Duration>,
+    /// Whether the HRIS has said a date before.
+    pub dated: bool,
+    /// When it was taken, by the database's clock: an answer tells what was so at this moment.
+    asked_at: DateTime<Utc>,
     /// Until when it is ours; an answer counts only where nothing has happened meanwhile.
     until: DateTime<Utc>,
 }
@@ -42,6 +49,8 @@ pub enum Answered {
     Says(Delivery),
     /// Not yet: the HRIS is asked again after this time.
     Again(Duration),
+    /// The person stays, as far as one look tells: the HRIS is asked a second time after this one.
+    StaysSoFar(Duration),
     /// No answer: the HRIS is asked again after this time, and whatever is due is held meanwhile where the flag says so.
     Failed {
         /// From now.
@@ -139,7 +148,10 @@ async fn take(tx: Tx<'_>, sources: &[String], gaps: &[f64]) -> Result<Option<Due
            set look_up_at = now() + $2, look_up_attempt = o.look_up_attempt + 1
            from due where o.id = due.id
            returning o.id, o.source, o.email, o.external_id, o.effective_at, o.status, o.look_up_attempt,
-               o.look_up_at as "until!""#,
+               o.look_up_at as "until!", now() as "asked_at!",
+               extract(epoch from now() - o.stays_at)::float8 as stays_for,
+               exists (select from events e where e.offboarding_id = o.id and e.said = 'leaves'
+                       and e.effective_at is not null) as "dated!""#,
         &turns,
         interval(TAKEN_FOR),
     )
@@ -163,6 +175,9 @@ async fn take(tx: Tx<'_>, sources: &[String], gaps: &[f64]) -> Result<Option<Due
         effective_at: row.effective_at,
         status: word(&row.status, "offboardings.status")?,
         attempt: u32::try_from(row.look_up_attempt - 1).unwrap_or_default(),
+        stays_for: row.stays_for.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))),
+        dated: row.dated,
+        asked_at: row.asked_at,
         until: row.until,
     }))
 }
@@ -181,7 +196,7 @@ async fn record(
     let ours = sqlx::query_scalar!(
         // look_up_is_ours
         r#"select true as "ours!" from offboardings
-           where id = $1 and status = $2 and look_up_at = $3 and effective_at = $4 for update"#,
+           where id = $1 and status = $2 and look_up_at = $3 and effective_at = $4 and goal = 'offboarded' for update"#,
         due.id.0,
         due.status.as_str(),
         due.until,
@@ -192,20 +207,38 @@ async fn record(
     if ours.is_none() {
         return Ok(false);
     }
+    let Some(moment) = moment_of_answer(tx, due).await? else {
+        // What was said meanwhile may be newer than the answer: the question is put once more.
+        ask_again(tx, due, Duration::ZERO).await?;
+        return Ok(false);
+    };
     let action = match answered {
         Answered::Failed { .. } => Action::LookUpFailed,
-        Answered::Confirmed | Answered::Says(_) | Answered::Again(_) | Answered::Unclear => Action::LookedUp,
+        Answered::Confirmed
+        | Answered::Says(_)
+        | Answered::Again(_)
+        | Answered::StaysSoFar(_)
+        | Answered::Unclear => Action::LookedUp,
     };
     journal::append(tx, NewEntry::note(due.id, worker, action, Some(words))).await?;
     match answered {
         Answered::Confirmed => answer_came(tx, due).await?,
-        Answered::Says(delivery) => {
+        Answered::Says(mut delivery) => {
+            delivery.items.iter_mut().for_each(|item| item.occurred_at = Some(moment));
             if events::accept(tx, &delivery).await? == Accepted::Conflict {
                 return Err(StoreError::EventIdReused);
             }
             answer_came(tx, due).await?;
+            doubt_what_did_not_follow(tx, due, worker, &delivery).await?;
         }
-        Answered::Again(delay) => ask_again(tx, due, delay).await?,
+        Answered::Again(delay) => {
+            not_counted(tx, due, false).await?;
+            ask_again(tx, due, delay).await?;
+        }
+        Answered::StaysSoFar(delay) => {
+            not_counted(tx, due, true).await?;
+            ask_again(tx, due, delay).await?;
+        }
         Answered::Failed { delay, hold } => {
             ask_again(tx, due, delay).await?;
             if hold && due.status == Status::Scheduled {
@@ -223,10 +256,76 @@ async fn record(
     Ok(true)
 }
 
+/// The moment that an answer speaks of: when it was asked for, and later than everything that was known then, whatever
+/// the clocks of the senders say. `None` where something has been said about the person since.
+async fn moment_of_answer(tx: Tx<'_>, due: &DueLookUp) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let known = sqlx::query!(
+        // known_before_answer
+        r#"select coalesce(bool_or(received_at > $2), false) as "since!",
+               greatest($2, max(occurred_at) + interval '1 microsecond') as "moment!"
+           from events
+           where offboarding_id = $1 or (source = $3 and external_id = $4) or email_key = $5"#,
+        due.id.0,
+        due.asked_at,
+        due.source,
+        due.person.external_id,
+        due.person.email_key(),
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok((!known.since).then_some(known.moment))
+}
+
+/// An answer after which the offboarding would still go on in another way than it says: somebody has to look.
+async fn doubt_what_did_not_follow(
+    tx: Tx<'_>,
+    due: &DueLookUp,
+    worker: &Actor,
+    delivery: &Delivery,
+) -> Result<(), StoreError> {
+    let wanted = delivery.items.first().and_then(|item| match item.intake {
+        Intake::Schedule(at) => Some(at),
+        Intake::Rescind(_) | Intake::Hold(..) | Intake::Ignore => None,
+    });
+    let reason = Reason::ContradictoryEvents.as_str();
+    let doubted = sqlx::query!(
+        // doubt_what_did_not_follow
+        "update offboardings
+         set status = 'held', reason = $3, updated_at = now(), lease_token = null, lease_worker = null
+         where id = $1 and status = 'scheduled' and changes_began_at is null and effective_at is distinct from $2",
+        due.id.0,
+        wanted,
+        reason,
+    )
+    .execute(&mut **tx)
+    .await?;
+    if doubted.rows_affected() == 1 {
+        journal::append(tx, NewEntry::note(due.id, worker, Action::Held, Some(reason))).await?;
+    }
+    Ok(())
+}
+
+/// An answer is no failure, and what was confirmed before it is confirmed no more.
+async fn not_counted(tx: Tx<'_>, due: &DueLookUp, stays: bool) -> Result<(), StoreError> {
+    sqlx::query!(
+        // look_up_not_counted
+        "update offboardings
+         set look_up_attempt = 0, looked_up_at = null,
+             stays_at = case when $2 then coalesce(stays_at, now()) end
+         where id = $1",
+        due.id.0,
+        stays,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 async fn answer_came(tx: Tx<'_>, due: &DueLookUp) -> Result<(), StoreError> {
     sqlx::query!(
         // answer_came
-        "update offboardings set look_up_at = null, look_up_attempt = 0, looked_up_at = now(), updated_at = now()
+        "update offboardings
+         set look_up_at = null, look_up_attempt = 0, stays_at = null, looked_up_at = now(), updated_at = now()
          where id = $1",
         due.id.0,
     )
@@ -250,7 +349,7 @@ async fn ask_again(tx: Tx<'_>, due: &DueLookUp, delay: Duration) -> Result<(), S
 async fn no_more_questions(tx: Tx<'_>, due: &DueLookUp) -> Result<(), StoreError> {
     sqlx::query!(
         // no_more_questions
-        "update offboardings set look_up_at = null, look_up_attempt = 0, updated_at = now() where id = $1",
+        "update offboardings set look_up_at = null, look_up_attempt = 0, stays_at = null, updated_at = now() where id = $1",
         due.id.0,
     )
     .execute(&mut **tx)
@@ -283,7 +382,7 @@ pub(super) async fn ask_for(tx: Tx<'_>, ids: &[OffboardingId]) -> Result<(), Sto
     let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
     sqlx::query!(
         // ask_for
-        "update offboardings set look_up_at = now(), look_up_attempt = 0
+        "update offboardings set look_up_at = now(), look_up_attempt = 0, stays_at = null, looked_up_at = null
          where id = any($1) and status in ('scheduled', 'held') and goal = 'offboarded'",
         &ids,
     )

@@ -15,7 +15,10 @@ use super::readings::EventReading;
 use super::words::{self, Kept, Stored};
 use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, word};
 use crate::offboarding::{Action, Actor, OffboardingId, Reason, Status};
-use rows::{Change, Known, ended_with, free_arrival, id_of_time, known, lock_delivery, silence, write};
+use rows::{
+    Change, Known, ended_with, free_arrival, hold_without_a_word, id_of_time, known, lock_delivery, silence,
+    write,
+};
 
 /// Offboardings that an entry of the journal points to.
 const POINTERS_MAX: usize = 20;
@@ -266,7 +269,8 @@ impl Run<'_> {
     }
 
     /// Leaves the offboardings to which the events belonged and don't any more. One that was held because nothing could be
-    /// read ends; one of somebody is never touched, and the operator is told.
+    /// read ends; one of somebody of whom no event says any more that they leave is held before its first change; the operator is
+    /// told of each.
     async fn part_from(&self, tx: Tx<'_>, changed: &[&Known], replay: &mut Replay) -> Result<(), StoreError> {
         let still = replay.events.iter().filter(|event| event.result != ReplayResult::Replaced);
         let still: BTreeSet<OffboardingId> = still.filter_map(|event| event.offboarding_id).collect();
@@ -286,6 +290,11 @@ impl Run<'_> {
                     NewEntry::note(id, self.operator, Action::Cancelled, Some(Reason::Replayed.as_str()));
                 journal::append(tx, NewEntry { target: pointers.as_deref(), ..note }).await?;
             } else {
+                if hold_without_a_word(tx, id).await? {
+                    let reason = Some(Reason::ContradictoryEvents.as_str());
+                    let note = NewEntry::note(id, self.operator, Action::Held, reason);
+                    journal::append(tx, note).await?;
+                }
                 replay.warnings.extend(warning(tx, id).await?);
             }
         }

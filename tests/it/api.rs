@@ -221,7 +221,9 @@ async fn one_offboarding_is_shown_with_every_step_of_the_plan_and_its_journal() 
         (&journal[0]["actor"], &journal[0]["action"]),
         (&json!("hris:workday"), &json!("event_accepted"))
     );
-    let times: Vec<_> = journal.iter().map(|entry| entry["at"].as_str().unwrap()).collect();
+    // As moments: a fraction of whole milliseconds is written with three digits.
+    let times: Vec<chrono::DateTime<chrono::Utc>> =
+        journal.iter().map(|entry| entry["at"].as_str().unwrap().parse().unwrap()).collect();
     assert!(times.is_sorted(), "{times:?}");
     let sent: Vec<_> = world.simulator.changing().into_iter().map(|e| json!(e.request.request_id)).collect();
     for finished in journal.iter().filter(|entry| entry["action"] == "call_finished") {

@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn source(hris: &Hris, more: &str) -> String {
     format!(
         r#"
+[policy]
+not_found_recheck = "1s"
 [worker]
 poll = "100ms"
 retry_base = "100ms"
@@ -195,7 +197,9 @@ async fn whoever_stays_is_left_alone() {
     scene.hris.knows("jane", &record("jane", "works", None));
     let id = scene.hint("e1", "jane").await;
     let view = scene.ends(&id, "cancelled", "rescinded").await;
-    assert_eq!(actions(&view, "looked_up"), ["stays"]);
+    assert_eq!(actions(&view, "looked_up"), ["stays, as far as one look tells", "stays"]);
+    let asked = scene.hris.asked();
+    assert!(asked[1].at - asked[0].at >= Duration::from_secs(1), "records lag behind events");
     assert!(scene.is_untouched(&user));
 }
 

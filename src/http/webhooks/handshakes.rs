@@ -28,7 +28,7 @@ pub(super) async fn other_method(
 ) -> Response {
     let inner = &webhooks.inner;
     let Some(source) = inner.sources.get(&source) else {
-        return Problem::MethodNotAllowed.into_response();
+        return Problem::NotFound.into_response();
     };
     let answered = match source.handshake() {
         Some(Handshake::Challenge(asked)) if method == Method::GET => {

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::{ReplayResult, ReplayedEvent};
-use crate::offboarding::OffboardingId;
+use crate::offboarding::policy::OPERATORS_SOURCE;
+use crate::offboarding::{OffboardingId, Reason};
 use crate::store::event_views::{EventRow, EventView};
 use crate::store::events::{Delivery, Item};
 use crate::store::readings::EventReading;
@@ -26,6 +27,8 @@ pub(super) struct Known {
     is_older: bool,
     /// Whether the offboarding that it belongs to has come to its end.
     has_ended: bool,
+    /// Whether it was carried out.
+    is_done: bool,
 }
 
 /// How far an event's reading is another one.
@@ -94,7 +97,10 @@ impl Known {
 pub(super) fn ended_with(all: &[Known], reading: &EventReading) -> Option<OffboardingId> {
     let facts = |reading: &EventReading| (reading.person(), reading.said.clone(), reading.effective_at);
     let is_same = |known: &&Known| {
-        known.has_ended && reading.said.is_some() && facts(&known.view.reading) == facts(reading)
+        // Whoever was taken out for this event is not taken out for it again, whatever moment it is found to mean.
+        let carried_out = known.is_done && known.view.reading.person() == reading.person();
+        let decided = known.has_ended && facts(&known.view.reading) == facts(reading);
+        reading.said.is_some() && (carried_out || decided)
     };
     all.iter().find(is_same).and_then(|known| known.view.offboarding_id).map(OffboardingId)
 }
@@ -132,7 +138,8 @@ pub(super) async fn known(tx: Tx<'_>, event: Uuid) -> Result<Vec<Known>, StoreEr
         // rest_of_events
         r#"select id, arrival, content_digest, email_key, headers is null as "is_older!",
                exists (select from offboardings o where o.id = events.offboarding_id
-                       and o.status in ('done', 'cancelled')) as "has_ended!"
+                       and o.status in ('done', 'cancelled')) as "has_ended!",
+               exists (select from offboardings o where o.id = events.offboarding_id and o.status = 'done') as "is_done!"
            from events where id = any($1)"#,
         &ids,
     )
@@ -148,6 +155,7 @@ pub(super) async fn known(tx: Tx<'_>, event: Uuid) -> Result<Vec<Known>, StoreEr
             email_key: rest.email_key,
             is_older: rest.is_older,
             has_ended: rest.has_ended,
+            is_done: rest.is_done,
         })
     });
     Ok(known.collect())
@@ -212,4 +220,23 @@ pub(super) async fn write(
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// Holds the offboarding of somebody of whom no event says any more that they leave, where nothing was changed for it. True
+/// where it is held.
+pub(super) async fn hold_without_a_word(tx: Tx<'_>, id: OffboardingId) -> Result<bool, StoreError> {
+    let held = sqlx::query!(
+        // hold_without_a_word
+        "update offboardings
+         set status = 'held', reason = $2, updated_at = now(), lease_token = null, lease_worker = null
+         where id = $1 and status = 'scheduled' and goal = 'offboarded' and changes_began_at is null
+           and source <> $3 and not exists (
+             select from events e where e.offboarding_id = $1 and e.said = 'leaves' and e.replaced_at is null)",
+        id.0,
+        Reason::ContradictoryEvents.as_str(),
+        OPERATORS_SOURCE,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(held.rows_affected() == 1)
 }
