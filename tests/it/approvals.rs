@@ -257,7 +257,19 @@ async fn new_facts_are_not_what_was_approved() {
     put(&world, &id, "held", Some("protected")).await;
     assert_eq!(approve(&service, BOB, &[&id], None).await.status, 200);
     assert_eq!(approvals(&world).await, 1);
+    // The same said again is what was approved.
     service.deliver(&termination("e2", "W1", "jane@example.com")).await;
+    assert_eq!(approvals(&world).await, 1);
+    let mut moved = termination("e3", "W1", "jane@example.com");
+    moved["terminationDate"] =
+        json!((chrono::Utc::now() + chrono::TimeDelta::days(3)).format("%Y-%m-%d").to_string());
+    service.deliver(&moved).await;
+    assert_eq!(approvals(&world).await, 0);
+    put(&world, &id, "held", Some("protected")).await;
+    assert_eq!(approve(&service, BOB, &[&id], None).await.status, 200);
+    moved["eventId"] = json!("e4");
+    moved["email"] = json!("jane.roe@example.com");
+    service.deliver(&moved).await;
     assert_eq!(approvals(&world).await, 0);
 }
 

@@ -137,12 +137,15 @@ async fn a_challenge_is_echoed_only_to_the_credential_and_only_once() {
         ask(&strict, Some(OKTA), challenges).await.is_problem(400, "bad-challenge");
     }
     assert_eq!(ask(&strict, Some(OKTA), &[&long[1..]]).await.status, 200);
-    for (method, source) in
-        [(Method::GET, "gusto"), (Method::GET, "workday"), (Method::GET, "nobody"), (Method::PUT, "okta")]
-    {
+    for (method, source, status, word) in [
+        (Method::GET, "gusto", 405, "method-not-allowed"),
+        (Method::GET, "workday", 405, "method-not-allowed"),
+        (Method::PUT, "okta", 405, "method-not-allowed"),
+        (Method::GET, "nobody", 404, "not-found"),
+    ] {
         let request = to(&strict, method.clone(), source).header("authorization", OKTA);
         let answer = Answer::to(request.header("x-okta-verification-challenge", "a")).await;
-        answer.is_problem(405, "method-not-allowed");
+        answer.is_problem(status, word);
     }
     let head = to(&strict, Method::HEAD, "okta").header("authorization", OKTA);
     assert_eq!(Answer::to(head).await.status, 405);
@@ -301,7 +304,10 @@ async fn consent_is_given_to_listed_origins_by_name_and_nothing_is_ever_called_b
     ];
     for (source, headers) in refused {
         let answer = ask(source, headers).await;
-        answer.is_problem(405, "method-not-allowed");
+        match source {
+            "nobody" => answer.is_problem(404, "not-found"),
+            _ => answer.is_problem(405, "method-not-allowed"),
+        }
         assert!(answer.headers.keys().all(|name| !name.as_str().starts_with("webhook-")), "{answer:?}");
     }
     assert_eq!(callback.received_requests().await.unwrap().len(), 0);

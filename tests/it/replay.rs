@@ -220,7 +220,7 @@ async fn an_old_event_never_beats_a_newer_word() {
 }
 
 #[tokio::test]
-async fn another_person_is_taken_and_the_first_is_left_to_the_operator() {
+async fn another_person_is_taken_and_the_first_is_held_for_the_operator() {
     let world = World::new().await;
     let body = json!({"event": "worker.terminated", "eventId": "e1", "email": JANE, "workerId": "W1",
         "manager": {"email": "boss@example.com", "id": "W9"}, "terminationDate": day(3)});
@@ -235,7 +235,8 @@ async fn another_person_is_taken_and_the_first_is_left_to_the_operator() {
     let [warning] = answer["warnings"].as_array().unwrap().as_slice() else { panic!("{answer}") };
     assert!(warning.as_str().unwrap().contains(&boss), "{warning}");
     let boss = world.view(OffboardingId(boss.parse().unwrap())).await;
-    assert_eq!((boss.person.email.as_deref(), boss.status), (Some("boss@example.com"), Status::Scheduled));
+    assert_eq!((boss.person.email.as_deref(), boss.status), (Some("boss@example.com"), Status::Held));
+    assert_eq!(boss.reason, Some(leaver::offboarding::Reason::ContradictoryEvents));
     assert!(boss.journal.unwrap().iter().any(|entry| entry.action == "event_replayed"));
 }
 
