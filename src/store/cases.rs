@@ -180,7 +180,7 @@ async fn move_to(
              -- Whoever was matched by the facts before is found anew.
              genesys_user_id = $10, found_inactive = null, not_found_at = null, busy_at = null,
              -- The HRIS has confirmed what was known before.
-             looked_up_at = null,
+             looked_up_at = null, look_up_at = null, look_up_attempt = 0, stays_at = null,
              busy_until = null, shift_read_at = null, attempt = 0,
              -- Replicas of the version before read it.
              approved_reasons = '{}', reported_at = null
@@ -218,6 +218,7 @@ async fn said_again(
         // said_again
         "update offboardings
          set available_at = case when status = 'held' and $2 = 'scheduled' then effective_at else available_at end,
+             look_up_at = case when status = $2 then look_up_at end,
              status = $2, reason = $3, updated_at = now(),
              lease_token = case when $2 = 'scheduled' then lease_token end,
              lease_worker = case when $2 = 'scheduled' then lease_worker end
