@@ -121,3 +121,24 @@ async fn facts_are_for_what_lacks_them_and_for_nobody_who_is_open_already() {
     assert_eq!(approve(&service, &nobody, BOB, &json!({})).await.0, 409, "it says nobody");
     assert_eq!(approve(&service, &nobody, BOB, &json!({"email": "joe@example.com"})).await.0, 200);
 }
+
+#[tokio::test]
+async fn a_case_is_completed_and_not_turned_into_somebody_elses() {
+    let world = World::new().await;
+    let service = world.serve(THIN, &["serve", "--no-worker"]);
+    let named =
+        json!({"event": "worker.changed", "eventId": "e1", "workerId": "W1", "email": "jane@example.com"});
+    let id = post(&service, &named).await;
+    let (status, problem) = approve(&service, &id, BOB, &json!({"email": "ann@example.com"})).await;
+    assert_eq!(status, 409, "{problem}");
+    let (_, view) = service.api(Method::GET, &format!("/api/v1/offboardings/{id}"), ALICE).await;
+    assert_eq!((&view["status"], &view["person"]["email"]), (&json!("held"), &json!("jane@example.com")));
+    // Who completed it has asked for it: what it is held for next is somebody else's to release.
+    let id = post(&service, &thin("e2", "W2")).await;
+    assert_eq!(approve(&service, &id, BOB, &json!({"email": "joe@example.com"})).await.0, 200);
+    world.sql("update offboardings set status = 'held', reason = 'protected' where external_id = 'W2'").await;
+    assert_eq!(approve(&service, &id, BOB, &json!({})).await.0, 403);
+    let by_another =
+        leaver(&world.config(THIN)).args(["approve", &id]).env("USER", "carol").output().unwrap();
+    assert!(by_another.status.success(), "{}", String::from_utf8_lossy(&by_another.stderr));
+}

@@ -262,6 +262,11 @@ async fn what_was_carried_out_is_neither_undone_nor_done_again() {
     let service = world.serve(&format!("{OTHER_WORD}\n[sources.workday.map]\ntype = \"/why\""), RECEIVE);
     let answer = replay(&service, accepted["event_id"].as_str().unwrap()).await;
     assert!(answer["warnings"][0].as_str().unwrap().contains("is done"), "{answer}");
+    drop(service);
+    // Nor where it turns out to have meant another moment.
+    let more = "[sources.workday.map]\ntype = \"/why\"\neffective_at = \"start_of_day\"";
+    let service = world.serve(more, RECEIVE);
+    replay(&service, accepted["event_id"].as_str().unwrap()).await;
     assert_eq!(world.number("select count(*) from offboardings").await, 1);
     assert_eq!((world.view(id).await.status, world.simulator.changing().len()), (Status::Done, changes));
 }
