@@ -43,13 +43,14 @@ async fn approve(service: &Service, id: &str, token: &str, body: &Value) -> (u16
 }
 
 async fn until_done(service: &Service, id: &str) -> Value {
-    loop {
+    for _ in 0..600 {
         let (_, view) = service.api(Method::GET, &format!("/api/v1/offboardings/{id}"), ALICE).await;
         match view["status"].as_str() {
             Some("scheduled") => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
             _ => return view,
         }
     }
+    panic!("{id} is still scheduled");
 }
 
 #[tokio::test]
