@@ -156,6 +156,19 @@ impl Scene {
         }
     }
 
+    /// Waits until the service says that an answer came too late.
+    async fn answer_dropped(&self) {
+        let end = std::time::Instant::now() + PATIENCE;
+        loop {
+            let log = std::fs::read_to_string(&self.service.log).expect("its log");
+            if log.contains("it changed while the HRIS was asked") {
+                return;
+            }
+            assert!(std::time::Instant::now() < end, "no answer was dropped: {log}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     async fn ends(&self, id: &str, status: &str, word: &str) -> Value {
         self.until(id, &format!("{status} {word}"), |view| {
             view["status"] == status && (view["outcome"] == word || view["reason"] == word)
@@ -399,7 +412,7 @@ async fn an_answer_that_comes_after_a_withdrawal_is_dropped() {
     scene.asked_about("jane", 1).await;
     let path = format!("/api/v1/offboardings/{id}/cancel");
     assert_eq!(scene.service.api(Method::POST, &path, ALICE).await.0, 200);
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    scene.answer_dropped().await;
     let view = scene.show(&id).await;
     assert_eq!((&view["status"], &view["reason"]), (&json!("cancelled"), &json!("cancelled_by_operator")));
     assert_eq!(actions(&view, "looked_up"), Vec::<String>::new());
