@@ -8,7 +8,8 @@ use crate::offboarding::{Action, Actor, OffboardingId};
 /// An entry to be written; the database adds the time.
 #[derive(Clone, Debug)]
 pub(crate) struct NewEntry<'a> {
-    pub(crate) offboarding: OffboardingId,
+    /// None where it is about the service as a whole.
+    pub(crate) offboarding: Option<OffboardingId>,
     pub(crate) actor: &'a Actor,
     pub(crate) action: Action,
     pub(crate) step: Option<&'a str>,
@@ -27,7 +28,7 @@ impl<'a> NewEntry<'a> {
         result: Option<&'a str>,
     ) -> Self {
         Self {
-            offboarding,
+            offboarding: Some(offboarding),
             actor,
             action,
             step: None,
@@ -45,7 +46,7 @@ pub(crate) async fn append(tx: Tx<'_>, entry: NewEntry<'_>) -> Result<(), StoreE
         // append
         "insert into journal (offboarding_id, actor, action, step, target, result, request_id, correlation_id)
          values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        entry.offboarding.0,
+        entry.offboarding.map(|id| id.0),
         entry.actor.to_string(),
         entry.action.as_str(),
         entry.step,
