@@ -3,6 +3,7 @@
 
 mod address;
 mod callbacks;
+mod console;
 mod duration;
 mod error;
 mod genesys;
@@ -26,6 +27,7 @@ use secrecy::SecretString;
 use toml::Table;
 
 pub use callbacks::{Callback, CallbackEvent};
+pub use console::Console;
 pub use duration::{format_duration, parse_duration};
 pub use error::ConfigError;
 pub use genesys::{Genesys, REGIONS};
@@ -40,8 +42,18 @@ use crate::plan::choices::Choices;
 use overrides::Overrides;
 use section::Section;
 
-const KEYS: &[&str] =
-    &["server", "database", "genesys", "sources", "policy", "plan", "worker", "operators", "callbacks"];
+const KEYS: &[&str] = &[
+    "server",
+    "database",
+    "genesys",
+    "sources",
+    "policy",
+    "plan",
+    "worker",
+    "operators",
+    "callbacks",
+    "console",
+];
 const SERVER_KEYS: &[&str] = &["listen", "admin_listen", "body_limit"];
 const DATABASE_KEYS: &[&str] = &["url"];
 const WORKER_KEYS: &[&str] = &["concurrency", "lease", "poll", "retry_base", "retry_max"];
@@ -91,6 +103,8 @@ pub struct Config {
     pub operators: Vec<Operator>,
     /// `[[callbacks]]`: who is told about an offboarding's end.
     pub callbacks: Vec<Callback>,
+    /// `[console]`: where people reach the console, and how long they stay signed in.
+    pub console: Console,
 }
 
 impl Config {
@@ -139,6 +153,7 @@ impl Config {
             worker: Worker::read(root.section("worker", WORKER_KEYS)?)?,
             operators: operators::read(root.sections("operators", operators::KEYS)?)?,
             callbacks: callbacks::read(root.sections("callbacks", callbacks::KEYS)?)?,
+            console: Console::read(root.section("console", console::KEYS)?)?,
         })
     }
 }
@@ -159,6 +174,7 @@ impl fmt::Debug for Config {
             worker,
             operators,
             callbacks,
+            console,
         } = self;
         f.debug_struct("Config")
             .field("server", server)
@@ -174,6 +190,7 @@ impl fmt::Debug for Config {
             .field("worker", worker)
             .field("operators", operators)
             .field("callbacks", callbacks)
+            .field("console", console)
             .finish()
     }
 }

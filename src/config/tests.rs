@@ -110,6 +110,8 @@ fn the_example_loads_as_it_stands_and_shows_the_defaults() {
     assert_eq!(example.server, minimal.server);
     assert_eq!(example.policy, minimal.policy);
     assert_eq!(example.worker, minimal.worker);
+    assert_eq!(example.console, minimal.console);
+    assert_eq!(minimal.console, Console::default());
     let carried_out = |config: &Config| {
         let plan = Plan::new(config.plan.clone());
         plan.all().iter().map(|step| step.name()).collect::<Vec<_>>()
@@ -149,6 +151,7 @@ fn the_example_names_every_key_and_every_variable_that_it_needs() {
         plan::KEYS,
         operators::KEYS,
         callbacks::KEYS,
+        console::KEYS,
     ];
     for key in sections.concat() {
         let value = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));

@@ -4,6 +4,16 @@
 pub(super) const ADDITIONS: &[(&str, &str)] = &[
     ("[worker]\nleese = \"30s\"", "worker.leese: unknown key (did you mean lease?)"),
     ("[wroker]\nlease = \"30s\"", "wroker: unknown key (did you mean worker?)"),
+    (
+        "[console]\nurl = \"http://leaver.example.com\"",
+        "console.url: expected an https:// address (plain http:// is for loopback alone)",
+    ),
+    ("[console]\nurl = \"https://example.com/leaver\"", "console.url: expected an address without a path"),
+    (
+        "[console]\nsession_idle = \"1s\"",
+        "console.session_idle: expected a duration from 1m to 1d, found \"1s\"",
+    ),
+    ("[console]\nsession_idle = \"9h\"", "console.session_max: is shorter than console.session_idle"),
     ("[telemetry]\nlevel = 1", "telemetry: unknown key"),
     ("[policy]\n\"a\\nb\" = 1", "policy.\"a\\nb\": unknown key"),
     ("[policy]\norder = \"x\"", "policy.order: expected strip_first or access_first, found \"x\""),
