@@ -2,6 +2,7 @@
 //! leaves the language of a source's profile to `hris`.
 
 mod address;
+mod audit;
 mod callbacks;
 mod duration;
 mod error;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use toml::Table;
 
+pub use audit::Audit;
 pub use callbacks::{Callback, CallbackEvent};
 pub use duration::{format_duration, parse_duration};
 pub use error::ConfigError;
@@ -40,8 +42,18 @@ use crate::plan::choices::Choices;
 use overrides::Overrides;
 use section::Section;
 
-const KEYS: &[&str] =
-    &["server", "database", "genesys", "sources", "policy", "plan", "worker", "operators", "callbacks"];
+const KEYS: &[&str] = &[
+    "server",
+    "database",
+    "genesys",
+    "sources",
+    "policy",
+    "plan",
+    "worker",
+    "operators",
+    "callbacks",
+    "audit",
+];
 const SERVER_KEYS: &[&str] = &["listen", "admin_listen", "body_limit"];
 const DATABASE_KEYS: &[&str] = &["url"];
 const WORKER_KEYS: &[&str] = &["concurrency", "lease", "poll", "retry_base", "retry_max"];
@@ -91,6 +103,8 @@ pub struct Config {
     pub operators: Vec<Operator>,
     /// `[[callbacks]]`: who is told about an offboarding's end.
     pub callbacks: Vec<Callback>,
+    /// `[audit]`: signed checkpoints of the audit chain.
+    pub audit: Audit,
 }
 
 impl Config {
@@ -139,6 +153,7 @@ impl Config {
             worker: Worker::read(root.section("worker", WORKER_KEYS)?)?,
             operators: operators::read(root.sections("operators", operators::KEYS)?)?,
             callbacks: callbacks::read(root.sections("callbacks", callbacks::KEYS)?)?,
+            audit: Audit::read(root.section("audit", audit::KEYS)?)?,
         })
     }
 }
@@ -159,6 +174,7 @@ impl fmt::Debug for Config {
             worker,
             operators,
             callbacks,
+            audit,
         } = self;
         f.debug_struct("Config")
             .field("server", server)
@@ -174,6 +190,7 @@ impl fmt::Debug for Config {
             .field("worker", worker)
             .field("operators", operators)
             .field("callbacks", callbacks)
+            .field("audit", audit)
             .finish()
     }
 }
