@@ -6,13 +6,13 @@ use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use chrono::Utc;
 use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::routes;
 
 use super::api::{Api, trouble};
 use super::problem::Problem;
@@ -47,8 +47,8 @@ impl Audit {
 pub(super) fn routes() -> OpenApiRouter<Api> {
     let here = super::wrong_method;
     OpenApiRouter::new()
-        .route("/api/v1/audit/verify", get(verify).fallback(here))
-        .route("/api/v1/audit/export", get(export).fallback(here))
+        .routes(routes!(verify).map(|methods| methods.fallback(here)))
+        .routes(routes!(export).map(|methods| methods.fallback(here)))
 }
 
 /// Verifies the audit chain from its first link on, and holds it against the configured checkpoints.
@@ -62,7 +62,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         (status = 403, description = "The role viewer is needed"),
         (status = 503, description = "The database is away, or others are verifying and exporting already"),
     ),
-    security(("token" = []))
+    security(("bearer" = ["viewer"]))
 )]
 async fn verify(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
@@ -100,7 +100,7 @@ struct ExportParameters {
         (status = 403, description = "The role viewer is needed"),
         (status = 503, description = "The database is away, or others are verifying and exporting already"),
     ),
-    security(("token" = []))
+    security(("bearer" = ["viewer"]))
 )]
 async fn export(
     State(api): State<Api>,
