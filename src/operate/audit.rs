@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::OperateError;
 use crate::offboarding::chain::{self, Broken, Position};
 use crate::offboarding::checkpoint::{Checkpoint, CheckpointProof};
+use crate::store::audit::AuditLink;
 use crate::store::{Store, StoreError};
 
 /// A line of a checkpoint has 260 bytes, and one out of a log has some hundreds more.
@@ -164,13 +165,12 @@ async fn follow(
         let links = store.audit_links(after).await?;
         let Some(last) = links.last() else { return Ok(None) };
         after = last.link.seq;
-        for known in &links {
-            let fits = position
-                .follow(&known.link)
-                .and_then(|()| chain::compare(&known.link, known.journal.as_ref()));
-            if let Err(broken) = fits {
+        for AuditLink { link, journal } in &links {
+            let mut next = *position;
+            if let Err(broken) = next.follow(link).and_then(|()| chain::compare(link, journal.as_ref())) {
                 return Ok(Some(broken));
             }
+            *position = next;
         }
     }
     Ok(None)

@@ -194,7 +194,7 @@ async fn a_thousand_tamperings_by_the_owner_of_the_database_are_noticed() {
     let witness = witness(&world, entries).await;
     let fits = operate::verify(&world.store, Some(&witness)).await.unwrap();
     assert!(
-        fits.ok && fits.checkpoints.is_some_and(|told| (told.count, told.covers) == (2, entries)),
+        fits.ok && fits.checkpoints.as_ref().is_some_and(|told| (told.count, told.covers) == (2, entries)),
         "{fits:?}"
     );
     let mut connection = connect(&world).await;

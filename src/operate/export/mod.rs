@@ -67,8 +67,8 @@ impl ExportQuery {
         // A day as the end is there to its end.
         let since = since.map(|text| moment("since", text, TimeDelta::zero())).transpose()?;
         let until = until.map(|text| moment("until", text, TimeDelta::days(1))).transpose()?;
-        if since.zip(until).is_some_and(|(since, until)| until < since) {
-            return Err(OperateError::field("until", "is before since"));
+        if since.zip(until).is_some_and(|(since, until)| until <= since) {
+            return Err(OperateError::field("until", "is not after since"));
         }
         Ok(Self { what, format, since, until })
     }
@@ -222,7 +222,7 @@ mod tests {
             assert!(refused(query(Some(wrong), None)).starts_with("since: "), "{wrong}");
             assert!(refused(query(None, Some(wrong))).starts_with("until: "), "{wrong}");
         }
-        assert!(refused(query(Some("2026-04-02"), Some("2026-03-31"))).starts_with("until: "));
+        assert!(refused(query(Some("2026-04-01"), Some("2026-03-31"))).starts_with("until: "));
         assert!(refused(ExportQuery::read(Some("x"), None, None, None)).starts_with("what: "));
         assert!(refused(ExportQuery::read(None, Some("xml"), None, None)).starts_with("format: "));
     }
