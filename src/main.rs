@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use leaver::commands::{self, Failure, Output};
+use leaver::commands::{self, Failure, KeyWanted, Output};
 use leaver::config::Config;
 use leaver::operate::{Completion, OwnTermination};
 use leaver::serve::{Migrate, Work};
@@ -180,10 +180,49 @@ enum Command {
         #[arg(long)]
         source: Option<String>,
     },
+    /// Verifies the audit chain, and writes the evidence.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Puts back what an offboarding took away, in the reverse order; says what can't come back.
     Restore {
         /// The offboarding's id. It must not be scheduled: cancel that first.
         id: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum AuditCommand {
+    /// Computes the chain anew, compares it with the journal and with signed checkpoints; exit code 1 where anything differs.
+    Verify {
+        /// A file of checkpoints, as often as there are some; the configured one, where it is there, if it is left out.
+        #[arg(long, value_name = "FILE")]
+        checkpoints: Vec<PathBuf>,
+        /// The public key that proves them, as often as keys were replaced; that of the configured key if it is left out.
+        #[arg(long, value_name = "KEY", requires = "checkpoints")]
+        public_key: Vec<String>,
+    },
+    /// Writes the evidence to standard output.
+    Export {
+        /// journal (every entry with its hash) or offboardings (the population to sample from).
+        #[arg(long, default_value = "journal")]
+        what: String,
+        /// jsonl or csv.
+        #[arg(long, default_value = "jsonl")]
+        format: String,
+        /// Not before: RFC 3339, or a date, which is a day in UTC.
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Before: RFC 3339; or a date, to the end of that day in UTC.
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+    },
+    /// Prints the public key of the configured checkpoint key.
+    Key {
+        /// Makes a new pair of keys and prints both.
+        #[arg(long)]
+        new: bool,
     },
 }
 
@@ -298,12 +337,29 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Replay { id, source } => {
                 commands::replay(&config, commands::EventArguments { id, source }, output).await
             }
+            Command::Audit { command } => audit(&config, command, output).await,
             Command::Show { id } => commands::show(&config, &id, output).await,
             Command::Retry { id } => commands::decide(&config, &id, Decision::Retry, output).await,
             Command::Cancel { id } => commands::decide(&config, &id, Decision::Cancel, output).await,
             Command::Restore { id } => commands::decide(&config, &id, Decision::Restore, output).await,
         }
     })
+}
+
+async fn audit(config: &Config, command: AuditCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        AuditCommand::Verify { checkpoints, public_key } => {
+            commands::verify_audit(config, checkpoints, &public_key, output).await
+        }
+        AuditCommand::Export { what, format, since, until } => {
+            let arguments = commands::ExportArguments { what, format, since, until };
+            commands::export_audit(config, &arguments).await
+        }
+        AuditCommand::Key { new } => {
+            let wanted = if new { KeyWanted::New } else { KeyWanted::Configured };
+            commands::audit_key(config, wanted, output)
+        }
+    }
 }
 
 async fn layoff(config: &Config, command: LayoffCommand, output: Output) -> Result<(), Failure> {

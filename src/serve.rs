@@ -1,5 +1,6 @@
 //! Start and orderly stop: joins configuration, database, edge and worker, and ends them in the right order.
 
+mod checkpoints;
 mod secret_files;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use crate::genesys::{self, Genesys};
 use crate::hris::{Source, SourceError};
 use crate::http;
 use crate::http::api::Api;
+use crate::http::audit::Audit;
 use crate::http::auth::Operators;
 use crate::http::health::Health;
 use crate::http::scim::Scim;
@@ -29,6 +31,8 @@ use crate::plan::Plan;
 use crate::store::progress::BrakeLimits;
 use crate::store::{Store, StoreError};
 use crate::worker::{Engine, Settings};
+
+pub use checkpoints::witness;
 
 /// The pause between two tries to reach a database that is away at the start.
 const MIGRATION_PAUSE: Duration = Duration::from_secs(1);
@@ -290,11 +294,16 @@ pub async fn work(config: &Config, migrate: Migrate) -> Result<(), ServeError> {
 struct Workers {
     engine: Engine,
     look_ups: LookUps,
+    checkpoints: Option<checkpoints::Checkpoints>,
 }
 
 impl Workers {
     fn new(config: &Config, parts: &Parts, sources: &[Arc<Source>]) -> Result<Self, ServeError> {
-        Ok(Self { engine: parts.engine(config), look_ups: parts.look_ups(config, sources)? })
+        Ok(Self {
+            engine: parts.engine(config),
+            look_ups: parts.look_ups(config, sources)?,
+            checkpoints: checkpoints::Checkpoints::new(&config.audit, &parts.store),
+        })
     }
 }
 
@@ -316,8 +325,13 @@ async fn background(parts: Parts, workers: Option<Workers>, migrate: Migrate, st
     }
     tell_durability(&parts.store).await;
     match workers {
-        Some(Workers { engine, look_ups }) => {
-            tokio::join!(engine.run(stop.clone()), look_ups.run(stop));
+        Some(Workers { engine, look_ups, checkpoints }) => {
+            let signed = async {
+                if let Some(checkpoints) = checkpoints {
+                    checkpoints.run(stop.clone()).await
+                }
+            };
+            tokio::join!(engine.run(stop.clone()), look_ups.run(stop.clone()), signed);
         }
         None => stop.cancelled().await,
     }
@@ -372,6 +386,7 @@ fn api(config: &Config, parts: &Parts, webhooks: Webhooks, metrics: PrometheusHa
         brake: brake_limits(config),
         operators: Operators::new(&config.operators),
         webhooks,
+        audit: Audit::new(witness(&config.audit)),
         metrics,
     }
 }

@@ -1,6 +1,7 @@
 //! What the commands do and print. They use the same `operate` as the API; how they are called is said in `main`.
 
 mod approve;
+mod audit;
 mod check;
 mod deliveries;
 mod events;
@@ -29,6 +30,7 @@ use crate::store::views::{Filter, PAGE_MAX, View};
 use crate::telemetry;
 
 pub use approve::approve;
+pub use audit::{ExportArguments, KeyWanted, audit_key, export_audit, verify_audit};
 pub use check::check;
 pub use events::{EventArguments, EventsArguments, event, events, replay};
 pub use layoff::{PlanArguments, approve_layoff, cancel_layoff, list_layoffs, plan_layoff};
@@ -96,6 +98,8 @@ impl From<OperateError> for Failure {
             | OperateError::Genesys(_)
             | OperateError::NotOne(_)
             | OperateError::RunsDry
+            | OperateError::Checkpoints { .. }
+            | OperateError::LinkUnreadable(_)
             | OperateError::Gone => Self::other(error),
         }
     }

@@ -2,6 +2,7 @@
 //! leaves the language of a source's profile to `hris`.
 
 mod address;
+mod audit;
 mod callbacks;
 mod console;
 mod duration;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use toml::Table;
 
+pub use audit::Audit;
 pub use callbacks::{Callback, CallbackEvent};
 pub use console::Console;
 pub use duration::{format_duration, parse_duration};
@@ -53,6 +55,7 @@ const KEYS: &[&str] = &[
     "operators",
     "callbacks",
     "console",
+    "audit",
 ];
 const SERVER_KEYS: &[&str] = &["listen", "admin_listen", "body_limit"];
 const DATABASE_KEYS: &[&str] = &["url"];
@@ -105,6 +108,8 @@ pub struct Config {
     pub callbacks: Vec<Callback>,
     /// `[console]`: where people reach the console, and how long they stay signed in.
     pub console: Console,
+    /// `[audit]`: signed checkpoints of the audit chain.
+    pub audit: Audit,
 }
 
 impl Config {
@@ -154,6 +159,7 @@ impl Config {
             operators: operators::read(root.sections("operators", operators::KEYS)?)?,
             callbacks: callbacks::read(root.sections("callbacks", callbacks::KEYS)?)?,
             console: Console::read(root.section("console", console::KEYS)?)?,
+            audit: Audit::read(root.section("audit", audit::KEYS)?)?,
         })
     }
 }
@@ -175,6 +181,7 @@ impl fmt::Debug for Config {
             operators,
             callbacks,
             console,
+            audit,
         } = self;
         f.debug_struct("Config")
             .field("server", server)
@@ -191,6 +198,7 @@ impl fmt::Debug for Config {
             .field("operators", operators)
             .field("callbacks", callbacks)
             .field("console", console)
+            .field("audit", audit)
             .finish()
     }
 }

@@ -112,6 +112,7 @@ fn the_example_loads_as_it_stands_and_shows_the_defaults() {
     assert_eq!(example.worker, minimal.worker);
     assert_eq!(example.console, minimal.console);
     assert_eq!(minimal.console, Console::default());
+    assert_eq!(example.audit, minimal.audit);
     let carried_out = |config: &Config| {
         let plan = Plan::new(config.plan.clone());
         plan.all().iter().map(|step| step.name()).collect::<Vec<_>>()
@@ -152,6 +153,7 @@ fn the_example_names_every_key_and_every_variable_that_it_needs() {
         operators::KEYS,
         callbacks::KEYS,
         console::KEYS,
+        audit::KEYS,
     ];
     for key in sections.concat() {
         let value = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
@@ -250,6 +252,23 @@ fn everything_about_the_plan_can_be_chosen() {
         reports: BTreeMap::from([("report.voicemail".to_owned(), Reporting::Hold)]),
     };
     assert_eq!(config.plan, expected);
+}
+
+#[test]
+fn checkpoints_need_a_key_and_no_file() {
+    let minimal = load(MINIMAL, &[]).audit;
+    assert_eq!((minimal.checkpoint_key, minimal.checkpoint_file), (None, None));
+    assert_eq!(minimal.checkpoint_every, Duration::from_secs(60));
+    let seed = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb";
+    let text = format!("{MINIMAL}[audit]\ncheckpoint_key = \"env:KEY\"\ncheckpoint_every = \"5m\"\n");
+    let config = load(&text, &[("KEY", seed)]);
+    let proof = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
+    assert_eq!(config.audit.checkpoint_key.as_ref().unwrap().proof().to_string(), proof);
+    assert_eq!(
+        (config.audit.checkpoint_every, &config.audit.checkpoint_file),
+        (Duration::from_secs(300), &None)
+    );
+    assert!(!format!("{config:?}").contains(seed));
 }
 
 #[test]

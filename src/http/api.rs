@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::audit::{self, Audit};
 use super::auth::Operators;
 use super::problem::Problem;
 use super::webhooks::Webhooks;
@@ -47,6 +48,8 @@ pub struct Api {
     pub operators: Operators,
     /// What reads stored deliveries again.
     pub webhooks: Webhooks,
+    /// Who verifies and exports the record.
+    pub audit: Audit,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
 }
@@ -67,6 +70,7 @@ impl Api {
             .merge(events::routes())
             .merge(own::routes())
             .merge(layoffs::routes())
+            .merge(Router::from(audit::routes()))
             .fallback(super::nothing_here)
             .with_state(self)
     }
@@ -247,12 +251,16 @@ async fn metrics(State(api): State<Api>) -> Response {
     };
     text.push_str(&format!("# TYPE leaver_dry_run gauge\nleaver_dry_run {dry}\n"));
     text.push_str("# TYPE leaver_database_up gauge\n");
-    let read = async { Ok::<_, StoreError>((api.store.overview().await?, api.store.brake_use().await?)) };
+    let read = async {
+        let (overview, used) = (api.store.overview().await?, api.store.brake_use().await?);
+        Ok::<_, StoreError>((overview, used, api.store.audit_state().await?))
+    };
     match read.await {
-        Ok(((counts, oldest_seconds), used)) => {
+        Ok(((counts, oldest_seconds), used, state)) => {
             text.push_str("leaver_database_up 1\n# TYPE leaver_oldest_unfinished_seconds gauge\n");
             text.push_str(&format!("leaver_oldest_unfinished_seconds {oldest_seconds}\n"));
             text.push_str(&brake_metrics(api.brake, used, &counts));
+            text.push_str(&audit::metrics(&api.audit, state));
             text.push_str("# TYPE leaver_offboardings gauge\n");
             for count in counts {
                 // The labels are words of ours and need no escaping.
@@ -297,6 +305,10 @@ pub(super) fn trouble(error: &OperateError) -> Problem {
         OperateError::RunsDry => Problem::RunsDry,
         OperateError::NotOne(_) | OperateError::NoAuthority => Problem::BadParameter("person"),
         OperateError::Field(field, problem) => Problem::BadField(field, problem.clone()),
+        OperateError::Checkpoints { .. } | OperateError::LinkUnreadable(_) => {
+            tracing::error!(error = error as &dyn std::error::Error, "the audit chain could not be read");
+            Problem::Unavailable
+        }
         OperateError::Gone => Problem::Unavailable,
     }
 }

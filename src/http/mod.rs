@@ -3,6 +3,7 @@
 
 mod alarms;
 pub mod api;
+pub mod audit;
 pub mod auth;
 mod events;
 pub mod health;

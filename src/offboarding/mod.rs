@@ -1,6 +1,8 @@
 //! The vocabulary: who leaves, what they hold, what happened, and the rules about it.
 //! No I/O, and nothing of the rest of the crate is used here.
 
+pub mod chain;
+pub mod checkpoint;
 pub mod choices;
 pub mod event;
 pub mod journal;

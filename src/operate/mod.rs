@@ -1,14 +1,18 @@
 //! What an operator may do: see, preview, offboard, retry, approve, cancel, restore, replay, plan a layoff. The commands and the API
 //! say the same verbs.
 
+mod audit;
 mod complete;
 mod events;
+mod export;
 mod layoffs;
 mod own;
 mod person;
 mod preview;
 mod verdict;
 mod when;
+
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -21,8 +25,10 @@ use crate::store::decisions::{Decided, Decision};
 use crate::store::views::{Filter, StepView, View};
 use crate::store::{Store, StoreError};
 
+pub use audit::{Verification, Witness, Witnessed, verify, verify_on};
 pub use complete::{Completion, complete};
 pub use events::{DISPOSITIONS, EventPage, NotReplayed, ReplayAnswer, event, events, replay};
+pub use export::{Export, ExportQuery};
 pub use layoffs::{LayoffPlan, PEOPLE_MAX, decide_layoff, layoffs, plan_layoff, read_digest};
 pub use own::{ExternalIds, OwnRules, OwnTermination, Taken, offboard};
 pub use preview::{
@@ -55,6 +61,18 @@ pub enum OperateError {
     /// What was asked is not understood.
     #[error("{0}: {1}")]
     Field(&'static str, String),
+    /// A file of checkpoints can't be read.
+    #[error("the checkpoints in {} can't be read", file.display())]
+    Checkpoints {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system said.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// What the audit chain holds is no entry of a journal.
+    #[error("link {0} of the audit chain can't be read: `leaver audit verify` says what is wrong with it")]
+    LinkUnreadable(i64),
     /// What was just stored is not there any more.
     #[error("what was stored could not be read back")]
     Gone,

@@ -3,6 +3,7 @@
 
 pub mod approvals;
 mod asked;
+pub mod audit;
 pub mod brake;
 pub mod budget;
 mod cases;
@@ -18,6 +19,7 @@ pub mod layoffs;
 pub mod leases;
 mod leaving;
 pub mod look_ups;
+pub mod population;
 pub mod progress;
 mod readings;
 pub mod replays;

@@ -8,6 +8,7 @@ use futures_util::{StreamExt, stream};
 use leaver::offboarding::{OffboardingId, Outcome, Status};
 use leaver_simulator::{AccountState, Action, Effect, Fault, Id, Matcher, Moment, Then, presets};
 
+use crate::chain::assert_whole;
 use crate::evidence::{Outcomes, assert_intended, assert_one_writer, assert_order};
 use crate::process::{Worker, until};
 use crate::support::World;
@@ -68,6 +69,7 @@ impl Scene {
         let removals = calls.iter().filter(|call| call.effect == Effect::Changed).count();
         assert_eq!(removals, 14, "12 removals, the account and the tokens, each with effect once");
         assert_eq!(simulator.violations(), Vec::<String>::new());
+        assert_whole(&self.world.store).await;
     }
 
     /// Gives the disk space back before the next of many.

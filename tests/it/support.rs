@@ -26,6 +26,8 @@ use sha2::Sha256;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use crate::chain::WholeAtTheEnd;
+
 /// The secret of the source `workday` in every test.
 pub(crate) const HRIS_SECRET: &str = "a-secret-of-the-hris-0123456789";
 
@@ -35,6 +37,8 @@ pub(crate) const BOB: &str = "bob-token-0123456789";
 
 /// A database of its own and a simulated Genesys Cloud of its own.
 pub(crate) struct World {
+    /// First, because it looks into the database.
+    pub(crate) chain: WholeAtTheEnd,
     pub(crate) simulator: Simulator,
     pub(crate) store: Store,
     pub(crate) database: Database,
@@ -65,6 +69,7 @@ impl World {
         let database = server.create_from_template(template(server).await, "test").await.expect("a database");
         let simulator = Simulator::start(options).expect("a simulator");
         Self {
+            chain: WholeAtTheEnd::of(database.url()),
             _definition: Definition(simulator.control()),
             simulator,
             store: Store::open(database.url()).expect("a usable URL"),

@@ -20,10 +20,12 @@ macro_rules! say {
     }};
 }
 
+mod audit;
 mod events;
 mod layoffs;
 mod preview;
 
+pub(super) use audit::{audit_keys, verification};
 pub(super) use events::{event, events, replay};
 pub(super) use layoffs::layoffs;
 pub(super) use preview::preview;

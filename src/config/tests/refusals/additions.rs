@@ -15,6 +15,23 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
     ),
     ("[console]\nsession_idle = \"9h\"", "console.session_max: is shorter than console.session_idle"),
     ("[telemetry]\nlevel = 1", "telemetry: unknown key"),
+    (
+        "[audit]\ncheckpoint_key = \"hushhush\"",
+        "audit.checkpoint_key: expected an ed25519 seed of 32 bytes in hexadecimal or base64 (`leaver audit key --new` makes one)",
+    ),
+    ("[audit]\ncheckpoint_key = \"\"", "audit.checkpoint_key: is empty"),
+    (
+        "[audit]\ncheckpoint_file = \"/var/lib/checkpoints\"",
+        "audit.checkpoint_file: needs audit.checkpoint_key, which signs what stands there",
+    ),
+    (
+        "[audit]\ncheckpoint_file = \"checkpoints\"",
+        "audit.checkpoint_file: expected an absolute path, found \"checkpoints\"",
+    ),
+    (
+        "[audit]\ncheckpoint_every = \"10ms\"",
+        "audit.checkpoint_every: expected a duration from 1s to 1d, found \"10ms\"",
+    ),
     ("[policy]\n\"a\\nb\" = 1", "policy.\"a\\nb\": unknown key"),
     ("[policy]\norder = \"x\"", "policy.order: expected strip_first or access_first, found \"x\""),
     (

@@ -1,0 +1,161 @@
+//! `/api/v1/audit`: verifying the audit chain, and writing the evidence as a stream.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use chrono::Utc;
+use futures_util::stream;
+use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use utoipa::IntoParams;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::routes;
+
+use super::api::{Api, trouble};
+use super::problem::Problem;
+use crate::config::Role;
+use crate::operate::{self, Export, ExportQuery, OperateError, Verification, Witness};
+use crate::store::audit::AuditState;
+
+/// Verifications and exports at the same time: each reads for minutes where the journal is long, over the connections that
+/// deliveries need too.
+const READERS_MAX: usize = 2;
+
+/// What the routes need besides the store.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    witness: Option<Witness>,
+    readers: Arc<Semaphore>,
+}
+
+impl Audit {
+    /// With the checkpoints that this process's configuration names.
+    pub fn new(witness: Option<Witness>) -> Self {
+        Self { witness, readers: Arc::new(Semaphore::new(READERS_MAX)) }
+    }
+
+    /// A place among those who read.
+    fn reader(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.readers).try_acquire_owned().map_err(|_| Problem::Unavailable)
+    }
+}
+
+/// The routes.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    let here = super::wrong_method;
+    OpenApiRouter::new()
+        .routes(routes!(verify).map(|methods| methods.fallback(here)))
+        .routes(routes!(export).map(|methods| methods.fallback(here)))
+}
+
+/// Verifies the audit chain from its first link on, and holds it against the configured checkpoints.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit/verify",
+    tag = "audit",
+    responses(
+        (status = 200, description = "What was found; `ok` says whether all is as it was written", body = Verification),
+        (status = 401, description = "No or an unknown token"),
+        (status = 403, description = "The role viewer is needed"),
+        (status = 503, description = "The database is away, or others are verifying and exporting already"),
+    ),
+    security(("bearer" = ["viewer"]))
+)]
+async fn verify(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
+    api.operators.caller(&headers)?.needs(Role::Viewer)?;
+    let _reader = api.audit.reader()?;
+    let witness = api.audit.witness.as_ref().filter(|witness| witness.is_at_hand());
+    let verified = operate::verify(&api.store, witness).await.map_err(|error| trouble(&error))?;
+    Ok(api.json(&verified))
+}
+
+/// What is to be written.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ExportParameters {
+    /// `journal` (the chain; the default) or `offboardings`.
+    what: Option<String>,
+    /// `jsonl` (the default) or `csv`.
+    format: Option<String>,
+    /// Not before: RFC 3339, or a date, which is a day in UTC.
+    since: Option<String>,
+    /// Before: RFC 3339; or a date, to the end of that day in UTC.
+    until: Option<String>,
+}
+
+/// Writes the evidence as JSON lines or CSV.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit/export",
+    tag = "audit",
+    params(ExportParameters),
+    responses(
+        (status = 200, description = "The lines, as far as they were written when the request came", content(
+            (String = "application/x-ndjson"), (String = "text/csv"))),
+        (status = 400, description = "A parameter is not understood; the problem names it"),
+        (status = 401, description = "No or an unknown token"),
+        (status = 403, description = "The role viewer is needed"),
+        (status = 503, description = "The database is away, or others are verifying and exporting already"),
+    ),
+    security(("bearer" = ["viewer"]))
+)]
+async fn export(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Query(asked): Query<ExportParameters>,
+) -> Result<Response, Problem> {
+    api.operators.caller(&headers)?.needs(Role::Viewer)?;
+    let [what, format, since, until] =
+        [&asked.what, &asked.format, &asked.since, &asked.until].map(Option::as_deref);
+    let query = ExportQuery::read(what, format, since, until).map_err(|error| parameter(&error))?;
+    let reader = api.audit.reader()?;
+    let mut export = Export::begin(&api.store, query).await.map_err(|error| trouble(&error))?;
+    // Before the answer's head, so that a database that is away is a 503 and no broken stream.
+    let first = export.next_lines().await.map_err(|error| trouble(&error))?;
+    let head = [
+        (header::CONTENT_TYPE, query.content_type().to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", query.file_name(Utc::now()))),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    Ok((head, Body::from_stream(lines(first, export, reader))).into_response())
+}
+
+/// The lines as they are asked for. An error breaks the stream off, so that half an export is never taken for a whole one.
+fn lines(
+    first: Option<String>,
+    export: Export,
+    reader: OwnedSemaphorePermit,
+) -> impl futures_util::Stream<Item = Result<String, OperateError>> {
+    stream::try_unfold((first, export, reader), |(first, mut export, reader)| async move {
+        let Some(text) = first else { return Ok(None) };
+        let next = export.next_lines().await.inspect_err(|error| {
+            tracing::error!(error = error as &dyn std::error::Error, "an export broke off");
+        })?;
+        Ok(Some((text, (next, export, reader))))
+    })
+}
+
+/// Of a query it is a parameter that is wrong.
+fn parameter(error: &OperateError) -> Problem {
+    match trouble(error) {
+        Problem::BadField(name, _) => Problem::BadParameter(name),
+        other => other,
+    }
+}
+
+/// The chain in Prometheus's text. Whether it is signed is said only where it is.
+pub(super) fn metrics(audit: &Audit, state: AuditState) -> String {
+    let mut text = format!("# TYPE leaver_audit_entries gauge\nleaver_audit_entries {}\n", state.entries);
+    if audit.witness.is_some() {
+        text.push_str(&format!(
+            "# TYPE leaver_audit_checkpoint_age_seconds gauge\nleaver_audit_checkpoint_age_seconds {}\n\
+             # TYPE leaver_audit_ok gauge\nleaver_audit_ok {}\n",
+            state.uncovered_seconds,
+            u8::from(state.ok),
+        ));
+    }
+    text
+}
