@@ -14,6 +14,7 @@ mod policy;
 mod secret_files;
 mod section;
 mod sources;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,8 +41,18 @@ use crate::plan::choices::Choices;
 use overrides::Overrides;
 use section::Section;
 
-const KEYS: &[&str] =
-    &["server", "database", "genesys", "sources", "policy", "plan", "worker", "operators", "callbacks"];
+const KEYS: &[&str] = &[
+    "server",
+    "database",
+    "genesys",
+    "sources",
+    "policy",
+    "plan",
+    "worker",
+    "telemetry",
+    "operators",
+    "callbacks",
+];
 const SERVER_KEYS: &[&str] = &["listen", "admin_listen", "body_limit"];
 const DATABASE_KEYS: &[&str] = &["url"];
 const WORKER_KEYS: &[&str] = &["concurrency", "lease", "poll", "retry_base", "retry_max"];
@@ -87,6 +98,8 @@ pub struct Config {
     pub plan: Choices,
     /// `[worker]`: how the engine takes up work.
     pub worker: Worker,
+    /// `[telemetry]`: where traces are sent; nowhere by default.
+    pub telemetry: crate::telemetry::traces::Settings,
     /// `[[operators]]`: who may use the operator API.
     pub operators: Vec<Operator>,
     /// `[[callbacks]]`: who is told about an offboarding's end.
@@ -137,6 +150,7 @@ impl Config {
             policy: Policy::read(root.section("policy", policy::KEYS)?)?,
             plan: plan::read(root.section("plan", plan::KEYS)?)?,
             worker: Worker::read(root.section("worker", WORKER_KEYS)?)?,
+            telemetry: telemetry::read(root.section("telemetry", telemetry::KEYS)?)?,
             operators: operators::read(root.sections("operators", operators::KEYS)?)?,
             callbacks: callbacks::read(root.sections("callbacks", callbacks::KEYS)?)?,
         })
@@ -157,6 +171,7 @@ impl fmt::Debug for Config {
             policy,
             plan,
             worker,
+            telemetry,
             operators,
             callbacks,
         } = self;
@@ -172,6 +187,7 @@ impl fmt::Debug for Config {
             .field("policy", policy)
             .field("plan", plan)
             .field("worker", worker)
+            .field("telemetry", telemetry)
             .field("operators", operators)
             .field("callbacks", callbacks)
             .finish()
