@@ -110,6 +110,8 @@ fn the_example_loads_as_it_stands_and_shows_the_defaults() {
     assert_eq!(example.server, minimal.server);
     assert_eq!(example.policy, minimal.policy);
     assert_eq!(example.worker, minimal.worker);
+    assert_eq!(example.telemetry, minimal.telemetry);
+    assert_eq!(minimal.telemetry.otlp_endpoint, None);
     let carried_out = |config: &Config| {
         let plan = Plan::new(config.plan.clone());
         plan.all().iter().map(|step| step.name()).collect::<Vec<_>>()

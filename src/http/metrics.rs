@@ -162,8 +162,7 @@ fn of_limits(text: &mut Exposition, figures: &Figures, facts: &Facts) {
     text.one("leaver_genesys_blocked_seconds", figures.calls_blocked_seconds);
 }
 
-/// Counts stay far below what a float holds exactly.
-#[expect(clippy::cast_precision_loss, reason = "2^53 offboardings are not to be expected")]
+/// Counts stay far below 2^53, up to which a float holds them exactly.
 fn whole(count: i64) -> f64 {
     count as f64
 }

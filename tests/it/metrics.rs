@@ -57,13 +57,28 @@ fn sources() -> Vec<(String, String)> {
 
 /// Every name in quotes that a metric could have.
 fn names_in(text: &str) -> BTreeSet<String> {
-    let quoted = text.split('"').skip(1).step_by(2);
-    let is_name = |word: &&str| {
-        (word.starts_with("leaver_") || word.starts_with("process_"))
-            && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
-    };
-    // The channel of the database that wakes workers has a name like that.
-    quoted.filter(is_name).filter(|word| *word != "leaver_wake").map(str::to_owned).collect()
+    let mut names = BTreeSet::new();
+    for head in ["\"leaver_", "\"process_"] {
+        for (at, _) in text.match_indices(head) {
+            let quoted = &text[at + 1..];
+            let end = quoted.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(quoted.len());
+            // The channel of the database that wakes workers has a name like that.
+            if quoted[end..].starts_with('"') && &quoted[..end] != "leaver_wake" {
+                names.insert(quoted[..end].to_owned());
+            }
+        }
+    }
+    names
+}
+
+/// A macro's arguments: what stands before the parenthesis that closes it.
+fn arguments(rest: &str) -> &str {
+    let mut depth = 1;
+    let end = rest.find(|c: char| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        depth == 0
+    });
+    &rest[..end.expect("the end of the macro")]
 }
 
 /// What is counted by the recorder's macros: name, macro and labels.
@@ -72,11 +87,9 @@ fn emitted(text: &str) -> Vec<(String, &'static str, Vec<String>)> {
     for kind in ["counter", "gauge", "histogram"] {
         let head = format!("metrics::{kind}!(");
         for (at, _) in text.match_indices(&head) {
-            let rest = &text[at + head.len()..];
-            let end = rest.find(").").or_else(|| rest.find(")\n")).expect("the end of the macro");
-            let mut quoted = rest[..end].split('"').skip(1).step_by(2);
-            let Some(name) = quoted.next() else { continue };
-            let labels = rest[..end].split(" =>").collect::<Vec<_>>();
+            let inside = arguments(&text[at + head.len()..]);
+            let Some(name) = inside.split('"').nth(1) else { continue };
+            let labels = inside.split(" =>").collect::<Vec<_>>();
             let labels = labels[..labels.len() - 1].iter().filter_map(|before| before.rsplit('"').nth(1));
             found.push((name.to_owned(), kind, labels.map(str::to_owned).collect()));
         }
@@ -193,7 +206,7 @@ async fn a_running_service_shows_what_the_list_says_and_nothing_else() {
             assert_eq!(metric.labels, labels, "{name}");
         }
     }
-    for metric in METRICS.iter().filter(|metric| metric.after.is_empty()) {
+    for metric in METRICS.iter().filter(|metric| metric.shown.is_empty()) {
         let arrived = shown.contains_key(metric.name) || ARRIVING.contains(&metric.name);
         assert!(arrived, "{} is to be shown always", metric.name);
     }
@@ -285,10 +298,9 @@ fn table() -> String {
     for metric in METRICS {
         let labels = metric.labels.join(",");
         let labels = if labels.is_empty() { labels } else { format!("{{{labels}}}") };
-        let after =
-            if metric.after.is_empty() { String::new() } else { format!(" Shown from {}.", metric.after) };
+        let shown = if metric.shown.is_empty() { String::new() } else { format!(" Shown {}.", metric.shown) };
         let (name, kind, origin) = (metric.name, metric.kind.as_str(), metric.origin);
-        text.push_str(&format!("| `{name}{labels}` | {kind} | {origin} | {}{after} |\n", metric.meaning));
+        text.push_str(&format!("| `{name}{labels}` | {kind} | {origin} | {}{shown} |\n", metric.meaning));
     }
     text
 }

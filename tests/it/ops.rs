@@ -85,7 +85,7 @@ fn used(expression: &str) -> BTreeMap<String, BTreeSet<String>> {
                 continue;
             }
             let rest = &expression[at..];
-            let end = rest.find(|c| !word(c)).unwrap_or(rest.len());
+            let end = rest.find(|c: char| !word(c)).unwrap_or(rest.len());
             let labels = found.entry(rest[..end].to_owned()).or_default();
             if let Some(selector) = rest[end..].strip_prefix('{') {
                 let matchers = selector.split('}').next().unwrap();
