@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +19,7 @@ use crate::http::api::Api;
 use crate::http::audit::Audit;
 use crate::http::auth::Operators;
 use crate::http::health::Health;
+use crate::http::metrics::{Facts, Metrics};
 use crate::http::scim::Scim;
 use crate::http::webhooks::Webhooks;
 use crate::lookup::{self, LookUps};
@@ -30,6 +30,7 @@ use crate::pacing::SharedPacer;
 use crate::plan::Plan;
 use crate::store::progress::BrakeLimits;
 use crate::store::{Store, StoreError};
+use crate::telemetry;
 use crate::worker::{Engine, Settings};
 
 pub use checkpoints::witness;
@@ -40,9 +41,6 @@ const MIGRATION_PAUSE: Duration = Duration::from_secs(1);
 /// How long the worker may take in all, and the pools: a silent database must not keep the process from ending.
 const BACKGROUND_DRAIN_MAX: Duration = Duration::from_secs(19);
 const POOLS_CLOSE_MAX: Duration = Duration::from_secs(1);
-
-/// The pause between two folds of the histograms.
-const UPKEEP_PAUSE: Duration = Duration::from_secs(5);
 
 /// How long open connections may take to end; with the worker's share an orderly stop ends within 25 s.
 const CONNECTIONS_DRAIN_MAX: Duration = Duration::from_secs(4);
@@ -238,7 +236,7 @@ pub async fn serve(
         Work::Here => Some(Workers::new(config, &parts, &sources)?),
         Work::Elsewhere => None,
     };
-    let metrics = PrometheusBuilder::new().install_recorder()?;
+    let recorder = telemetry::metrics::install()?;
     let _watching = secret_files::watch(config, &sources).map_err(ServeError::SecretFiles)?;
     let public = bind("listen", config.server.listen).await?;
     let admin = bind("admin_listen", config.server.admin_listen).await?;
@@ -253,12 +251,13 @@ pub async fn serve(
     let provisioning = sources.iter().filter(|source| source.scim().is_some()).cloned().collect();
     let scim = Scim::new(parts.store.clone(), provisioning, config.server.body_limit);
     let health = Health::new(parts.store.clone(), stopping.clone(), config.policy.mode);
-    let api = api(config, &parts, webhooks.clone(), metrics.clone());
+    let metrics = Metrics::new(recorder.clone(), parts.store.clone(), health.clone(), facts(config));
+    let api = api(config, &parts, webhooks.clone(), metrics);
     let routes = webhooks.router().merge(scim.router()).merge(health.clone().router());
     let public = tokio::spawn(http::serve(public, routes, closing.clone()));
     let admin = tokio::spawn(http::serve(admin, api.router(), closing.clone()));
     let background = tokio::spawn(background(parts.clone(), workers, migrate, stopping.clone()));
-    let upkeep = tokio::spawn(upkeep(metrics));
+    let upkeep = tokio::spawn(telemetry::metrics::upkeep(recorder));
     stop_signal().await;
     upkeep.abort();
     // In this order: not ready, no new work, the running calls, and the listeners last: deliveries are taken until then.
@@ -337,14 +336,6 @@ async fn background(parts: Parts, workers: Option<Workers>, migrate: Migrate, st
     }
 }
 
-/// Histograms keep every sample until somebody looks; where nobody does, this folds them.
-async fn upkeep(metrics: PrometheusHandle) {
-    loop {
-        tokio::time::sleep(UPKEEP_PAUSE).await;
-        metrics.run_upkeep();
-    }
-}
-
 /// An acknowledged event survives a crash only with these settings.
 async fn tell_durability(store: &Store) {
     let settings = store.durability().await.unwrap_or_default();
@@ -376,18 +367,28 @@ fn say_the_mode(config: &Config) {
     }
 }
 
-fn api(config: &Config, parts: &Parts, webhooks: Webhooks, metrics: PrometheusHandle) -> Api {
+fn api(config: &Config, parts: &Parts, webhooks: Webhooks, metrics: Metrics) -> Api {
     Api {
         store: parts.store.clone(),
         mode: config.policy.mode,
         genesys: parts.genesys.clone(),
         preview_rules: preview_rules(config),
         own_rules: own_rules(config),
-        brake: brake_limits(config),
         operators: Operators::new(&config.operators),
         webhooks,
         audit: Audit::new(witness(&config.audit)),
         metrics,
+    }
+}
+
+/// What the metrics say of the configuration.
+fn facts(config: &Config) -> Facts {
+    Facts {
+        mode: config.policy.mode,
+        brake: brake_limits(config),
+        calls_per_minute: config.genesys.requests_per_minute,
+        checkpoints: config.audit.checkpoint_key.is_some(),
+        sources: config.sources.keys().cloned().collect(),
     }
 }
 

@@ -119,14 +119,18 @@ fn with_causes(error: &dyn Error) -> String {
 
 /// `leaver serve`.
 pub async fn serve(config: &Config, work: Work, migrate: Migrate) -> Result<(), Failure> {
-    telemetry::start();
-    Ok(serve::serve(config, work, migrate, |line| println!("{line}")).await?)
+    let traces = telemetry::start(&config.telemetry).map_err(Failure::other)?;
+    let served = serve::serve(config, work, migrate, |line| println!("{line}")).await;
+    traces.flush().await;
+    Ok(served?)
 }
 
 /// `leaver worker`.
 pub async fn worker(config: &Config, migrate: Migrate) -> Result<(), Failure> {
-    telemetry::start();
-    Ok(serve::work(config, migrate).await?)
+    let traces = telemetry::start(&config.telemetry).map_err(Failure::other)?;
+    let worked = serve::work(config, migrate).await;
+    traces.flush().await;
+    Ok(worked?)
 }
 
 /// `leaver migrate`.

@@ -16,6 +16,7 @@ mod policy;
 mod secret_files;
 mod section;
 mod sources;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -56,6 +57,7 @@ const KEYS: &[&str] = &[
     "callbacks",
     "console",
     "audit",
+    "telemetry",
 ];
 const SERVER_KEYS: &[&str] = &["listen", "admin_listen", "body_limit"];
 const DATABASE_KEYS: &[&str] = &["url"];
@@ -102,6 +104,8 @@ pub struct Config {
     pub plan: Choices,
     /// `[worker]`: how the engine takes up work.
     pub worker: Worker,
+    /// `[telemetry]`: where traces are sent; nowhere by default.
+    pub telemetry: crate::telemetry::traces::Settings,
     /// `[[operators]]`: who may use the operator API.
     pub operators: Vec<Operator>,
     /// `[[callbacks]]`: who is told about an offboarding's end.
@@ -156,6 +160,7 @@ impl Config {
             policy: Policy::read(root.section("policy", policy::KEYS)?)?,
             plan: plan::read(root.section("plan", plan::KEYS)?)?,
             worker: Worker::read(root.section("worker", WORKER_KEYS)?)?,
+            telemetry: telemetry::read(root.section("telemetry", telemetry::KEYS)?)?,
             operators: operators::read(root.sections("operators", operators::KEYS)?)?,
             callbacks: callbacks::read(root.sections("callbacks", callbacks::KEYS)?)?,
             console: Console::read(root.section("console", console::KEYS)?)?,
@@ -178,6 +183,7 @@ impl fmt::Debug for Config {
             policy,
             plan,
             worker,
+            telemetry,
             operators,
             callbacks,
             console,
@@ -195,6 +201,7 @@ impl fmt::Debug for Config {
             .field("policy", policy)
             .field("plan", plan)
             .field("worker", worker)
+            .field("telemetry", telemetry)
             .field("operators", operators)
             .field("callbacks", callbacks)
             .field("console", console)

@@ -238,6 +238,34 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A number within a range, or the default.
+    pub(super) fn fraction(
+        &mut self,
+        name: &str,
+        default: f64,
+        range: RangeInclusive<f64>,
+    ) -> Result<f64, ConfigError> {
+        let expected = format!("a number from {} to {}", range.start(), range.end());
+        let in_range = |number: f64| Some(number).filter(|number| range.contains(number));
+        let key = self.key(name);
+        let number = match self.table.remove(name) {
+            None => return Ok(default),
+            Some(Value::Float(number)) => number,
+            Some(Value::Integer(0)) => 0.0,
+            Some(Value::Integer(1)) => 1.0,
+            Some(Value::Integer(number)) => {
+                return Err(ConfigError::refused(key, format!("expected {expected}, found {number}")));
+            }
+            Some(Value::String(raw)) if is_reference(&raw) || self.context.overrides.text(&key).is_some() => {
+                let text = self.text_of(key, Value::String(raw), &expected)?;
+                return text.parse(&expected, |text| text.parse().ok().and_then(in_range));
+            }
+            Some(other) => return Err(mistyped(key, &expected, &other)),
+        };
+        in_range(number)
+            .ok_or_else(|| ConfigError::refused(key, format!("expected {expected}, found {number}")))
+    }
+
     /// A duration within a range, or the default.
     pub(super) fn duration(
         &mut self,

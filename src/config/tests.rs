@@ -113,6 +113,8 @@ fn the_example_loads_as_it_stands_and_shows_the_defaults() {
     assert_eq!(example.console, minimal.console);
     assert_eq!(minimal.console, Console::default());
     assert_eq!(example.audit, minimal.audit);
+    assert_eq!(example.telemetry, minimal.telemetry);
+    assert_eq!(minimal.telemetry.otlp_endpoint, None);
     let carried_out = |config: &Config| {
         let plan = Plan::new(config.plan.clone());
         plan.all().iter().map(|step| step.name()).collect::<Vec<_>>()

@@ -89,6 +89,11 @@ impl Error {
         }
     }
 
+    /// Gives the first word of [`Error::code`], for metrics: a status or a word of ours, and nothing that Genesys chooses.
+    pub fn family(&self) -> String {
+        self.code().split(' ').next().unwrap_or_default().to_owned()
+    }
+
     /// Gives a short stable token for journals, such as `429 too.many.requests` or `timeout`; never free text.
     pub fn code(&self) -> String {
         match self {

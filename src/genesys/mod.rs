@@ -5,7 +5,7 @@
 //! * [`ids`]: names of things, checked where they enter
 //! * [`pacing`]: when a call may begin
 //! * [`error`], `meaning`, `refusal`: what went wrong, and what that means
-//! * `send`: one HTTP exchange
+//! * `send`: one HTTP exchange, `operation`: what it is named
 //! * `token`, `login`: the one token that all calls share
 //! * `read`, `page`: reads, repeated until they are whole or fail
 //! * [`call`]: changing calls, one intention for each
@@ -40,6 +40,7 @@ pub mod ids;
 pub mod licences;
 mod login;
 mod meaning;
+mod operation;
 pub mod pacing;
 mod page;
 pub mod queues;

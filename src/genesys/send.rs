@@ -10,11 +10,13 @@ use reqwest::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tracing::Instrument;
 
 use super::{
     Inner,
     error::{Error, Fault, Trace},
     ids::RequestId,
+    operation,
     pacing::{Notice, THROTTLE_MAX, retry_after},
     refusal::{self, Refusal},
     settings::{BuildError, Settings},
@@ -162,9 +164,39 @@ pub(super) async fn exchange(
     request: RequestBuilder,
     request_id: RequestId,
 ) -> Result<Answer, Error> {
-    let mut trace = Trace { request_id, correlation_id: None };
+    let trace = Trace { request_id, correlation_id: None };
     let request = request.header("X-Request-Id", request_id.to_string()).header(ACCEPT, "application/json");
-    let response = match request.send().await {
+    let request = request.build().map_err(|cause| sending_failed(cause.without_url(), trace.clone()))?;
+    let (family, method) = (operation::family(request.url().path()), request.method().clone());
+    let span = tracing::info_span!(
+        "genesys_call",
+        otel.kind = "client",
+        otel.name = operation::operation(&method, request.url().path()),
+        http.response.status_code = tracing::field::Empty,
+        error.type = tracing::field::Empty,
+        %request_id,
+    );
+    let begun = Instant::now();
+    let exchanged = exchange_once(inner, request, trace).instrument(span.clone()).await;
+    let status = match &exchanged {
+        Ok(answer) => answer.status.as_str().to_owned(),
+        Err(error) => error.family(),
+    };
+    metrics::histogram!("leaver_genesys_call_seconds", "family" => family).record(begun.elapsed());
+    metrics::counter!(
+        "leaver_genesys_calls_total",
+        "family" => family, "method" => method.as_str().to_owned(), "status" => status.clone()
+    )
+    .increment(1);
+    match status.parse::<i64>() {
+        Ok(status) => span.record("http.response.status_code", status),
+        Err(_) => span.record("error.type", status),
+    };
+    exchanged
+}
+
+async fn exchange_once(inner: &Inner, request: reqwest::Request, mut trace: Trace) -> Result<Answer, Error> {
+    let response = match inner.http.execute(request).await {
         Ok(response) => response,
         Err(cause) => return Err(sending_failed(cause.without_url(), trace)),
     };

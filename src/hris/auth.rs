@@ -36,6 +36,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::MissingHeader,
+        Self::RepeatedHeader,
+        Self::Malformed,
+        Self::Stale,
+        Self::Future,
+        Self::WrongSignature,
+    ];
+
     /// Returns the word for metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -143,6 +153,14 @@ impl Authenticator {
         match &self.proof {
             Proof::Signature(signature) => signature.verify(headers, body, now, &self.keys),
             Proof::Credential(credential) => credential.verify(headers, &self.keys),
+        }
+    }
+
+    /// When the sender says that it signed, where it does.
+    pub(super) fn signed_at(&self, headers: &HeaderMap) -> Option<DateTime<Utc>> {
+        match &self.proof {
+            Proof::Signature(signature) => signature.signed_at(headers),
+            Proof::Credential(_) => None,
         }
     }
 

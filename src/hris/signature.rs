@@ -157,6 +157,11 @@ impl Signature {
         found.ok_or(Refusal::WrongSignature)
     }
 
+    pub(super) fn signed_at(&self, headers: &HeaderMap) -> Option<DateTime<Utc>> {
+        let window = self.window.as_ref()?;
+        window.moment(single(headers, window.header()).ok()?, self.digits)
+    }
+
     /// Adds the headers of the proof to those that are known already, with names in lower case.
     pub(super) fn sign(
         &self,

@@ -132,6 +132,11 @@ impl Source {
         self.authenticator().verify(headers, body, now)
     }
 
+    /// Says when the sender signed a request, where its proof has a timestamp. Believe it of an authentic request only.
+    pub fn signed_at(&self, headers: &HeaderMap) -> Option<DateTime<Utc>> {
+        self.authenticator().signed_at(headers)
+    }
+
     /// Reads an authentic body. The headers matter only to profiles that point to one.
     pub fn read(&self, headers: &HeaderMap, body: &[u8]) -> Reading {
         self.reader.read(headers, body)

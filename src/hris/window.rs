@@ -92,6 +92,11 @@ impl Window {
         Ok(())
     }
 
+    /// Reads a timestamp, to the second.
+    pub(super) fn moment(&self, value: &str, digits: Digits) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(self.read(value, digits)?, 0)
+    }
+
     fn read(&self, value: &str, digits: Digits) -> Option<i64> {
         let length = match digits {
             Digits::Any => 1..=DIGITS_MAX,

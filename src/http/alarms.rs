@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName};
+use metrics::Counter;
 
 use crate::hris::Refusal;
 
@@ -44,7 +45,12 @@ enum Line {
 impl Alarms {
     /// For these sources, all of them fine.
     pub(super) fn new<'a>(sources: impl Iterator<Item = &'a String>) -> Self {
-        sources.for_each(|source| show(source, 0.0));
+        for source in sources {
+            show(source, 0.0);
+            // At 0 from the start: what appears with its first count never rose, for whoever watches the difference.
+            Refusal::ALL.iter().for_each(|cause| refused(source, *cause).increment(0));
+            in_doubt(source).increment(0);
+        }
         Self::default()
     }
 
@@ -56,8 +62,7 @@ impl Alarms {
         remote_address: Option<SocketAddr>,
         headers: &HeaderMap,
     ) {
-        let counted = [("source", source.to_owned()), ("cause", cause.as_str().to_owned())];
-        metrics::counter!("leaver_delivery_refusals_total", &counted).increment(1);
+        refused(source, cause).increment(1);
         show(source, 1.0);
         let line = self.note_failure(source, Instant::now());
         if line == Line::None {
@@ -110,6 +115,15 @@ impl Alarms {
         failing.told_at = now;
         Line::Again(std::mem::take(&mut failing.untold))
     }
+}
+
+fn refused(source: &str, cause: Refusal) -> Counter {
+    metrics::counter!("leaver_delivery_refusals_total", "source" => source.to_owned(), "cause" => cause.as_str())
+}
+
+/// Counts the commits of which nobody knows whether they happened.
+pub(super) fn in_doubt(source: &str) -> Counter {
+    metrics::counter!("leaver_commits_in_doubt_total", "source" => source.to_owned())
 }
 
 fn show(source: &str, failing: f64) {

@@ -3,28 +3,26 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use metrics_exporter_prometheus::PrometheusHandle;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::audit::{self, Audit};
 use super::auth::Operators;
+use super::metrics::Metrics;
 use super::problem::Problem;
 use super::webhooks::Webhooks;
 use super::{events, layoffs, own};
 use crate::config::Role;
 use crate::genesys::Genesys;
+use crate::offboarding::OffboardingId;
 use crate::offboarding::choices::Mode;
-use crate::offboarding::{OffboardingId, Reason, Status};
 use crate::operate::{self, Asked, Completion, InMode, OperateError};
-use crate::store::brake::BrakeUse;
+use crate::store::Store;
 use crate::store::decisions::{Decided, Decision};
-use crate::store::progress::BrakeLimits;
-use crate::store::views::{Count, Filter, PAGE_MAX, View};
-use crate::store::{Store, StoreError};
+use crate::store::views::{Filter, PAGE_MAX, View};
 
 /// Offboardings of a page where the caller says nothing.
 const PAGE_DEFAULT: u32 = 50;
@@ -42,22 +40,20 @@ pub struct Api {
     pub preview_rules: operate::Rules,
     /// What operators' own terminations go by.
     pub own_rules: operate::OwnRules,
-    /// The brake's limits, for the metrics.
-    pub brake: BrakeLimits,
     /// Who may call.
     pub operators: Operators,
     /// What reads stored deliveries again.
     pub webhooks: Webhooks,
     /// Who verifies and exports the record.
     pub audit: Audit,
-    /// Renders the metrics.
-    pub metrics: PrometheusHandle,
+    /// Beside the API.
+    pub metrics: Metrics,
 }
 
 impl Api {
     /// The routes.
     pub fn router(self) -> Router {
-        let here = super::wrong_method;
+        let (here, metrics) = (super::wrong_method, self.metrics.clone());
         Router::new()
             .route("/api/v1/offboardings", get(list).post(own::offboard).fallback(here))
             .route("/api/v1/offboardings/{id}", get(show).fallback(here))
@@ -66,13 +62,13 @@ impl Api {
             .route("/api/v1/offboardings/{id}/approve", post(approve).fallback(here))
             .route("/api/v1/offboardings/{id}/restore", post(restore).fallback(here))
             .route("/api/v1/plan", get(plan).fallback(here))
-            .route("/metrics", get(metrics).fallback(here))
             .merge(events::routes())
             .merge(own::routes())
             .merge(layoffs::routes())
             .merge(Router::from(audit::routes()))
             .fallback(super::nothing_here)
             .with_state(self)
+            .merge(metrics.router())
     }
 
     /// An answer; it says so where the service runs dry.
@@ -239,56 +235,6 @@ async fn plan(
     let asked = Asked { person: &person, termination_type: query.termination_type.as_deref() };
     let preview = operate::preview(&api.genesys, &api.preview_rules, asked).await;
     Ok(api.json(&preview.map_err(|error| trouble(&error))?))
-}
-
-/// Prometheus text. Counts that live in the database are read when they are asked for, and written out here: a gauge
-/// that is only ever set keeps showing a status that nobody has any more.
-async fn metrics(State(api): State<Api>) -> Response {
-    let mut text = api.metrics.render();
-    let dry = match api.mode {
-        Mode::Live => 0,
-        Mode::DryRun => 1,
-    };
-    text.push_str(&format!("# TYPE leaver_dry_run gauge\nleaver_dry_run {dry}\n"));
-    text.push_str("# TYPE leaver_database_up gauge\n");
-    let read = async {
-        let (overview, used) = (api.store.overview().await?, api.store.brake_use().await?);
-        Ok::<_, StoreError>((overview, used, api.store.audit_state().await?))
-    };
-    match read.await {
-        Ok(((counts, oldest_seconds), used, state)) => {
-            text.push_str("leaver_database_up 1\n# TYPE leaver_oldest_unfinished_seconds gauge\n");
-            text.push_str(&format!("leaver_oldest_unfinished_seconds {oldest_seconds}\n"));
-            text.push_str(&brake_metrics(api.brake, used, &counts));
-            text.push_str(&audit::metrics(&api.audit, state));
-            text.push_str("# TYPE leaver_offboardings gauge\n");
-            for count in counts {
-                // The labels are words of ours and need no escaping.
-                let labels = format!(
-                    "status=\"{}\",outcome=\"{}\",reason=\"{}\"",
-                    count.status, count.outcome, count.reason
-                );
-                text.push_str(&format!("leaver_offboardings{{{labels}}} {}\n", count.count));
-            }
-        }
-        Err(_) => text.push_str("leaver_database_up 0\n"),
-    }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
-}
-
-/// How near the brake is, and who waits for it.
-fn brake_metrics(limits: BrakeLimits, used: BrakeUse, counts: &[Count]) -> String {
-    let waits =
-        |count: &&Count| count.status == Status::Held.as_str() && count.reason == Reason::Brake.as_str();
-    let held: i64 = counts.iter().filter(waits).map(|count| count.count).sum();
-    format!(
-        "# TYPE leaver_brake_used gauge\nleaver_brake_used{{window=\"hour\"}} {}\n\
-         leaver_brake_used{{window=\"day\"}} {}\n\
-         # TYPE leaver_brake_limit gauge\nleaver_brake_limit{{window=\"hour\"}} {}\n\
-         leaver_brake_limit{{window=\"day\"}} {}\n\
-         # TYPE leaver_brake_held gauge\nleaver_brake_held {held}\n",
-        used.hour, used.day, limits.per_hour, limits.per_day,
-    )
 }
 
 /// What the caller is told of an error.

@@ -18,7 +18,6 @@ use super::api::{Api, trouble};
 use super::problem::Problem;
 use crate::config::Role;
 use crate::operate::{self, Export, ExportQuery, OperateError, Verification, Witness};
-use crate::store::audit::AuditState;
 
 /// Verifications and exports at the same time: each reads for minutes where the journal is long, over the connections that
 /// deliveries need too.
@@ -144,18 +143,4 @@ fn parameter(error: &OperateError) -> Problem {
         Problem::BadField(name, _) => Problem::BadParameter(name),
         other => other,
     }
-}
-
-/// The chain in Prometheus's text. Whether it is signed is said only where it is.
-pub(super) fn metrics(audit: &Audit, state: AuditState) -> String {
-    let mut text = format!("# TYPE leaver_audit_entries gauge\nleaver_audit_entries {}\n", state.entries);
-    if audit.witness.is_some() {
-        text.push_str(&format!(
-            "# TYPE leaver_audit_checkpoint_age_seconds gauge\nleaver_audit_checkpoint_age_seconds {}\n\
-             # TYPE leaver_audit_ok gauge\nleaver_audit_ok {}\n",
-            state.uncovered_seconds,
-            u8::from(state.ok),
-        ));
-    }
-    text
 }

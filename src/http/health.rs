@@ -44,6 +44,11 @@ impl Health {
             .with_state(self)
     }
 
+    /// Whether a delivery would be stored.
+    pub(super) async fn is_ready(&self) -> bool {
+        self.trouble().await.is_none()
+    }
+
     async fn trouble(&self) -> Option<String> {
         if self.stopping.is_cancelled() {
             return Some("the process is stopping".to_owned());

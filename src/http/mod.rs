@@ -8,6 +8,7 @@ pub mod auth;
 mod events;
 pub mod health;
 mod layoffs;
+pub mod metrics;
 mod own;
 pub mod problem;
 pub mod scim;
@@ -20,8 +21,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
-use axum::http::{StatusCode, header};
+use axum::extract::{MatchedPath, Request};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
@@ -32,7 +33,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
 
+use crate::telemetry::traces;
 use problem::Problem;
 
 /// Headers have to be complete within this time, or the connection is closed: a half-sent header costs a connection.
@@ -47,6 +50,9 @@ const CONNECTIONS_MAX: usize = 400;
 /// The wait after a failed `accept`, which is mostly a lack of file descriptors and gone when a connection ends.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// What probes and scrapers ask every few seconds, which is no story to tell.
+const UNTRACED: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
 /// Where a request's connection comes from: the sender, or the last proxy before this process.
 #[derive(Clone, Copy, Debug)]
 struct RemoteAddress(SocketAddr);
@@ -58,6 +64,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     let router = router
         .layer(axum::middleware::from_fn(every_refusal_a_problem))
         .layer(axum::middleware::from_fn(one_host))
+        .layer(axum::middleware::from_fn(traced))
         .layer(panics);
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let connections = TaskTracker::new();
@@ -123,6 +130,30 @@ async fn answer(router: Router, request: hyper::Request<Incoming>) -> Response {
         Ok(response) => response,
         Err(impossible) => match impossible {},
     }
+}
+
+/// One span per request, by the route's template: a path may hold the id of a person. A trace that the request names is
+/// continued.
+async fn traced(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    if UNTRACED.contains(&route) {
+        return next.run(request).await;
+    }
+    // A method is any word that a caller makes up.
+    let known = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+    let method = known.iter().find(|method| *method == request.method()).map_or("_OTHER", Method::as_str);
+    let span = tracing::info_span!(
+        "request",
+        otel.kind = "server",
+        otel.name = format!("{method} {route}"),
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = tracing::field::Empty,
+    );
+    traces::continue_trace(&span, request.headers());
+    let response = next.run(request).instrument(span.clone()).await;
+    span.record("http.response.status_code", response.status().as_u16());
+    response
 }
 
 /// HTTP/1.1 wants exactly one `Host`; hyper lets none and two through, and proxies disagree about which one counts.

@@ -19,9 +19,10 @@ use chrono::{DateTime, Utc};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::json;
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use super::RemoteAddress;
-use super::alarms::Alarms;
+use super::alarms::{self, Alarms};
 use super::problem::Problem;
 use crate::hris::{Reading, Refusal, Source};
 use crate::offboarding::choices::{EffectiveAt, Mode};
@@ -177,6 +178,7 @@ async fn accept(
         }
     };
     inner.alarms.succeeded(source.name());
+    note_skew(inner, source, headers);
     // Only who has proved to be the sender counts: slow or forged requests take no room from the others.
     let _room = inner.room.try_acquire().map_err(|_| unavailable())?;
     let items = items(inner, source, headers, &body);
@@ -189,7 +191,9 @@ async fn accept(
         asked: None,
     };
     let unknown = delivery.items.iter().filter(|item| item.noted.is_unknown()).count();
-    match tokio::time::timeout(COMMIT_DEADLINE, inner.store.accept_termination(delivery)).await {
+    let span = tracing::info_span!("accept", source = source.name());
+    let accepted = inner.store.accept_termination(delivery).instrument(span);
+    match tokio::time::timeout(COMMIT_DEADLINE, accepted).await {
         Ok(Ok(accepted)) => {
             again::count_unknown(source, &accepted, unknown);
             Ok(accepted)
@@ -200,9 +204,19 @@ async fn accept(
         }
         // It may still be committed; the sender comes back and is told so.
         Err(_) => {
+            alarms::in_doubt(source.name()).increment(1);
             tracing::error!("the database did not commit a delivery in time");
             Err(unavailable())
         }
+    }
+}
+
+/// How far the sender's clock is from ours, whichever is ahead: both make a window too narrow.
+fn note_skew(inner: &Inner, source: &Source, headers: &HeaderMap) {
+    if let Some(signed_at) = source.signed_at(headers) {
+        let skew = inner.clock.now().signed_duration_since(signed_at).abs().to_std().unwrap_or_default();
+        metrics::histogram!("leaver_timestamp_skew_seconds", "source" => source.name().to_owned())
+            .record(skew);
     }
 }
 

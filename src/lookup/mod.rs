@@ -7,13 +7,14 @@ mod token;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::hris::{LookUp, LookUpAnswer};
@@ -138,11 +139,21 @@ impl LookUps {
 
     async fn ask(&self, due: DueLookUp) {
         let Some(look_up) = self.settings.look_ups.get(&due.source) else { return };
-        let answer = self.client.ask(&due.source, look_up, &due.person).await;
+        let span = tracing::info_span!(
+            "look_up",
+            otel.kind = "client",
+            source = due.source,
+            offboarding = %due.id,
+            result = tracing::field::Empty
+        );
+        let begun = Instant::now();
+        let answer = self.client.ask(&due.source, look_up, &due.person).instrument(span.clone()).await;
+        metrics::histogram!("leaver_look_up_seconds", "source" => due.source.clone()).record(begun.elapsed());
         let result = match &answer {
             Ok(_) => "answered",
             Err(failure) => failure.as_str(),
         };
+        span.record("result", result);
         metrics::counter!("leaver_look_ups_total", "source" => due.source.clone(), "result" => result)
             .increment(1);
         if let Err(Failure::Throttled(Some(pause))) = &answer

@@ -143,8 +143,8 @@ fn tell(file: &SecretFile, adopted: Result<(), String>) {
 }
 
 fn show(file: &SecretFile, failing: f64) {
-    let labels = [("source", file.source().to_owned()), ("key", file.key().to_owned())];
-    metrics::gauge!("leaver_secret_file_failing", &labels).set(failing);
+    let (source, key) = (file.source().to_owned(), file.key().to_owned());
+    metrics::gauge!("leaver_secret_file_failing", "source" => source, "key" => key).set(failing);
 }
 
 #[cfg(test)]

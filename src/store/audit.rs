@@ -242,25 +242,20 @@ impl Store {
         })
         .await
     }
+}
 
-    /// How the chain stands, for the metrics.
-    pub async fn audit_state(&self) -> Result<AuditState, StoreError> {
-        in_transaction(&self.probe, |tx| {
-            Box::pin(async move {
-                let state = sqlx::query_as!(
-                    AuditState,
-                    // audit_state
-                    r#"select coalesce((select max(seq) from audit_chain), 0) as "entries!", p.problem is null as "ok!",
-                           coalesce((select greatest(extract(epoch from clock_timestamp() - j.at), 0)
-                                     from audit_chain c join journal j on j.seq = c.journal_seq
-                                     where c.seq = p.seq + 1), 0)::float8 as "uncovered_seconds!"
-                       from audit_checkpoint p"#
-                )
-                .fetch_one(&mut **tx)
-                .await?;
-                Ok(state)
-            })
-        })
-        .await
-    }
+/// How the chain stands, for the metrics.
+pub(super) async fn state(tx: Tx<'_>) -> Result<AuditState, StoreError> {
+    let state = sqlx::query_as!(
+        AuditState,
+        // audit_state
+        r#"select coalesce((select max(seq) from audit_chain), 0) as "entries!", p.problem is null as "ok!",
+               coalesce((select greatest(extract(epoch from clock_timestamp() - j.at), 0)
+                         from audit_chain c join journal j on j.seq = c.journal_seq
+                         where c.seq = p.seq + 1), 0)::float8 as "uncovered_seconds!"
+           from audit_checkpoint p"#
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(state)
 }

@@ -78,7 +78,7 @@ pub(super) async fn pass(
 
 /// The distinct people changed, without this user: whoever was changed within the window before takes up no second place.
 /// A stamp in the future, from before somebody set the clock back, counts.
-async fn changed_besides(tx: Tx<'_>, user: &str) -> Result<BrakeUse, StoreError> {
+pub(super) async fn changed_besides(tx: Tx<'_>, user: &str) -> Result<BrakeUse, StoreError> {
     let changed = sqlx::query!(
         // changed_besides
         r#"select count(distinct genesys_user_id)

@@ -57,6 +57,8 @@ pub struct Lease {
     pub goal: Goal,
     /// Whether the reports have been written.
     pub reported: bool,
+    /// Whether the lease before this one ran out instead of being given back.
+    pub abandoned: bool,
 }
 
 /// How an attempt without an end changes the count of attempts.
@@ -221,6 +223,7 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32, asked: &[String]) -> Res
             approved: approved.collect(),
             goal: word(&row.goal, "offboardings.goal")?,
             reported: row.reported,
+            abandoned: row.abandoned,
         });
     }
     Ok(leases)

@@ -13,6 +13,7 @@ pub mod decisions;
 mod dry_run;
 pub mod event_views;
 pub mod events;
+pub mod figures;
 pub mod journal;
 pub mod keys;
 pub mod layoffs;
@@ -31,7 +32,7 @@ mod waits;
 mod words;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use sqlx::migrate::Migrator;
@@ -223,7 +224,11 @@ async fn run_once<T, W>(pool: &PgPool, work: &W) -> Result<T, StoreError>
 where
     W: for<'t> Fn(Tx<'t>) -> BoxFuture<'t, Result<T, StoreError>> + Sync,
 {
-    let mut tx = pool.begin().await?;
+    let asked = Instant::now();
+    let begun = pool.begin().await;
+    // Also where none came: that is the wait that matters.
+    metrics::histogram!("leaver_pool_wait_seconds").record(asked.elapsed());
+    let mut tx = begun?;
     let result = work(&mut tx).await?;
     tx.commit().await?;
     Ok(result)

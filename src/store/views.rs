@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Store, StoreError, Tx, in_transaction, word};
+use super::{Store, StoreError, Tx, figures, in_transaction, word};
 use crate::offboarding::event::email_key;
 use crate::offboarding::{Goal, JournalEntry, OffboardingId, Outcome, Reason, Status};
 
@@ -126,27 +126,7 @@ impl Store {
 
     /// Counts by status, outcome and reason, and the age in seconds of the oldest that is due and not finished.
     pub async fn overview(&self) -> Result<(Vec<Count>, f64), StoreError> {
-        in_transaction(&self.probe, |tx| {
-            Box::pin(async move {
-                let counts = sqlx::query_as!(
-                    Count,
-                    // overview
-                    r#"select status, coalesce(outcome, '') as "outcome!", coalesce(reason, '') as "reason!",
-                              count(*) as "count!"
-                       from offboardings group by 1, 2, 3"#
-                )
-                .fetch_all(&mut **tx)
-                .await?;
-                let oldest = sqlx::query_scalar!(
-                    r#"select coalesce(extract(epoch from now() - min(effective_at)), 0)::float8 as "seconds!"
-                       from offboardings where status in ('scheduled', 'held', 'failed') and effective_at <= now()"#
-                )
-                .fetch_one(&mut **tx)
-                .await?;
-                Ok((counts, oldest))
-            })
-        })
-        .await
+        in_transaction(&self.probe, |tx| Box::pin(figures::overview(tx))).await
     }
 }
 

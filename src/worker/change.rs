@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use super::measure::{self, Operation, error_of};
 use super::person::Person;
 use super::runner::Runner;
 use super::verdict::{Progress, Stop, after_error, wait};
@@ -52,6 +53,13 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
+    const fn operation(self) -> Operation {
+        match self {
+            Self::Remove => Operation::Remove,
+            Self::Unjoin => Operation::Unjoin,
+        }
+    }
+
     const fn change(self) -> Change {
         match self {
             Self::Remove => Change::Remove,
@@ -132,7 +140,9 @@ impl Runner {
             let bounds = [send.not_after, good_until].into_iter().flatten();
             let call = call.sent_before(bounds.fold(lease_end, Instant::min));
             let look = Look::new(&genesys, self.settings.plan.choices());
+            let sent = Instant::now();
             let answer = step.remove(&look, call, &batch).await;
+            measure::step_ended(step.name(), send.purpose.operation(), sent, error_of(&answer));
             let echo = step.echo(&batch);
             for intention in &intentions {
                 let result = match send.purpose {
@@ -195,7 +205,10 @@ impl Runner {
                     person.lease.strip_began |= purpose == Purpose::Remove;
                     intentions.push(intention);
                 }
-                Ok(Permission::LeaseLost) => person.end(Stop::LeaseLost),
+                Ok(Permission::LeaseLost) => {
+                    measure::fence_refused();
+                    person.end(Stop::LeaseLost);
+                }
                 Ok(Permission::Brake { trip }) => {
                     if let Some(changed) = trip {
                         page(changed, self.settings.brake);

@@ -6,6 +6,7 @@ mod close;
 mod dry_run;
 mod heartbeat;
 mod judge;
+mod measure;
 mod person;
 mod protected;
 mod report;
@@ -161,6 +162,7 @@ impl Engine {
         if leases.is_empty() {
             return Ok(false);
         }
+        measure::taken(&leases);
         let (engine, stop) = (self.clone(), stop.clone());
         cohorts.spawn(async move {
             let count = leases.len();

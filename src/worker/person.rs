@@ -16,6 +16,9 @@ use crate::store::snapshot::Known;
 /// One person of a cohort.
 pub(super) struct Person {
     pub(super) lease: Lease,
+    /// Of the attempt.
+    pub(super) span: tracing::Span,
+    pub(super) begun: Instant,
     pub(super) user: Option<UserId>,
     /// As they were read when the attempt began, for the first pass.
     pub(super) just_read: Option<User>,
@@ -51,9 +54,11 @@ pub(super) fn alone(person: &mut Person) -> &mut [Person] {
 }
 
 impl Person {
-    pub(super) fn new(lease: Lease, order: Order) -> Self {
+    pub(super) fn new(lease: Lease, order: Order, span: tracing::Span) -> Self {
         Self {
             lease,
+            span,
+            begun: Instant::now(),
             user: None,
             just_read: None,
             order,

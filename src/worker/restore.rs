@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use super::change::{failure, token_refused};
 use super::dry_run::held_as_dry_run;
 use super::judge::{LAG_RECHECK, lag_window};
+use super::measure::{self, Operation, error_of};
 use super::person::Person;
 use super::runner::Runner;
 use super::verdict::{Progress, Stop, after_error, another_attempt, wait};
@@ -273,10 +274,13 @@ impl Runner {
             match self.store.begin(&self.fence, &intention, None).await? {
                 Permission::Granted => {}
                 Permission::LeaseLost | Permission::Brake { .. } | Permission::ApprovalExpired(_) => {
+                    measure::fence_refused();
                     return Err(Stop::LeaseLost);
                 }
             }
+            let sent = Instant::now();
             let answer = step.restore(look, call.sent_before(begun + self.fence.lease / 2), put_backs).await;
+            measure::step_ended(step.name(), Operation::Restore, sent, error_of(&answer));
             self.store.finish(&self.fence, &intention, result_of(&answer)).await?;
             match answer {
                 Ok(_) => {

@@ -3,9 +3,11 @@
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::heartbeat::Heartbeat;
 use super::judge::{LAG_RECHECK, Left};
+use super::measure::{self, Operation};
 use super::person::Person;
 use super::verdict::{Stop, after_error, another_attempt};
 use super::{Engine, Settings};
@@ -43,19 +45,29 @@ impl Engine {
             stop,
         };
         let _heartbeat = Heartbeat::start(self.store.clone(), runner.fence.clone());
+        // Mostly one person; of several the calls are shared, and belong to all of them.
+        let work = match leases.as_slice() {
+            [alone] => measure::attempt(alone.id),
+            several => tracing::info_span!("cohort", people = several.len()),
+        };
+        let alone = leases.len() == 1;
         let people = leases.into_iter().map(|lease| {
             let order = self.settings.order_for(lease.termination_type.as_deref());
-            Person::new(lease, order)
+            let span = if alone { work.clone() } else { work.in_scope(|| measure::attempt(lease.id)) };
+            Person::new(lease, order, span)
         });
         let (restored, leaving): (Vec<_>, Vec<_>) =
             people.partition(|person: &Person| person.lease.goal == Goal::Restored);
-        if !restored.is_empty() {
-            let plan = self.settings.plan.for_restoring();
-            let settings = Settings { plan, ..Settings::clone(&self.settings) };
-            let runner = Runner { settings: std::sync::Arc::new(settings), ..runner.clone() };
-            runner.restore_all(restored).await;
-        }
-        runner.offboard(leaving).await;
+        let whole = async {
+            if !restored.is_empty() {
+                let plan = self.settings.plan.for_restoring();
+                let settings = Settings { plan, ..Settings::clone(&self.settings) };
+                let runner = Runner { settings: std::sync::Arc::new(settings), ..runner.clone() };
+                runner.restore_all(restored).await;
+            }
+            runner.offboard(leaving).await;
+        };
+        whole.instrument(work.clone()).await;
     }
 }
 
@@ -181,7 +193,11 @@ impl Runner {
             }
         }
         for step in self.settings.plan.steps(Phase::Strip) {
-            for (observed, all) in step.observe(look, users).await.into_iter().zip(&mut seen) {
+            let begun = Instant::now();
+            let observed = step.observe(look, users).await;
+            let error = observed.iter().find_map(|observed| observed.as_ref().err());
+            measure::step_ended(step.name(), Operation::Look, begun, error);
+            for (observed, all) in observed.into_iter().zip(&mut seen) {
                 match (observed, all) {
                     (Ok(observed), Ok(all)) => {
                         all.assignments.extend(observed.assignments);
@@ -241,8 +257,10 @@ impl Runner {
     }
 
     pub(super) async fn give_back(&self, person: Person) {
-        let id = person.lease.id;
-        let release = match person.into_stop() {
+        let (id, span, begun) = (person.lease.id, person.span.clone(), person.begun);
+        let stop = person.into_stop();
+        measure::attempt_ended(&span, begun, stop.as_ref());
+        let release = match stop {
             Some(Stop::Release(release)) => release,
             Some(Stop::LeaseLost) => return tracing::info!(offboarding = %id, "the lease is no longer ours"),
             Some(Stop::StoreAway(error)) => {

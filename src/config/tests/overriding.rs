@@ -17,6 +17,8 @@ fn a_variable_overrides_a_value_of_every_type() {
             ("LEAVER__POLICY__EFFECTIVE_AT", "17:30"),
             ("LEAVER__POLICY__IMMEDIATE_TYPES__0", "layoff"),
             ("LEAVER__WORKER__LEASE", "250ms"),
+            ("LEAVER__TELEMETRY__SAMPLE_RATIO", "0.25"),
+            ("LEAVER__TELEMETRY__OTLP_ENDPOINT", "http://127.0.0.1:4318"),
             ("LEAVER__OPERATORS__0__ROLE", "approver"),
             ("LEAVER__CALLBACKS__0__URL", "http://localhost:9/hook"),
         ],
@@ -30,6 +32,8 @@ fn a_variable_overrides_a_value_of_every_type() {
     assert_eq!(config.policy.effective_at, EffectiveAt::At(NaiveTime::from_hms_opt(17, 30, 0).unwrap()));
     assert_eq!(config.policy.immediate_types, ["layoff"]);
     assert_eq!(config.worker.lease, Duration::from_millis(250));
+    assert_eq!(config.telemetry.sample_ratio, 0.25);
+    assert!(config.telemetry.otlp_endpoint.is_some());
     assert_eq!(config.operators[0].role, Role::Approver);
     assert_eq!(config.callbacks[0].url.as_str(), "http://localhost:9/hook");
 }

@@ -135,6 +135,23 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
         "plan.callbacks: expected report, hold, queue:ID or user:ID, found \"queue:\"",
     ),
     ("[plan]\nremovable_groups = \"*\"", "plan.removable_groups: expected a list of strings, found a string"),
+    (
+        "[telemetry]\notlp_endpoint = \"http://collector.example:4318\"",
+        "telemetry.otlp_endpoint: expected an https:// address (plain http:// is for loopback alone)",
+    ),
+    (
+        "[telemetry]\notlp_endpoint = \"https://collector.example/?key=1\"",
+        "telemetry.otlp_endpoint: expected an address without a query",
+    ),
+    ("[telemetry]\nsample_ratio = 1.5", "telemetry.sample_ratio: expected a number from 0 to 1, found 1.5"),
+    ("[telemetry]\nsample_ratio = 2", "telemetry.sample_ratio: expected a number from 0 to 1, found 2"),
+    ("[telemetry]\nsample_ratio = nan", "telemetry.sample_ratio: expected a number from 0 to 1, found NaN"),
+    (
+        "[telemetry]\nsample_ratio = \"all\"",
+        "telemetry.sample_ratio: expected a number from 0 to 1, found a string",
+    ),
+    ("[telemetry]\nservice_name = \"\"", "telemetry.service_name: is empty"),
+    ("[telemetry]\nendpoint = \"x\"", "telemetry.endpoint: unknown key (did you mean otlp_endpoint?)"),
     ("[worker]\nlease = \"100ms\"", "worker.lease: expected a duration from 250ms to 10m, found \"100ms\""),
     (
         "[worker]\nlease = 30",
