@@ -4,11 +4,15 @@
 mod alarms;
 pub mod api;
 pub mod auth;
+mod description;
 mod events;
 pub mod health;
+mod idempotency;
 mod layoffs;
+mod media;
 mod own;
 pub mod problem;
+mod query;
 pub mod scim;
 pub mod webhooks;
 

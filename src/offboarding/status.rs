@@ -4,12 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Declares an enum whose variants are stable words in the API, the journal and the database.
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
         pub enum $name {
             $($(#[$vmeta])* #[serde(rename = $word)] $variant,)+
         }
@@ -82,6 +83,20 @@ words! {
         Offboarded = "offboarded",
         /// What was taken away is back.
         Restored = "restored",
+    }
+}
+
+words! {
+    /// How far a step of an offboarding is.
+    StepStatus {
+        /// Something may be left.
+        Pending = "pending",
+        /// Nothing is left to take away, or, of a restore, to put back.
+        Done = "done",
+        /// Genesys Cloud refused it for good.
+        Failed = "failed",
+        /// It is left out.
+        Skipped = "skipped",
     }
 }
 

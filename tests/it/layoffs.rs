@@ -3,7 +3,7 @@
 use leaver::offboarding::choices::Protected;
 use leaver::offboarding::{Actor, OffboardingId, Outcome, Reason, Status, Zone};
 use leaver::operate::{self, ExternalIds, LayoffPlan, OwnRules};
-use leaver::store::layoffs::{Layoff, LayoffDecided, LayoffDecision};
+use leaver::store::layoffs::{Layoff, LayoffDecided, LayoffDecision, LayoffFilter};
 use leaver::store::progress::BrakeLimits;
 use leaver::worker::Settings;
 use reqwest::Method;
@@ -100,7 +100,7 @@ async fn exactly_the_approved_count_of_the_list_passes_a_full_brake_over_two_eng
         (world.number(under).await, world.number("select count(*) from changed_people").await),
         (4, 5)
     );
-    let shown = operate::layoffs(&world.store).await.unwrap();
+    let shown = operate::layoffs(&world.store, &LayoffFilter::newest()).await.unwrap().items;
     assert_eq!((shown[0].used, shown[0].count, shown[0].people), (4, 4, 6));
     let mut named = 0;
     for id in &listed {
