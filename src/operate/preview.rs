@@ -7,9 +7,10 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::OperateError;
+use super::own::PERSON_CHARS_MAX;
 use super::person::{Names, find, groups_in};
 use super::verdict::{self, Unread, Verdict};
+use super::{OperateError, when};
 use crate::genesys::{Error, Genesys, User};
 use crate::offboarding::choices::{Order, Protected};
 use crate::offboarding::policy::{self, BusyPolicy};
@@ -220,7 +221,13 @@ pub struct Summary {
 /// Reads what an offboarding would do. Fails where not exactly one user matches; what can't be read of that user is said
 /// in the preview instead.
 pub async fn preview(genesys: &Genesys, rules: &Rules, asked: Asked<'_>) -> Result<Preview, OperateError> {
-    let user = find(genesys, &rules.authorities(), asked.person).await?;
+    let person =
+        when::words("person", asked.person, PERSON_CHARS_MAX).map_err(|_| OperateError::NotOne(0))?;
+    let user = match find(genesys, &rules.authorities(), &person).await {
+        // What can't stand in a request is nobody's id.
+        Err(OperateError::Genesys(Error::Unsendable(_))) => return Err(OperateError::NotOne(0)),
+        found => found?,
+    };
     let look = Look::new(genesys, rules.plan.choices()).leaving_as(user.id.clone(), asked.termination_type);
     look.take_over(user.clone());
     let mut seen = Vec::with_capacity(PLAN.len());

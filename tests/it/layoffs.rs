@@ -220,7 +220,7 @@ async fn the_api_plans_lists_approves_and_cancels() {
     assert_eq!((&planned["people"], &planned["count"], &planned["used"]), (&json!(2), &json!(2), &json!(0)));
     assert_eq!(planned["requested_by"], "operator:alice");
     let listed = service.api(Method::GET, "/api/v1/layoffs", ALICE).await.1;
-    assert_eq!(listed, json!({"items": [planned]}));
+    assert_eq!(listed, json!({"items": [planned], "next": null}));
     let path = format!("/layoffs/{}", planned["id"].as_str().unwrap());
     let (approve, cancel) = (format!("{path}/approve"), format!("{path}/cancel"));
     let digest = json!({"digest": planned["digest"]});

@@ -2,6 +2,7 @@
 //! every answer with what is described.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,7 @@ const RIGHT_IN_FORM_ONLY: [(&str, &str); 4] = [
 ];
 
 /// The settings of a run.
-fn settings(world: &World, more: &str) -> std::path::PathBuf {
+fn settings(world: &World) -> PathBuf {
     let mut text = "[generation]\ndatabase = \"none\"\n".to_owned();
     for (operation, why) in RIGHT_IN_FORM_ONLY {
         let accepted = "[\"2xx\", \"400\", \"401\", \"403\", \"404\", \"409\"]";
@@ -46,17 +47,12 @@ fn settings(world: &World, more: &str) -> std::path::PathBuf {
         .unwrap();
     }
     let path = world.folder.path().join("schemathesis.toml");
-    std::fs::write(&path, format!("{more}{text}")).unwrap();
+    std::fs::write(&path, text).unwrap();
     path
 }
 
 /// Runs it and returns what it said, and whether it found nothing.
-fn stranger(
-    service: &Service,
-    settings: &std::path::Path,
-    token: Option<&str>,
-    arguments: &[&str],
-) -> (bool, String) {
+fn stranger(service: &Service, settings: &Path, token: Option<&str>, arguments: &[&str]) -> (bool, String) {
     let program = python_program("schemathesis", VERSION, "schemathesis");
     let mut command = Command::new(program);
     command
@@ -115,7 +111,7 @@ async fn what_is_described_is_what_is_answered() {
     let world = World::new().await;
     let service = world.serve("external_id_authority = \"hris\"\n", &["serve", "--no-worker"]);
     seed(&world, &service).await;
-    let settings = settings(&world, "");
+    let settings = settings(&world);
     let (found_nothing, said) = stranger(&service, &settings, Some(BOB), &["--checks", "all"]);
     assert!(found_nothing, "{said}");
     // It has asked, and not only nobodies: the record shows what an approver can do.
