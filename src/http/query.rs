@@ -6,19 +6,18 @@ use axum::extract::rejection::QueryRejection;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use super::api::Api;
 use super::problem::Problem;
 
 /// The query's parameters.
 pub(super) struct Query<T>(pub(super) T);
 
-impl<S, T> FromRequestParts<S> for Query<T>
-where
-    S: Send + Sync,
-    T: DeserializeOwned,
-{
+impl<T: DeserializeOwned> FromRequestParts<Api> for Query<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        // Who is nobody is told so, and not what is wrong with the query.
+        api.operators.caller(&parts.headers)?;
         let read = axum::extract::Query::<T>::try_from_uri(&parts.uri);
         read.map(|query| Self(query.0)).map_err(|refused| match refused {
             QueryRejection::FailedToDeserializeQueryString(error) => Problem::BadQuery(why(&error)),

@@ -110,6 +110,8 @@ async fn every_list_names_the_parameter_that_it_does_not_understand() {
             let request = client().get(format!("{}{list}?{query}", service.admin)).bearer_auth(VERA);
             let refused = Answer::to(request).await;
             refused.is_problem(400, "malformed-address");
+            let of_nobody = client().get(format!("{}{list}?{query}", service.admin));
+            Answer::to(of_nobody).await.is_problem(401, "token-needed");
             assert!(refused.text().contains(named), "{list}: {}", refused.text());
         }
     }
