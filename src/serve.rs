@@ -42,6 +42,9 @@ const MIGRATION_PAUSE: Duration = Duration::from_secs(1);
 const BACKGROUND_DRAIN_MAX: Duration = Duration::from_secs(19);
 const POOLS_CLOSE_MAX: Duration = Duration::from_secs(1);
 
+/// The pause between two looks for answers that are too old to be kept.
+const FORGET_PAUSE: Duration = Duration::from_secs(600);
+
 /// How long open connections may take to end; with the worker's share an orderly stop ends within 25 s.
 const CONNECTIONS_DRAIN_MAX: Duration = Duration::from_secs(4);
 
@@ -258,8 +261,10 @@ pub async fn serve(
     let admin = tokio::spawn(http::serve(admin, api.router(), closing.clone()));
     let background = tokio::spawn(background(parts.clone(), workers, migrate, stopping.clone()));
     let upkeep = tokio::spawn(telemetry::metrics::upkeep(recorder));
+    let forgetting = tokio::spawn(forget_answers(parts.store.clone()));
     stop_signal().await;
     upkeep.abort();
+    forgetting.abort();
     // In this order: not ready, no new work, the running calls, and the listeners last: deliveries are taken until then.
     stopping.cancel();
     parts.stop.cancel();
@@ -333,6 +338,15 @@ async fn background(parts: Parts, workers: Option<Workers>, migrate: Migrate, st
             tokio::join!(engine.run(stop.clone()), look_ups.run(stop.clone()), signed);
         }
         None => stop.cancelled().await,
+    }
+}
+
+/// Deletes the answers to operators' requests that are older than they are kept for, also where no new request comes.
+async fn forget_answers(store: Store) {
+    loop {
+        // A database that is away is asked again the next time.
+        while let Ok(true) = store.forget_keys().await {}
+        tokio::time::sleep(FORGET_PAUSE).await;
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Failure, Output, actor, print};
 use crate::config::Config;
 use crate::operate::{self, InMode, LayoffPlan};
 use crate::serve::{self, Parts};
-use crate::store::layoffs::{Layoff, LayoffDecided, LayoffDecision, LayoffId};
+use crate::store::layoffs::{Layoff, LayoffDecided, LayoffDecision, LayoffFilter, LayoffId};
 
 /// The words that name the first column instead of a person.
 const HEADINGS: [&str; 3] = ["email", "e-mail", "person"];
@@ -47,7 +47,7 @@ pub async fn plan_layoff(
 
 /// Prints the layoffs, newest first.
 pub async fn list_layoffs(config: &Config, output: Output) -> Result<(), Failure> {
-    let layoffs = operate::layoffs(&Parts::new(config)?.store).await?;
+    let layoffs = operate::layoffs(&Parts::new(config)?.store, &LayoffFilter::newest()).await?.items;
     match output {
         Output::Json => print::json(&InMode::new(config.policy.mode, json!({ "items": layoffs }))),
         Output::Text => {

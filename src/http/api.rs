@@ -2,30 +2,36 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::HeaderMap;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::audit::{self, Audit};
 use super::auth::Operators;
+use super::description::{self, Conflict, GenesysTrouble, NotFound};
+use super::media::only_json;
 use super::metrics::Metrics;
 use super::problem::Problem;
+use super::query::Query;
 use super::webhooks::Webhooks;
-use super::{events, layoffs, own};
+use super::{events, idempotency, layoffs, own};
 use crate::config::Role;
 use crate::genesys::Genesys;
-use crate::offboarding::OffboardingId;
 use crate::offboarding::choices::Mode;
-use crate::operate::{self, Asked, Completion, InMode, OperateError};
+use crate::offboarding::{OffboardingId, Status};
+use crate::operate::{self, Asked, Completion, InMode, OperateError, Page, Preview};
 use crate::store::Store;
 use crate::store::decisions::{Decided, Decision};
 use crate::store::views::{Filter, PAGE_MAX, View};
 
 /// Offboardings of a page where the caller says nothing.
-const PAGE_DEFAULT: u32 = 50;
+pub(super) const PAGE_DEFAULT: u32 = 50;
 
 /// What the API needs.
 #[derive(Clone)]
@@ -51,24 +57,24 @@ pub struct Api {
 }
 
 impl Api {
-    /// The routes.
+    /// The routes. Each is registered together with its description.
     pub fn router(self) -> Router {
-        let (here, metrics) = (super::wrong_method, self.metrics.clone());
-        Router::new()
-            .route("/api/v1/offboardings", get(list).post(own::offboard).fallback(here))
-            .route("/api/v1/offboardings/{id}", get(show).fallback(here))
-            .route("/api/v1/offboardings/{id}/retry", post(retry).fallback(here))
-            .route("/api/v1/offboardings/{id}/cancel", post(cancel).fallback(here))
-            .route("/api/v1/offboardings/{id}/approve", post(approve).fallback(here))
-            .route("/api/v1/offboardings/{id}/restore", post(restore).fallback(here))
-            .route("/api/v1/plan", get(plan).fallback(here))
+        let described = OpenApiRouter::default()
+            .merge(routes())
             .merge(events::routes())
             .merge(own::routes())
             .merge(layoffs::routes())
-            .merge(Router::from(audit::routes()))
+            .merge(audit::routes())
+            .merge(self.metrics.clone().routes())
+            .merge(description::routes());
+        let (router, description) = described.split_for_parts();
+        router
+            .layer(description::document(description))
+            .layer(from_fn_with_state(self.clone(), idempotency::once))
+            .layer(from_fn_with_state(self.clone(), only_json))
+            .method_not_allowed_fallback(super::wrong_method)
             .fallback(super::nothing_here)
             .with_state(self)
-            .merge(metrics.router())
     }
 
     /// An answer; it says so where the service runs dry.
@@ -77,12 +83,33 @@ impl Api {
     }
 }
 
-#[derive(Deserialize)]
+fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(list, own::offboard))
+        .routes(routes!(show))
+        .routes(routes!(retry))
+        .routes(routes!(cancel))
+        .routes(routes!(approve))
+        .routes(routes!(restore))
+        .routes(routes!(plan))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct ListQuery {
+    /// Only this status.
+    #[param(value_type = Option<Status>)]
     status: Option<String>,
+    /// Only this person: an e-mail address, an external id or a Genesys user id.
     person: Option<String>,
+    /// Only this source.
     source: Option<String>,
+    /// Only what comes after this cursor, the `next` of the page before.
+    #[param(value_type = Option<Uuid>)]
     after: Option<String>,
+    /// How many at the most.
+    #[param(schema_with = description::limit)]
     limit: Option<String>,
 }
 
@@ -91,7 +118,7 @@ impl ListQuery {
         let limit = page_limit(self.limit)?;
         let status =
             self.status.map(|s| s.parse().map_err(|_| Problem::BadParameter("status"))).transpose()?;
-        let after = self.after.map(|a| id(&a).ok_or(Problem::BadParameter("after"))).transpose()?;
+        let after = cursor(self.after)?.map(OffboardingId);
         Ok(Filter { status, person: self.person, source: self.source, after, limit })
     }
 }
@@ -102,11 +129,23 @@ pub(super) fn page_limit(text: Option<String>) -> Result<u32, Problem> {
     limit.ok().filter(|limit| (1..=PAGE_MAX).contains(limit)).ok_or(Problem::BadParameter("limit"))
 }
 
+/// Behind which row a page begins.
+pub(super) fn cursor(text: Option<String>) -> Result<Option<Uuid>, Problem> {
+    let read = |text: String| Uuid::try_parse(&text).map_err(|_| Problem::BadParameter("after"));
+    text.map(read).transpose()
+}
+
 /// Reads an offboarding's id.
 pub(super) fn id(text: &str) -> Option<OffboardingId> {
     Uuid::try_parse(text).ok().map(OffboardingId)
 }
 
+/// Lists offboardings, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/offboardings", tag = "offboardings", security(("bearer" = ["viewer"])),
+    params(ListQuery),
+    responses((status = 200, description = "A page.", body = InMode<Page>)),
+)]
 async fn list(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -117,6 +156,12 @@ async fn list(
     Ok(api.json(&page))
 }
 
+/// Shows an offboarding with its steps and its journal.
+#[utoipa::path(
+    get, path = "/api/v1/offboardings/{id}", tag = "offboardings", security(("bearer" = ["viewer"])),
+    params(("id" = Uuid, Path, description = "The offboarding's id.")),
+    responses((status = 200, description = "The offboarding as it is now.", body = InMode<View>), (status = 404, response = NotFound)),
+)]
 async fn show(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -128,6 +173,12 @@ async fn show(
     view.map(|view| api.json(&view)).ok_or(Problem::NotFound)
 }
 
+/// Has another attempt made now: of a failed one, or of a held one whose cause is mended.
+#[utoipa::path(
+    post, path = "/api/v1/offboardings/{id}/retry", tag = "offboardings", security(("bearer" = ["operator"])),
+    params(("id" = Uuid, Path, description = "The offboarding's id.")),
+    responses((status = 200, description = "The offboarding as it is now.", body = InMode<View>), (status = 404, response = NotFound), (status = 409, response = Conflict)),
+)]
 async fn retry(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -136,6 +187,12 @@ async fn retry(
     decide(api, headers, path, Decision::Retry, Role::Operator).await
 }
 
+/// Ends an offboarding without carrying it out.
+#[utoipa::path(
+    post, path = "/api/v1/offboardings/{id}/cancel", tag = "offboardings", security(("bearer" = ["operator"])),
+    params(("id" = Uuid, Path, description = "The offboarding's id.")),
+    responses((status = 200, description = "The offboarding as it is now.", body = InMode<View>), (status = 404, response = NotFound), (status = 409, response = Conflict)),
+)]
 async fn cancel(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -144,6 +201,13 @@ async fn cancel(
     decide(api, headers, path, Decision::Cancel, Role::Operator).await
 }
 
+/// Releases a held offboarding, where somebody else asked for it. An event that did not say whom or when it is about is completed by the body.
+#[utoipa::path(
+    post, path = "/api/v1/offboardings/{id}/approve", tag = "offboardings", security(("bearer" = ["approver"])),
+    params(("id" = Uuid, Path, description = "The offboarding's id.")),
+    request_body(content = Option<Completion>, description = "What the event did not say."),
+    responses((status = 200, description = "The offboarding as it is now.", body = InMode<View>), (status = 404, response = NotFound), (status = 409, response = Conflict)),
+)]
 async fn approve(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -162,6 +226,12 @@ async fn approve(
     answer(&api, approved)
 }
 
+/// Has put back what was taken away.
+#[utoipa::path(
+    post, path = "/api/v1/offboardings/{id}/restore", tag = "offboardings", security(("bearer" = ["operator"])),
+    params(("id" = Uuid, Path, description = "The offboarding's id.")),
+    responses((status = 200, description = "The offboarding as it is now.", body = InMode<View>), (status = 404, response = NotFound), (status = 409, response = Conflict)),
+)]
 async fn restore(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -218,13 +288,24 @@ pub(super) fn problem_of(decided: Decided) -> Option<Problem> {
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct PlanQuery {
+    /// An e-mail address, an external id or a Genesys user id.
+    #[param(required, value_type = String)]
     person: Option<String>,
+    /// Why they would leave, in the HRIS's word; order and waiting may depend on it.
     #[serde(rename = "type")]
     termination_type: Option<String>,
 }
 
+/// Looks what an offboarding of somebody would do, and changes nothing.
+#[utoipa::path(
+    get, path = "/api/v1/plan", tag = "plan", security(("bearer" = ["viewer"])),
+    params(PlanQuery),
+    responses((status = 200, description = "What would happen.", body = InMode<Preview>), (status = 502, response = GenesysTrouble)),
+)]
 async fn plan(
     State(api): State<Api>,
     headers: HeaderMap,

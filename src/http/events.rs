@@ -1,34 +1,42 @@
 //! `/api/v1/events`: what came, also what was ignored or could not be read, and reading it again.
 
-use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use axum::routing::{get, post};
 use serde::Deserialize;
-use uuid::Uuid;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::api::{Api, page_limit, trouble};
+use super::api::{Api, cursor, page_limit, trouble};
+use super::description::{self, Conflict, NotFound};
 use super::problem::Problem;
+use super::query::Query;
 use crate::config::Role;
-use crate::operate;
+use crate::operate::{self, EventPage, InMode, ReplayAnswer};
 use crate::store::event_views::{EventDetail, EventFilter, FoundEvent};
 
 /// The routes.
-pub(super) fn routes() -> Router<Api> {
-    let here = super::wrong_method;
-    Router::new()
-        .route("/api/v1/events", get(list).fallback(here))
-        .route("/api/v1/events/{id}", get(show).fallback(here))
-        .route("/api/v1/events/{id}/replay", post(replay).fallback(here))
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(list)).routes(routes!(show)).routes(routes!(replay))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct ListQuery {
+    /// Only this source.
     source: Option<String>,
+    /// Only what was read as this.
+    #[param(schema_with = operate::disposition)]
     disposition: Option<String>,
+    /// Only those with this word of the sender's.
     event: Option<String>,
+    /// Only what comes after this cursor, the `next` of the page before.
+    #[param(value_type = Option<Uuid>)]
     after: Option<String>,
+    /// How many at the most.
+    #[param(schema_with = description::limit)]
     limit: Option<String>,
 }
 
@@ -38,19 +46,26 @@ impl ListQuery {
         if self.disposition.as_ref().is_some_and(|word| !known(word)) {
             return Err(Problem::BadParameter("disposition"));
         }
-        let bad_cursor = |_| Problem::BadParameter("after");
-        let after = self.after.map(|after| Uuid::try_parse(&after).map_err(bad_cursor)).transpose()?;
-        let limit = page_limit(self.limit)?;
+        let (after, limit) = (cursor(self.after)?, page_limit(self.limit)?);
         Ok(EventFilter { source: self.source, disposition: self.disposition, word: self.event, after, limit })
     }
 }
 
 /// Which of several sources' events is meant.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct SourceQuery {
+    /// The source, where several have an event of this id.
     source: Option<String>,
 }
 
+/// Lists what came, newest first, also what was ignored or could not be read.
+#[utoipa::path(
+    get, path = "/api/v1/events", tag = "events", security(("bearer" = ["viewer"])),
+    params(ListQuery),
+    responses((status = 200, description = "A page.", body = InMode<EventPage>)),
+)]
 async fn list(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -61,6 +76,12 @@ async fn list(
     Ok(api.json(&page))
 }
 
+/// Shows an event with everything that is kept of it.
+#[utoipa::path(
+    get, path = "/api/v1/events/{id}", tag = "events", security(("bearer" = ["viewer"])),
+    params(("id" = String, Path, description = "The event's id: that of the service, or the sender's own."), SourceQuery),
+    responses((status = 200, description = "The event.", body = InMode<EventDetail>), (status = 404, response = NotFound), (status = 409, response = Conflict)),
+)]
 async fn show(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -71,6 +92,12 @@ async fn show(
     Ok(api.json(&the_one(&api, &key, query).await?))
 }
 
+/// Reads a stored event again by the present profile of its source.
+#[utoipa::path(
+    post, path = "/api/v1/events/{id}/replay", tag = "events", security(("bearer" = ["operator"])),
+    params(("id" = String, Path, description = "The event's id: that of the service, or the sender's own."), SourceQuery),
+    responses((status = 200, description = "What came of it.", body = InMode<ReplayAnswer>), (status = 404, response = NotFound), (status = 409, response = Conflict)),
+)]
 async fn replay(
     State(api): State<Api>,
     headers: HeaderMap,

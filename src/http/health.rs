@@ -11,7 +11,7 @@ use axum::routing::get;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 use crate::offboarding::choices::Mode;
 use crate::store::{Store, StoreError};
 
@@ -84,7 +84,7 @@ async fn ready(State(health): State<Health>) -> Response {
         Some(reason) => {
             let mut response = Problem::Unavailable.into_response();
             *response.body_mut() = serde_json::json!({
-                "type": "urn:leaver:problem:not-ready",
+                "type": Kind::NotReady.uri(),
                 "title": reason,
                 "status": StatusCode::SERVICE_UNAVAILABLE.as_u16(),
             })

@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::health::Health;
 use crate::offboarding::choices::Mode;
@@ -64,12 +64,16 @@ impl Metrics {
     }
 
     /// The route. Whoever reaches the admin listener may read it: it names nobody.
-    pub fn router(self) -> Router {
-        Router::new().route("/metrics", get(show).fallback(super::wrong_method)).with_state(self)
+    pub(super) fn routes<S: Clone + Send + Sync + 'static>(self) -> OpenApiRouter<S> {
+        OpenApiRouter::new().routes(routes!(metrics)).with_state(self)
     }
 }
 
-async fn show(State(metrics): State<Metrics>) -> Response {
+#[utoipa::path(
+    get, path = "/metrics", tag = "metrics", security(()),
+    responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain; version=0.0.4")),
+)]
+async fn metrics(State(metrics): State<Metrics>) -> Response {
     let inner = &metrics.inner;
     let figures = async {
         let _only = inner.one_at_a_time.lock().await;

@@ -5,12 +5,16 @@ mod alarms;
 pub mod api;
 pub mod audit;
 pub mod auth;
+mod description;
 mod events;
 pub mod health;
+mod idempotency;
 mod layoffs;
+mod media;
 pub mod metrics;
 mod own;
 pub mod problem;
+mod query;
 pub mod scim;
 pub mod webhooks;
 

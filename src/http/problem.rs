@@ -9,6 +9,93 @@ use crate::operate::NotReplayed;
 /// Senders that meet our own trouble come back after this many seconds, spread so that they don't come together.
 const RETRY_AFTER_SECONDS: std::ops::RangeInclusive<u32> = 5..=30;
 
+/// Whoever asks again while the same request is carried out comes back after this time; most answers take less.
+const KEY_IN_USE_SECONDS: u16 = 2;
+
+/// Declares the stable types of problems, each with what it means.
+macro_rules! kinds {
+    ($($variant:ident = $word:literal: $meaning:literal,)+) => {
+        /// The stable type of a problem: the last part of its `type`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kind {
+            $(#[doc = $meaning] $variant,)+
+        }
+
+        impl Kind {
+            /// Every type, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The stable word.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            /// What it means, for whoever calls.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)+ }
+            }
+
+            /// The whole URI.
+            pub fn uri(self) -> String {
+                format!("urn:leaver:problem:{}", self.as_str())
+            }
+        }
+    };
+}
+
+kinds! {
+    Unauthenticated = "unauthenticated":
+        "The signature or credential of a delivery is missing, wrong, repeated or outside its window; the same for every cause. 503 for a source whose senders take a 4xx for final.",
+    TokenNeeded = "token-needed":
+        "No bearer token, two of them, or one that is no operator's.",
+    RoleNeeded = "role-needed":
+        "The operator's role does not allow it; the title names the one that does.",
+    BadChallenge = "bad-challenge":
+        "The challenge of a sender's handshake is missing, repeated, too long or not visible ASCII.",
+    NotFound = "not-found":
+        "Nothing is at this path, or nothing has this id.",
+    MethodNotAllowed = "method-not-allowed":
+        "The path answers other methods; `Allow` names them.",
+    TooSlow = "too-slow":
+        "The body did not come within its time; the connection is closed.",
+    EventIdReused = "event-id-reused":
+        "A delivery's event id is known with other content; the first stays.",
+    NotPossible = "not-possible":
+        "What it is about is in a state that does not allow it; the title says which.",
+    RunsDry = "runs-dry":
+        "It would change something in Genesys Cloud, and the service runs dry.",
+    OwnRequest = "own-request":
+        "Whoever asked for it can't approve it.",
+    NoneApproved = "none-approved":
+        "One of a set can't be approved, and so none is; status and title are those of that one.",
+    SourceNeeded = "source-needed":
+        "Several sources have an event of this id; say which by `?source=`.",
+    KeyReused = "key-reused":
+        "The `Idempotency-Key` was given to another request; that one stays.",
+    KeyInUse = "key-in-use":
+        "A request under this `Idempotency-Key` is being carried out; ask again after `Retry-After`.",
+    BadBody = "bad-body":
+        "The body is no JSON of the shape that is described; the title says where.",
+    BadField = "bad-field":
+        "A field of the body has a value that is not understood; the title names it.",
+    TooLarge = "too-large":
+        "The body is longer than is taken; the connection is closed.",
+    UnsupportedMedia = "unsupported-media":
+        "The body is of another type than is read here, or has a content encoding.",
+    HostNeeded = "host-needed":
+        "The request has no `Host` header, or two.",
+    BadParameter = "bad-parameter":
+        "A parameter or header has a value that is not understood; the title names it.",
+    MalformedAddress = "malformed-address":
+        "The path or the query can't be taken apart: no UTF-8, a parameter twice, or one that is not known.",
+    GenesysTrouble = "genesys-trouble":
+        "Genesys Cloud refused or could not be asked; the title has its word for it.",
+    Unavailable = "unavailable":
+        "Our own trouble, overload included; come back after `Retry-After`.",
+    NotReady = "not-ready":
+        "`/readyz`: the database takes no write, its schema is another version's, or the process is stopping.",
+}
+
 /// What a caller is told when a request is not carried out. It names no secret, no person and no cause that helps to
 /// guess a signature.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +151,9 @@ pub enum Problem {
     /// The caller's own key is known with other content.
     #[error("this Idempotency-Key is known with other content; the first stays")]
     KeyReused,
+    /// The request under this key is being carried out.
+    #[error("a request under this Idempotency-Key is being carried out")]
+    KeyInUse,
     /// The body can't be read.
     #[error("the body is not understood: {0}")]
     BadBody(String),
@@ -85,6 +175,9 @@ pub enum Problem {
     /// The path or the query can't be taken apart.
     #[error("the path or the query is not understood")]
     MalformedAddress,
+    /// The query has a parameter that is not known, or one twice.
+    #[error("the query is not understood: {0}")]
+    BadQuery(String),
     /// Genesys Cloud could not be asked.
     #[error("Genesys Cloud could not be asked: {0}")]
     GenesysTrouble(String),
@@ -99,34 +192,36 @@ impl Problem {
         self.parts().0
     }
 
-    fn parts(&self) -> (StatusCode, &'static str) {
+    fn parts(&self) -> (StatusCode, Kind) {
         match self {
-            Self::DeliveryRefused => (StatusCode::UNAUTHORIZED, "unauthenticated"),
-            Self::DeliveryRefusedForNow => (StatusCode::SERVICE_UNAVAILABLE, "unauthenticated"),
-            Self::TokenNeeded => (StatusCode::UNAUTHORIZED, "token-needed"),
-            Self::RoleNeeded(_) => (StatusCode::FORBIDDEN, "role-needed"),
-            Self::BadChallenge => (StatusCode::BAD_REQUEST, "bad-challenge"),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not-found"),
-            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
-            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow"),
-            Self::EventIdReused => (StatusCode::CONFLICT, "event-id-reused"),
-            Self::NotPossible(_) => (StatusCode::CONFLICT, "not-possible"),
-            Self::RunsDry => (StatusCode::CONFLICT, "runs-dry"),
-            Self::OwnRequest => (StatusCode::FORBIDDEN, "own-request"),
-            Self::NoneOf(status, _) => (*status, "none-approved"),
-            Self::LayoffNotPossible(_) => (StatusCode::CONFLICT, "not-possible"),
-            Self::ReplayNotPossible(_) => (StatusCode::CONFLICT, "not-possible"),
-            Self::SourceNeeded(_) => (StatusCode::CONFLICT, "source-needed"),
-            Self::KeyReused => (StatusCode::CONFLICT, "key-reused"),
-            Self::BadBody(_) => (StatusCode::BAD_REQUEST, "bad-body"),
-            Self::BadField(..) => (StatusCode::BAD_REQUEST, "bad-field"),
-            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
-            Self::UnsupportedMedia(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media"),
-            Self::HostNeeded => (StatusCode::BAD_REQUEST, "host-needed"),
-            Self::BadParameter(_) => (StatusCode::BAD_REQUEST, "bad-parameter"),
-            Self::MalformedAddress => (StatusCode::BAD_REQUEST, "malformed-address"),
-            Self::GenesysTrouble(_) => (StatusCode::BAD_GATEWAY, "genesys-trouble"),
-            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::DeliveryRefused => (StatusCode::UNAUTHORIZED, Kind::Unauthenticated),
+            Self::DeliveryRefusedForNow => (StatusCode::SERVICE_UNAVAILABLE, Kind::Unauthenticated),
+            Self::TokenNeeded => (StatusCode::UNAUTHORIZED, Kind::TokenNeeded),
+            Self::RoleNeeded(_) => (StatusCode::FORBIDDEN, Kind::RoleNeeded),
+            Self::BadChallenge => (StatusCode::BAD_REQUEST, Kind::BadChallenge),
+            Self::NotFound => (StatusCode::NOT_FOUND, Kind::NotFound),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, Kind::MethodNotAllowed),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, Kind::TooSlow),
+            Self::EventIdReused => (StatusCode::CONFLICT, Kind::EventIdReused),
+            Self::NotPossible(_) => (StatusCode::CONFLICT, Kind::NotPossible),
+            Self::RunsDry => (StatusCode::CONFLICT, Kind::RunsDry),
+            Self::OwnRequest => (StatusCode::FORBIDDEN, Kind::OwnRequest),
+            Self::NoneOf(status, _) => (*status, Kind::NoneApproved),
+            Self::LayoffNotPossible(_) => (StatusCode::CONFLICT, Kind::NotPossible),
+            Self::ReplayNotPossible(_) => (StatusCode::CONFLICT, Kind::NotPossible),
+            Self::SourceNeeded(_) => (StatusCode::CONFLICT, Kind::SourceNeeded),
+            Self::KeyInUse => (StatusCode::CONFLICT, Kind::KeyInUse),
+            Self::KeyReused => (StatusCode::CONFLICT, Kind::KeyReused),
+            Self::BadBody(_) => (StatusCode::BAD_REQUEST, Kind::BadBody),
+            Self::BadField(..) => (StatusCode::BAD_REQUEST, Kind::BadField),
+            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, Kind::TooLarge),
+            Self::UnsupportedMedia(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Kind::UnsupportedMedia),
+            Self::HostNeeded => (StatusCode::BAD_REQUEST, Kind::HostNeeded),
+            Self::BadParameter(_) => (StatusCode::BAD_REQUEST, Kind::BadParameter),
+            Self::BadQuery(_) => (StatusCode::BAD_REQUEST, Kind::MalformedAddress),
+            Self::MalformedAddress => (StatusCode::BAD_REQUEST, Kind::MalformedAddress),
+            Self::GenesysTrouble(_) => (StatusCode::BAD_GATEWAY, Kind::GenesysTrouble),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Kind::Unavailable),
         }
     }
 }
@@ -135,7 +230,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, kind) = self.parts();
         let body = json!({
-            "type": format!("urn:leaver:problem:{kind}"),
+            "type": kind.uri(),
             "title": self.to_string(),
             "status": status.as_u16(),
         });
@@ -144,6 +239,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, retry_after());
+        }
+        if matches!(self, Self::KeyInUse) {
+            headers.insert(header::RETRY_AFTER, KEY_IN_USE_SECONDS.into());
         }
         if matches!(self, Self::TooSlow | Self::TooLarge(_)) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -5,6 +5,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Who did something.
@@ -149,7 +150,7 @@ impl Action {
 }
 
 /// One line of the record, as it is shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct JournalEntry {
     /// When, by the database's clock.
     pub at: DateTime<Utc>,
@@ -158,14 +159,19 @@ pub struct JournalEntry {
     /// What.
     pub action: String,
     /// The step it belongs to.
+    #[schema(required)]
     pub step: Option<String>,
     /// The thing that was or is to be changed.
+    #[schema(required)]
     pub target: Option<String>,
     /// What became of it; absent on an intention.
+    #[schema(required)]
     pub result: Option<String>,
     /// The `X-Request-Id` of the call.
+    #[schema(required)]
     pub request_id: Option<Uuid>,
     /// Genesys Cloud's `ININ-Correlation-Id` of the answer.
+    #[schema(required)]
     pub correlation_id: Option<String>,
 }
 

@@ -13,15 +13,16 @@ pub mod zone;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use event::{Directive, Effective, Heard, PersonRef, TerminationEvent};
 pub use journal::{Action, Actor, JournalEntry};
-pub use status::{Goal, Outcome, Reason, Status};
+pub use status::{Goal, Outcome, Reason, Status, StepStatus};
 pub use zone::{UnknownZone, Zone};
 
 /// The identity of one offboarding: a UUID of version 7, so that ids sort by age.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct OffboardingId(pub Uuid);
 
@@ -45,7 +46,7 @@ impl fmt::Display for OffboardingId {
 }
 
 /// The two phases of an offboarding. It is no two-phase commit: nothing is prepared and nothing votes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Everything that is assigned to the person is taken away; the account stays active.

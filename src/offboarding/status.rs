@@ -4,11 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Declares an enum whose variants are stable words in the API, the journal and the database.
 macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$meta])*
+    ($(#[doc = $about:literal])+ $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[doc = $about])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum $name {
             $($(#[$vmeta])* #[serde(rename = $word)] $variant,)+
@@ -29,6 +32,15 @@ macro_rules! words {
                 f.pad(self.as_str())
             }
         }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let words = ObjectBuilder::new().schema_type(Type::String).description(Some(concat!($($about),+).trim()));
+                words.enum_values(Some(Self::ALL.iter().map(|one| one.as_str()))).into()
+            }
+        }
+
+        impl ToSchema for $name {}
 
         impl FromStr for $name {
             type Err = UnknownWord;
@@ -82,6 +94,20 @@ words! {
         Offboarded = "offboarded",
         /// What was taken away is back.
         Restored = "restored",
+    }
+}
+
+words! {
+    /// How far a step of an offboarding is.
+    StepStatus {
+        /// Something may be left.
+        Pending = "pending",
+        /// Nothing is left to take away, or, of a restore, to put back.
+        Done = "done",
+        /// Genesys Cloud refused it for good.
+        Failed = "failed",
+        /// It is left out.
+        Skipped = "skipped",
     }
 }
 

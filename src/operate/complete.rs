@@ -1,6 +1,7 @@
 //! Completing what is held because the event did not say whom, or when: an approval with the facts that it lacks.
 
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{OperateError, OwnRules, show, when};
 use crate::offboarding::event::email_key;
@@ -14,7 +15,7 @@ use crate::store::views::View;
 const EMAIL_CHARS_MAX: usize = 254;
 
 /// What an approver may add.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Completion {
     /// The person's e-mail address.

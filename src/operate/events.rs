@@ -1,29 +1,30 @@
 //! Stored events: what came, how it was read, and reading it again after a profile was mended.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::OperateError;
+use super::{OperateError, one_more, page};
 use crate::offboarding::{Actor, policy};
 use crate::store::Store;
 use crate::store::event_views::{EventDetail, EventFilter, EventView, FoundEvent};
 use crate::store::events::{Delivery, Item};
 use crate::store::replays::{Replay, ReplayResult, Replayed};
 
-/// What an event can be read as.
-pub const DISPOSITIONS: [&str; 3] = ["accepted", "held", "ignored"];
+pub use crate::store::readings::{DISPOSITIONS, disposition};
 
 /// A page of events.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct EventPage {
     /// Newest first.
     pub items: Vec<EventView>,
     /// Where the next page begins, or nothing at the end.
+    #[schema(required)]
     pub next: Option<Uuid>,
 }
 
 /// What came of a replay.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ReplayAnswer {
     /// `replayed`, or `unchanged` where everything is read as it was.
     pub status: &'static str,
@@ -54,11 +55,8 @@ pub enum NotReplayed {
 
 /// Lists a page of events.
 pub async fn events(store: &Store, filter: &EventFilter) -> Result<EventPage, OperateError> {
-    let wanted = filter.limit.max(1);
-    let mut items = store.events(&EventFilter { limit: wanted.saturating_add(1), ..filter.clone() }).await?;
-    let more = items.len() > wanted as usize;
-    items.truncate(wanted as usize);
-    let next = if more { items.last().map(|event| event.id) } else { None };
+    let items = store.events(&EventFilter { limit: one_more(filter.limit), ..filter.clone() }).await?;
+    let (items, next) = page(items, filter.limit, |event| event.id);
     Ok(EventPage { items, next })
 }
 

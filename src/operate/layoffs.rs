@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
-use super::own::{Named, OwnRules, REASON_CHARS_MAX, named};
-use super::{OperateError, when};
+use super::own::{Named, OwnRules, REASON_CHARS_MAX, named, reason};
+use super::{OperateError, one_more, page, when};
 use crate::offboarding::choices::EffectiveAt;
 use crate::offboarding::event::email_key;
 use crate::offboarding::{Actor, policy};
 use crate::store::Store;
-use crate::store::layoffs::{Layoff, LayoffDecided, LayoffDecision, LayoffId, Listed, Plan};
+use crate::store::layoffs::{Layoff, LayoffDecided, LayoffDecision, LayoffFilter, LayoffId, Listed, Plan};
 
 /// The longest window, in days: what is planned for longer is no event but a state.
 const WINDOW_DAYS_MAX: i64 = 31;
@@ -24,19 +25,22 @@ pub const PEOPLE_MAX: usize = 10_000;
 const LINE_CHARS_MAX: usize = 254;
 
 /// What is asked for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LayoffPlan {
     /// Why, in the requester's words.
+    #[schema(schema_with = reason)]
     pub reason: String,
     /// When it begins: RFC 3339, or a date (its first moment) or a local time in the policy's zone.
     pub from: String,
     /// When it is over, written in the same way; of a date its last moment.
     pub until: String,
     /// Who: each an e-mail address, a Genesys user id, or an external id as `SOURCE:ID`.
+    #[schema(min_items = 1, max_items = 10_000)]
     pub people: Vec<String>,
     /// The most of them that pass; all where it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
     pub count: Option<u32>,
 }
 
@@ -52,9 +56,21 @@ pub async fn plan_layoff(
     one(store, id).await
 }
 
-/// The layoffs, newest first.
-pub async fn layoffs(store: &Store) -> Result<Vec<Layoff>, OperateError> {
-    Ok(store.layoffs(None).await?)
+/// A page of layoffs.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LayoffPage {
+    /// Newest first.
+    pub items: Vec<Layoff>,
+    /// Where the next page begins, or nothing at the end.
+    #[schema(required)]
+    pub next: Option<LayoffId>,
+}
+
+/// Lists a page of layoffs.
+pub async fn layoffs(store: &Store, filter: &LayoffFilter) -> Result<LayoffPage, OperateError> {
+    let items = store.layoffs(LayoffFilter { limit: one_more(filter.limit), ..*filter }).await?;
+    let (items, next) = page(items, filter.limit, |layoff| layoff.id);
+    Ok(LayoffPage { items, next })
 }
 
 /// Carries out a decision about a layoff; shows it where that was possible.
@@ -82,7 +98,7 @@ pub fn read_digest(text: &str) -> Result<[u8; 32], OperateError> {
 }
 
 async fn one(store: &Store, id: LayoffId) -> Result<Layoff, OperateError> {
-    store.layoffs(Some(id)).await?.pop().ok_or(OperateError::Gone)
+    store.layoffs(LayoffFilter::one(id)).await?.pop().ok_or(OperateError::Gone)
 }
 
 fn checked(rules: &OwnRules, asked: &LayoffPlan) -> Result<Plan, OperateError> {

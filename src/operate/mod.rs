@@ -15,10 +15,11 @@ mod when;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::genesys;
 use crate::offboarding::choices::Mode;
-use crate::offboarding::{Actor, OffboardingId, Reason};
+use crate::offboarding::{Actor, OffboardingId, Reason, StepStatus};
 use crate::plan::PLAN;
 use crate::store::approvals::Approval;
 use crate::store::decisions::{Decided, Decision};
@@ -27,9 +28,9 @@ use crate::store::{Store, StoreError};
 
 pub use audit::{Verification, Witness, Witnessed, verify, verify_on};
 pub use complete::{Completion, complete};
-pub use events::{DISPOSITIONS, EventPage, NotReplayed, ReplayAnswer, event, events, replay};
+pub use events::{DISPOSITIONS, EventPage, NotReplayed, ReplayAnswer, disposition, event, events, replay};
 pub use export::{Export, ExportQuery};
-pub use layoffs::{LayoffPlan, PEOPLE_MAX, decide_layoff, layoffs, plan_layoff, read_digest};
+pub use layoffs::{LayoffPage, LayoffPlan, PEOPLE_MAX, decide_layoff, layoffs, plan_layoff, read_digest};
 pub use own::{ExternalIds, OwnRules, OwnTermination, Taken, offboard};
 pub use preview::{
     Asked, Effect, Held, Kept, OrderView, Preview, Removed, ReportPreview, Rules, StepPreview, Summary,
@@ -85,7 +86,7 @@ impl OperateError {
 }
 
 /// Something that is shown, with the service's mode where that is no live one.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct InMode<T> {
     /// What is shown.
     #[serde(flatten)]
@@ -103,23 +104,36 @@ impl<T> InMode<T> {
 }
 
 /// A page of offboardings.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OffboardingPage)]
 pub struct Page {
     /// Newest first.
     pub items: Vec<View>,
     /// Where the next page begins, or nothing at the end.
+    #[schema(required)]
     pub next: Option<OffboardingId>,
 }
 
 /// Lists a page.
 pub async fn list(store: &Store, filter: &Filter) -> Result<Page, OperateError> {
-    // One more than asked for tells whether there is a next page.
-    let wanted = filter.limit.max(1);
-    let mut items = store.list(&Filter { limit: wanted.saturating_add(1), ..filter.clone() }).await?;
-    let more = items.len() > wanted as usize;
-    items.truncate(wanted as usize);
-    let next = if more { items.last().map(|view| view.id) } else { None };
+    let items = store.list(&Filter { limit: one_more(filter.limit), ..filter.clone() }).await?;
+    let (items, next) = page(items, filter.limit, |view| view.id);
     Ok(Page { items, next })
+}
+
+/// One more than asked for tells whether there is a next page.
+fn one_more(limit: u32) -> u32 {
+    limit.max(1).saturating_add(1)
+}
+
+/// Cuts off what was only read to see whether there is more; the last one's id is where the next page begins. Ids sort by age
+/// and never change, so that whatever arrives or changes meanwhile moves nothing from one page to another.
+fn page<T, I>(mut items: Vec<T>, limit: u32, id: impl Fn(&T) -> I) -> (Vec<T>, Option<I>) {
+    let wanted = limit.max(1) as usize;
+    let more = items.len() > wanted;
+    items.truncate(wanted);
+    let next = if more { items.last().map(id) } else { None };
+    (items, next)
 }
 
 /// Shows one offboarding, with every step of the plan in its order.
@@ -132,7 +146,7 @@ pub async fn show(store: &Store, id: OffboardingId) -> Result<Option<View>, Oper
         known.iter().find(|view| view.name == step.name()).cloned().unwrap_or_else(|| StepView {
             name: step.name().to_owned(),
             phase: step.phase().as_str().to_owned(),
-            status: "pending".to_owned(),
+            status: StepStatus::Pending.as_str().to_owned(),
             removed: 0,
         })
     });

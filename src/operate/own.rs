@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::Schema;
 use uuid::Uuid;
 
 use super::{OperateError, show, when};
@@ -20,11 +22,11 @@ const SOURCE: &str = policy::OPERATORS_SOURCE;
 
 /// The most characters of a reason, and of a person and a type.
 pub(super) const REASON_CHARS_MAX: usize = 500;
-const PERSON_CHARS_MAX: usize = 254;
+pub(super) const PERSON_CHARS_MAX: usize = 254;
 const TYPE_CHARS_MAX: usize = 100;
 
 /// The most characters of a key that the caller chooses.
-const KEY_CHARS_MAX: usize = 200;
+const KEY_CHARS_MAX: usize = 255;
 
 /// What an own termination needs of the configuration.
 #[derive(Clone, Debug)]
@@ -46,13 +48,24 @@ pub enum ExternalIds {
     Unknown,
 }
 
+fn person() -> Schema {
+    when::words_schema(PERSON_CHARS_MAX)
+}
+
+/// The schema of a reason.
+pub(super) fn reason() -> Schema {
+    when::words_schema(REASON_CHARS_MAX)
+}
+
 /// What is asked for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OwnTermination {
     /// An e-mail address, an external id or a Genesys user id.
+    #[schema(schema_with = person)]
     pub person: String,
     /// Why, in the operator's words. It stands in the journal.
+    #[schema(schema_with = reason)]
     pub reason: String,
     /// When: RFC 3339, or a date or a local time in the policy's zone; now where it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,7 +195,7 @@ fn checked_key(key: &str) -> Result<String, OperateError> {
     let usable = (1..=KEY_CHARS_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
     match usable {
         true => Ok(key.to_owned()),
-        false => Err(OperateError::field("Idempotency-Key", "expected 1 to 200 visible ASCII characters")),
+        false => Err(OperateError::field("Idempotency-Key", "expected 1 to 255 visible ASCII characters")),
     }
 }
 

@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::OperateError;
+use super::own::PERSON_CHARS_MAX;
 use super::person::{Names, find, groups_in};
 use super::verdict::{self, Unread, Verdict};
+use super::{OperateError, when};
 use crate::genesys::{Error, Genesys, User};
 use crate::offboarding::choices::{Order, Protected};
 use crate::offboarding::policy::{self, BusyPolicy};
-use crate::offboarding::{Assignment, Inherited, StepName, Zone};
+use crate::offboarding::{Assignment, Inherited, Phase, StepName, Zone};
 use crate::plan::choices::{InheritedAccess, Reporting};
 use crate::plan::reports::{self, Report};
 use crate::plan::{self, GROUPS, Look, PLAN, Plan, Return, Step};
@@ -61,7 +63,7 @@ pub struct Asked<'a> {
 }
 
 /// What an offboarding of this person would do.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Preview {
     /// The one exact match.
     pub genesys_user_id: String,
@@ -80,7 +82,7 @@ pub struct Preview {
 }
 
 /// What goes first, and why.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct OrderView {
     /// `strip_first` or `access_first`.
     pub first: &'static str,
@@ -91,11 +93,13 @@ pub struct OrderView {
 }
 
 /// What one step would do.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct StepPreview {
     /// `PHASE.KIND`.
+    #[schema(value_type = String)]
     pub name: StepName,
     /// `strip` or `deactivate`.
+    #[schema(value_type = Phase)]
     pub phase: &'static str,
     /// What it takes away, in words.
     pub title: &'static str,
@@ -115,33 +119,36 @@ pub struct StepPreview {
 }
 
 /// One thing that would be removed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Removed {
     /// What tells it apart.
     pub target: String,
     /// Its name, where one is known.
+    #[schema(required)]
     pub name: Option<String>,
     /// What a restore would put back.
     pub detail: Value,
 }
 
 /// One thing that would stay.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Kept {
     /// What tells it apart.
     pub target: String,
     /// Its name, where one is known.
+    #[schema(required)]
     pub name: Option<String>,
     /// Why it stays.
     pub why: &'static str,
 }
 
 /// One thing that is held through a group.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Held {
     /// What tells it apart.
     pub target: String,
     /// Its name, where one is known.
+    #[schema(required)]
     pub name: Option<String>,
     /// The group, by its name where that is known.
     pub via: String,
@@ -152,7 +159,7 @@ pub struct Held {
 }
 
 /// What something that comes through a group does to an offboarding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// It holds it.
@@ -174,9 +181,10 @@ impl Effect {
 }
 
 /// What one report says.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ReportPreview {
     /// `report.KIND`.
+    #[schema(value_type = String)]
     pub name: StepName,
     /// What it is about, in words.
     pub title: &'static str,
@@ -191,7 +199,7 @@ pub struct ReportPreview {
 }
 
 /// One thing that a report found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ReportFinding {
     /// What tells it apart.
     pub target: String,
@@ -200,7 +208,7 @@ pub struct ReportFinding {
 }
 
 /// How many things of all steps would go, stay, and hold the offboarding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Summary {
     /// Would be removed, or go with a group.
     pub remove: usize,
@@ -213,7 +221,13 @@ pub struct Summary {
 /// Reads what an offboarding would do. Fails where not exactly one user matches; what can't be read of that user is said
 /// in the preview instead.
 pub async fn preview(genesys: &Genesys, rules: &Rules, asked: Asked<'_>) -> Result<Preview, OperateError> {
-    let user = find(genesys, &rules.authorities(), asked.person).await?;
+    let person =
+        when::words("person", asked.person, PERSON_CHARS_MAX).map_err(|_| OperateError::NotOne(0))?;
+    let user = match find(genesys, &rules.authorities(), &person).await {
+        // What can't stand in a request is nobody's id.
+        Err(OperateError::Genesys(Error::Unsendable(_))) => return Err(OperateError::NotOne(0)),
+        found => found?,
+    };
     let look = Look::new(genesys, rules.plan.choices()).leaving_as(user.id.clone(), asked.termination_type);
     look.take_over(user.clone());
     let mut seen = Vec::with_capacity(PLAN.len());

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::preview::{Effect, ReportPreview, Rules, StepPreview};
 use crate::genesys::{Error, Genesys, User, UserState};
@@ -18,7 +19,7 @@ use crate::plan::{self, Look, SHIFT_PERMISSIONS, ShiftEnd, Step, roles_of, stand
 const GRANTS: &[&[&str]] = &[&["authorization:grant:view"]];
 
 /// What would become of an offboarding.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Verdict {
     /// In one sentence.
     pub text: String,
@@ -33,7 +34,7 @@ pub struct Verdict {
 }
 
 /// The verdict in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Expected {
     /// Everything was read, and nothing holds it.
@@ -45,7 +46,7 @@ pub enum Expected {
 }
 
 /// One reason for which it would be held.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct HeldFor {
     /// The reason's stable word.
     pub reason: Reason,
@@ -54,13 +55,14 @@ pub struct HeldFor {
 }
 
 /// Something that could not be read.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Unread {
     /// The step, the report or the check.
     pub what: String,
     /// What Genesys Cloud answered.
     pub why: String,
     /// The permission that is missing, by Genesys Cloud's name, where it is for lack of one.
+    #[schema(required)]
     pub permission: Option<String>,
 }
 

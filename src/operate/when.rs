@@ -1,6 +1,7 @@
 //! Times and words as operators write them. What a date means is said by the policy.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::OperateError;
 use crate::offboarding::Effective;
@@ -43,14 +44,28 @@ fn year(effective: &Effective) -> Option<i32> {
     }
 }
 
+/// What [`words`] takes, for the description of the API: no control character, and something else than white space. In
+/// the syntax that JSON Schema has in common with others.
+const WORDS: &str = concat!(
+    r"^[^\u0000-\u001f\u007f-\u009f]*",
+    r"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]",
+    r"[^\u0000-\u001f\u007f-\u009f]*$",
+);
+
+/// Describes a text for [`words`].
+pub(super) fn words_schema(chars_max: usize) -> Schema {
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(WORDS));
+    text.min_length(Some(1)).max_length(Some(chars_max)).into()
+}
+
 /// A text that says something, of at most so many characters, on one line.
 pub(super) fn words(field: &'static str, text: &str, chars_max: usize) -> Result<String, OperateError> {
+    if text.chars().count() > chars_max {
+        return Err(OperateError::field(field, format!("has more than {chars_max} characters")));
+    }
     let text = text.trim();
     if text.is_empty() {
         return Err(OperateError::field(field, "is empty"));
-    }
-    if text.chars().count() > chars_max {
-        return Err(OperateError::field(field, format!("has more than {chars_max} characters")));
     }
     if text.chars().any(char::is_control) {
         return Err(OperateError::field(field, "has control characters"));
@@ -78,6 +93,16 @@ mod tests {
             ["", "31.03.2026", "2026-3-31", "03/31/2026", "2026-02-30", "0001-01-01", "now", "2026-03-31T"]
         {
             assert_eq!(at(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_are_described_as_they_are_taken() {
+        let described = regex::Regex::new(WORDS).unwrap();
+        for c in '\0'..='\u{ffff}' {
+            for text in [c.to_string(), format!("a{c}b"), format!("{c} ")] {
+                assert_eq!(described.is_match(&text), words("reason", &text, 20).is_ok(), "{text:?}");
+            }
         }
     }
 

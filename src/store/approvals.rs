@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::decisions::{Decided, Decision, Present, refusal};
 use super::journal::{self, NewEntry};
 use super::leases::{Fence, interval};
-use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, word};
+use super::{Store, StoreError, Tx, WAKE_CHANNEL, idempotency, in_transaction, word};
 use crate::offboarding::{Action, Actor, OffboardingId, Reason};
 
 /// How long an approval is valid where nobody chose otherwise.
@@ -63,6 +63,9 @@ impl Store {
         actor: &Actor,
     ) -> Result<Approval, StoreError> {
         let (set, actor, valid) = (ApprovedSet::of(ids), actor.clone(), self.approval_valid);
+        if idempotency::was_carried_out() {
+            return Ok(Approval::Given(set));
+        }
         in_transaction(&self.ingest, move |tx| {
             let (set, actor) = (set.clone(), actor.clone());
             Box::pin(async move { approve(tx, set, reason, &actor, valid).await })
@@ -226,6 +229,7 @@ async fn write(
     )
     .execute(&mut **tx)
     .await?;
+    idempotency::carried_out(tx).await?;
     sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Store, StoreError, in_transaction};
+use super::{Store, StoreError, Tx, in_transaction};
 use crate::offboarding::chain::{Entry, Link, Position};
 
 /// Links of one read: small enough for memory and for the limit on a statement, whatever they hold.

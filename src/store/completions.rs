@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::decisions::{self, Decided, Decision};
 use super::events::{email_lock, lock_keys};
 use super::journal::{self, NewEntry};
-use super::{Store, StoreError, Tx, approvals, in_transaction};
+use super::{Store, StoreError, Tx, approvals, idempotency, in_transaction};
 use crate::offboarding::event::email_key;
 use crate::offboarding::{Action, Actor, OffboardingId, Reason};
 
@@ -40,6 +40,9 @@ impl Store {
         facts: &Facts,
         actor: &Actor,
     ) -> Result<Decided, StoreError> {
+        if idempotency::was_carried_out() {
+            return Ok(Decided::Yes);
+        }
         let (facts, actor, valid) = (facts.clone(), actor.clone(), self.approval_valid);
         in_transaction(&self.ingest, move |tx| {
             let (facts, actor) = (facts.clone(), actor.clone());

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::approvals;
 use super::journal::{self, NewEntry};
-use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction, word};
+use super::{Store, StoreError, Tx, WAKE_CHANNEL, idempotency, in_transaction, word};
 use crate::offboarding::{Action, Actor, Goal, OffboardingId, Reason, Status};
 
 /// What an operator wants.
@@ -56,6 +56,9 @@ impl Store {
         decision: Decision,
         actor: &Actor,
     ) -> Result<Decided, StoreError> {
+        if idempotency::was_carried_out() {
+            return Ok(Decided::Yes);
+        }
         let (actor, valid) = (actor.clone(), self.approval_valid);
         in_transaction(&self.ingest, move |tx| {
             let actor = actor.clone();

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::readings::EventReading;
 use super::views::PAGE_MAX;
-use super::{Store, StoreError, Tx, in_transaction};
+use super::{Store, StoreError, Tx, in_transaction, matches_nothing};
 
 /// Words of a source that are told, the most frequent first.
 const UNKNOWN_WORDS_MAX: i64 = 10;
@@ -18,7 +19,7 @@ const UNKNOWN_WORDS_MAX: i64 = 10;
 const SOURCES_MAX: i64 = 20;
 
 /// A stored event without its body.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EventView {
     /// Which; ids sort by the time of receipt.
     pub id: Uuid,
@@ -34,36 +35,52 @@ pub struct EventView {
     #[serde(flatten)]
     pub reading: EventReading,
     /// The offboarding that it belongs to.
+    #[schema(required)]
     pub offboarding_id: Option<Uuid>,
     /// Since when other events stand for its delivery; null while it stands for itself.
+    #[schema(required)]
     pub replaced_at: Option<DateTime<Utc>>,
 }
 
 /// A stored event with everything that is kept of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EventDetail {
     /// The event.
     #[serde(flatten)]
     pub view: EventView,
     /// The headers that the profile read; null for events that were stored before headers were kept.
+    #[schema(required)]
     pub headers: Option<BTreeMap<String, String>>,
     /// The body as it came: `body` as text, or in base64 where it is no UTF-8, and `body_encoding` says which.
     #[serde(flatten, serialize_with = "body_as_text")]
+    #[schema(value_type = StoredBody)]
     pub body: Vec<u8>,
     /// What replays changed, oldest first.
     pub replays: Vec<ReplayView>,
 }
 
+/// How a body is shown.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes what `body_as_text` writes")]
+struct StoredBody {
+    /// The body, as text or in base64.
+    body: String,
+    /// `text` or `base64`.
+    body_encoding: String,
+}
+
 /// What one replay changed about an event.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ReplayView {
     /// When, by the database's clock.
     pub at: DateTime<Utc>,
     /// Who asked for it.
     pub actor: String,
     /// The reading of before; null where the replay brought the event.
+    #[schema(required)]
     pub before: Option<Value>,
     /// The reading since; null where other events stand for the delivery since.
+    #[schema(required)]
     pub after: Option<Value>,
 }
 
@@ -160,6 +177,9 @@ impl EventRow {
 impl Store {
     /// Lists events, newest first.
     pub async fn events(&self, filter: &EventFilter) -> Result<Vec<EventView>, StoreError> {
+        if matches_nothing([&filter.source, &filter.disposition, &filter.word]) {
+            return Ok(Vec::new());
+        }
         let filter = filter.clone();
         in_transaction(&self.ingest, move |tx| {
             let filter = filter.clone();

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{StoreError, Tx};
+use super::{StoreError, Tx, idempotency};
 use crate::offboarding::{Action, Actor, OffboardingId};
 
 /// An entry to be written; the database adds the time.
@@ -40,7 +40,7 @@ impl<'a> NewEntry<'a> {
     }
 }
 
-/// Adds one entry.
+/// Adds one entry. What an operator's request has written here is carried out.
 pub(crate) async fn append(tx: Tx<'_>, entry: NewEntry<'_>) -> Result<(), StoreError> {
     sqlx::query!(
         // append
@@ -57,5 +57,5 @@ pub(crate) async fn append(tx: Tx<'_>, entry: NewEntry<'_>) -> Result<(), StoreE
     )
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    idempotency::carried_out(tx).await
 }

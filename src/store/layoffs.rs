@@ -5,16 +5,15 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Store, StoreError, Tx, in_transaction};
+use super::views::PAGE_MAX;
+use super::{Store, StoreError, Tx, idempotency, in_transaction};
 use crate::offboarding::{Actor, OffboardingId};
 
-/// How many layoffs a list shows, the newest ones.
-const LISTED_MAX: i64 = 200;
-
 /// The identity of one layoff.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(transparent)]
 pub struct LayoffId(pub Uuid);
 
@@ -58,7 +57,7 @@ pub struct Plan {
 }
 
 /// A layoff as it is shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Layoff {
     /// Which.
     pub id: LayoffId,
@@ -81,13 +80,40 @@ pub struct Layoff {
     /// When it was planned.
     pub created_at: DateTime<Utc>,
     /// Who approved it.
+    #[schema(required)]
     pub approved_by: Option<String>,
     /// When that was.
+    #[schema(required)]
     pub approved_at: Option<DateTime<Utc>>,
     /// Who cancelled it.
+    #[schema(required)]
     pub cancelled_by: Option<String>,
     /// When that was.
+    #[schema(required)]
     pub cancelled_at: Option<DateTime<Utc>>,
+}
+
+/// Which layoffs to list.
+#[derive(Clone, Copy, Debug)]
+pub struct LayoffFilter {
+    /// Only this one.
+    pub only: Option<LayoffId>,
+    /// Only what is older than this one.
+    pub after: Option<LayoffId>,
+    /// At most so many, up to [`PAGE_MAX`].
+    pub limit: u32,
+}
+
+impl LayoffFilter {
+    /// One layoff.
+    pub fn one(id: LayoffId) -> Self {
+        Self { only: Some(id), after: None, limit: 1 }
+    }
+
+    /// The newest ones.
+    pub fn newest() -> Self {
+        Self { only: None, after: None, limit: PAGE_MAX }
+    }
 }
 
 /// What is decided about a layoff.
@@ -121,17 +147,20 @@ pub enum LayoffDecided {
 impl Store {
     /// Stores a layoff, which lets nobody through before it is approved.
     pub async fn plan_layoff(&self, plan: Plan, actor: &Actor) -> Result<LayoffId, StoreError> {
-        let actor = actor.clone();
+        let (id, actor) = (LayoffId(idempotency::new_id()), actor.clone());
+        if idempotency::was_carried_out() {
+            return Ok(id);
+        }
         in_transaction(&self.ingest, move |tx| {
             let (plan, actor) = (plan.clone(), actor.clone());
-            Box::pin(async move { insert(tx, &plan, &actor).await })
+            Box::pin(async move { insert(tx, id, &plan, &actor).await })
         })
         .await
     }
 
-    /// The layoffs, newest first; only this one, where an id is given.
-    pub async fn layoffs(&self, only: Option<LayoffId>) -> Result<Vec<Layoff>, StoreError> {
-        in_transaction(&self.ingest, move |tx| Box::pin(list(tx, only))).await
+    /// The layoffs, newest first.
+    pub async fn layoffs(&self, filter: LayoffFilter) -> Result<Vec<Layoff>, StoreError> {
+        in_transaction(&self.ingest, move |tx| Box::pin(list(tx, filter))).await
     }
 
     /// Carries out a decision about a layoff.
@@ -141,6 +170,9 @@ impl Store {
         decision: LayoffDecision,
         actor: &Actor,
     ) -> Result<LayoffDecided, StoreError> {
+        if idempotency::was_carried_out() {
+            return Ok(LayoffDecided::Yes);
+        }
         let actor = actor.clone();
         in_transaction(&self.ingest, move |tx| {
             let actor = actor.clone();
@@ -177,8 +209,8 @@ pub(super) async fn with_room_for(
     Ok(found.map(LayoffId))
 }
 
-async fn insert(tx: Tx<'_>, plan: &Plan, actor: &Actor) -> Result<LayoffId, StoreError> {
-    let id = LayoffId(Uuid::now_v7());
+async fn insert(tx: Tx<'_>, id: LayoffId, plan: &Plan, actor: &Actor) -> Result<LayoffId, StoreError> {
+    idempotency::carried_out(tx).await?;
     sqlx::query!(
         // plan_layoff
         "insert into layoffs (id, requested_by, why, starts_at, ends_at, count_max, list_digest, list_size)
@@ -221,13 +253,16 @@ async fn insert(tx: Tx<'_>, plan: &Plan, actor: &Actor) -> Result<LayoffId, Stor
     Ok(id)
 }
 
-async fn list(tx: Tx<'_>, only: Option<LayoffId>) -> Result<Vec<Layoff>, StoreError> {
+async fn list(tx: Tx<'_>, filter: LayoffFilter) -> Result<Vec<Layoff>, StoreError> {
     let rows = sqlx::query!(
         // layoffs
         r#"select l.*, (select count(distinct c.genesys_user_id) from changed_people c where c.layoff_id = l.id) as "used!"
-           from layoffs l where ($1::uuid is null or l.id = $1) order by l.id desc limit $2"#,
-        only.map(|id| id.0),
-        LISTED_MAX,
+           from layoffs l where ($1::uuid is null or l.id = $1) and ($2::uuid is null or l.id < $2)
+           order by l.id desc limit $3"#,
+        filter.only.map(|id| id.0),
+        filter.after.map(|id| id.0),
+        // One more than a page holds tells whether there is a next one.
+        i64::from(filter.limit.clamp(1, PAGE_MAX + 1)),
     )
     .fetch_all(&mut **tx)
     .await?;
@@ -291,5 +326,6 @@ async fn decide(
             .await?;
         }
     }
+    idempotency::carried_out(tx).await?;
     Ok(LayoffDecided::Yes)
 }

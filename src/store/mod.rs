@@ -14,6 +14,7 @@ mod dry_run;
 pub mod event_views;
 pub mod events;
 pub mod figures;
+pub mod idempotency;
 pub mod journal;
 pub mod keys;
 pub mod layoffs;
@@ -22,7 +23,7 @@ mod leaving;
 pub mod look_ups;
 pub mod population;
 pub mod progress;
-mod readings;
+pub mod readings;
 pub mod replays;
 pub mod scim;
 pub mod snapshot;
@@ -80,6 +81,9 @@ pub enum StoreError {
     /// The lease is somebody else's; the transaction is rolled back.
     #[error("the lease is no longer this worker's")]
     LeaseLost,
+    /// The request is carried out by somebody else by now; the transaction is rolled back.
+    #[error("another process carries the request out")]
+    ClaimLost,
     /// The schema is another version's.
     #[error("the database's schema is not this version's: run `leaver migrate`")]
     SchemaVersion,
@@ -204,7 +208,8 @@ where
     W: for<'t> Fn(Tx<'t>) -> BoxFuture<'t, Result<T, StoreError>> + Send + Sync + 'static,
 {
     let pool = pool.clone();
-    tokio::spawn(async move {
+    let claim = idempotency::present();
+    let task = async move {
         let mut tries = 1;
         loop {
             match run_once(&pool, &work).await {
@@ -212,8 +217,8 @@ where
                 result => return result,
             }
         }
-    })
-    .await?
+    };
+    tokio::spawn(idempotency::with(claim, task)).await?
 }
 
 #[expect(
@@ -261,6 +266,11 @@ async fn leave_no_transaction(connection: &mut PgConnection) -> Result<bool, sql
     connection.execute("rollback").await?;
     connection.ping().await?;
     Ok(true)
+}
+
+/// Whether one of these is in no row: Postgres keeps no text with a NUL, and can't compare one either.
+pub(crate) fn matches_nothing<'a>(texts: impl IntoIterator<Item = &'a Option<String>>) -> bool {
+    texts.into_iter().flatten().any(|text| text.contains('\0'))
 }
 
 /// Reads a stored word back into its type.

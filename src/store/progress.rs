@@ -9,7 +9,7 @@ use super::brake::{self, BrakeUse, Passage};
 use super::journal::{self, NewEntry};
 use super::leases::{Fence, interval};
 use super::{Store, StoreError, Tx, in_transaction};
-use crate::offboarding::{Action, OffboardingId, Phase, Reason};
+use crate::offboarding::{Action, OffboardingId, Phase, Reason, StepStatus};
 
 /// One person's share of a changing call that is about to be sent.
 #[derive(Clone, Debug)]
@@ -348,9 +348,9 @@ async fn mark_step(
     mark: StepMark,
 ) -> Result<(), StoreError> {
     let status = match mark {
-        StepMark::Done | StepMark::PutBack => "done",
-        StepMark::Failed => "failed",
-        StepMark::Skipped => "skipped",
+        StepMark::Done | StepMark::PutBack => StepStatus::Done,
+        StepMark::Failed => StepStatus::Failed,
+        StepMark::Skipped => StepStatus::Skipped,
     };
     sqlx::query!(
         // mark_step
@@ -360,7 +360,7 @@ async fn mark_step(
         id.0,
         name,
         phase.as_str(),
-        status,
+        status.as_str(),
     )
     .execute(&mut **tx)
     .await?;

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::events::Item;
 use crate::offboarding::policy::{Intake, Said};
@@ -10,34 +12,54 @@ use crate::offboarding::{Directive, PersonRef, Reason};
 /// Postgres keeps microseconds.
 const SUBSECOND_DIGITS: u16 = 6;
 
+/// What an event can be read as.
+pub const DISPOSITIONS: [&str; 3] = ["accepted", "held", "ignored"];
+
+/// The words for it, for the description of the API.
+pub fn disposition() -> Schema {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(DISPOSITIONS)).into()
+}
+
 /// How an event was read.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct EventReading {
     /// `accepted`, `held` or `ignored`.
+    #[schema(schema_with = disposition)]
     pub disposition: String,
     /// Why the event itself had to be held.
+    #[schema(required, value_type = Option<Reason>)]
     pub reason: Option<String>,
     /// The sender's own word for what happened.
     #[serde(rename = "event")]
+    #[schema(required)]
     pub word: Option<String>,
     /// What the matching rule of the profile asks for; null where no rule matched or nothing could be read.
+    #[schema(required)]
     pub directive: Option<String>,
     /// Why the body could not be understood.
+    #[schema(required)]
     pub unreadable: Option<String>,
     /// `leaves` or `stays`; null where the event says neither.
+    #[schema(required)]
     pub said: Option<String>,
     /// When the termination takes effect, or from when on the person stays.
+    #[schema(required)]
     pub effective_at: Option<DateTime<Utc>>,
     /// As the source sent it.
+    #[schema(required)]
     pub email: Option<String>,
     /// As the source sent it.
+    #[schema(required)]
     pub external_id: Option<String>,
     /// The kind of termination.
     #[serde(rename = "type")]
+    #[schema(required)]
     pub termination_type: Option<String>,
     /// The sender's own count.
+    #[schema(required)]
     pub sequence: Option<i64>,
     /// When it happened at the sender.
+    #[schema(required)]
     pub occurred_at: Option<DateTime<Utc>>,
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use chrono::Utc;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::events::{Delivery, Item, lock_people, take};
@@ -35,7 +36,7 @@ pub enum Replayed {
 }
 
 /// What a replay did.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct Replay {
     /// The events of the delivery as it is read now, and those that were replaced.
     pub events: Vec<ReplayedEvent>,
@@ -44,7 +45,7 @@ pub struct Replay {
 }
 
 /// What a replay did about one event.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ReplayedEvent {
     /// Which.
     pub id: Uuid,
@@ -53,11 +54,12 @@ pub struct ReplayedEvent {
     /// What became of it.
     pub result: ReplayResult,
     /// The offboarding that it belongs to.
+    #[schema(required)]
     pub offboarding_id: Option<OffboardingId>,
 }
 
 /// What a replay can do about an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplayResult {
     /// It was not known before.

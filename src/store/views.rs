@@ -2,27 +2,32 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Store, StoreError, Tx, figures, in_transaction, word};
+use super::{Store, StoreError, Tx, figures, in_transaction, matches_nothing, word};
 use crate::offboarding::event::email_key;
-use crate::offboarding::{Goal, JournalEntry, OffboardingId, Outcome, Reason, Status};
+use crate::offboarding::{Goal, JournalEntry, OffboardingId, Outcome, Phase, Reason, Status, StepStatus};
 
 /// The most offboardings that one page holds.
 pub const PAGE_MAX: u32 = 200;
 
 /// An offboarding as it is shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Offboarding)]
 pub struct View {
     /// Which.
     pub id: OffboardingId,
     /// Where it stands.
     pub status: Status,
     /// How it ended.
+    #[schema(required)]
     pub outcome: Option<Outcome>,
     /// Why it is held, failed or cancelled.
+    #[schema(required)]
     pub reason: Option<Reason>,
     /// The phase that it is in, or was in last.
+    #[schema(required, value_type = Option<Phase>)]
     pub phase: Option<String>,
     /// What is worked towards.
     pub goal: Goal,
@@ -35,8 +40,10 @@ pub struct View {
     /// When it takes effect.
     pub effective_at: DateTime<Utc>,
     /// When it is taken up next; null under a lease and at an end.
+    #[schema(required)]
     pub next_attempt_at: Option<DateTime<Utc>>,
     /// When the present lease runs out; null where nobody works on it.
+    #[schema(required)]
     pub lease_until: Option<DateTime<Utc>>,
     /// Consecutive attempts without progress.
     pub attempt: i32,
@@ -45,8 +52,10 @@ pub struct View {
     /// When it changed last.
     pub updated_at: DateTime<Utc>,
     /// When it ended.
+    #[schema(required)]
     pub completed_at: Option<DateTime<Utc>>,
     /// When the HRIS took back what had been carried out by then; null otherwise.
+    #[schema(required)]
     pub rescinded_at: Option<DateTime<Utc>>,
     /// How far each step is; empty in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,24 +66,29 @@ pub struct View {
 }
 
 /// The person of an offboarding.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PersonView {
     /// As the source sent it.
+    #[schema(required)]
     pub email: Option<String>,
     /// As the source sent it.
+    #[schema(required)]
     pub external_id: Option<String>,
     /// The one exact match.
+    #[schema(required)]
     pub genesys_user_id: Option<String>,
 }
 
 /// One step of an offboarding.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct StepView {
     /// `PHASE.KIND`.
     pub name: String,
     /// `strip` or `deactivate`.
+    #[schema(value_type = Phase)]
     pub phase: String,
     /// `pending`, `done`, `failed` or `skipped`.
+    #[schema(value_type = StepStatus)]
     pub status: String,
     /// How many assignments were taken away and not put back.
     pub removed: i64,
@@ -111,6 +125,9 @@ pub struct Count {
 impl Store {
     /// Lists offboardings, newest first.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<View>, StoreError> {
+        if matches_nothing([&filter.person, &filter.source]) {
+            return Ok(Vec::new());
+        }
         let filter = filter.clone();
         in_transaction(&self.ingest, move |tx| {
             let filter = filter.clone();

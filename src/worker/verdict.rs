@@ -35,6 +35,7 @@ impl From<StoreError> for Stop {
             | StoreError::TaskEnded(_)
             | StoreError::UnknownValue { .. }
             | StoreError::EventIdReused
+            | StoreError::ClaimLost
             | StoreError::SchemaVersion) => Self::StoreAway(error),
         }
     }

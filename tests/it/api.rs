@@ -171,6 +171,8 @@ async fn a_parameter_that_is_not_understood_is_named() {
         ("offboardings?after=yesterday", "after"),
         ("plan", "person"),
         ("plan?person=nobody@example.com", "person"),
+        ("plan?person=", "person"),
+        ("plan?person=a%00b", "person"),
     ];
     for (path, parameter) in cases {
         let answer = call(&service, Method::GET, &format!("/api/v1/{path}"), Some(VERA)).await;

@@ -3,7 +3,7 @@
 use leaver::offboarding::choices::Protected;
 use leaver::offboarding::{Actor, OffboardingId, Outcome, Reason, Status, Zone};
 use leaver::operate::{self, ExternalIds, LayoffPlan, OwnRules};
-use leaver::store::layoffs::{Layoff, LayoffDecided, LayoffDecision};
+use leaver::store::layoffs::{Layoff, LayoffDecided, LayoffDecision, LayoffFilter};
 use leaver::store::progress::BrakeLimits;
 use leaver::worker::Settings;
 use reqwest::Method;
@@ -100,7 +100,7 @@ async fn exactly_the_approved_count_of_the_list_passes_a_full_brake_over_two_eng
         (world.number(under).await, world.number("select count(*) from changed_people").await),
         (4, 5)
     );
-    let shown = operate::layoffs(&world.store).await.unwrap();
+    let shown = operate::layoffs(&world.store, &LayoffFilter::newest()).await.unwrap().items;
     assert_eq!((shown[0].used, shown[0].count, shown[0].people), (4, 4, 6));
     let mut named = 0;
     for id in &listed {
@@ -220,7 +220,7 @@ async fn the_api_plans_lists_approves_and_cancels() {
     assert_eq!((&planned["people"], &planned["count"], &planned["used"]), (&json!(2), &json!(2), &json!(0)));
     assert_eq!(planned["requested_by"], "operator:alice");
     let listed = service.api(Method::GET, "/api/v1/layoffs", ALICE).await.1;
-    assert_eq!(listed, json!({"items": [planned]}));
+    assert_eq!(listed, json!({"items": [planned], "next": null}));
     let path = format!("/layoffs/{}", planned["id"].as_str().unwrap());
     let (approve, cancel) = (format!("{path}/approve"), format!("{path}/cancel"));
     let digest = json!({"digest": planned["digest"]});
