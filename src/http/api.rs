@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::auth::Operators;
 use super::problem::Problem;
 use super::webhooks::Webhooks;
-use super::{events, layoffs, own};
+use super::{events, layoffs, own, pause};
 use crate::config::Role;
 use crate::genesys::Genesys;
 use crate::offboarding::choices::Mode;
@@ -67,6 +67,7 @@ impl Api {
             .merge(events::routes())
             .merge(own::routes())
             .merge(layoffs::routes())
+            .merge(Router::from(pause::routes()))
             .fallback(super::nothing_here)
             .with_state(self)
     }
@@ -74,6 +75,12 @@ impl Api {
     /// An answer; it says so where the service runs dry.
     pub(super) fn json(&self, body: &impl Serialize) -> Response {
         axum::Json(InMode::new(self.mode, body)).into_response()
+    }
+
+    /// An answer about offboardings; it says besides where nobody works on them because the service is paused.
+    pub(super) async fn told(&self, body: &impl Serialize) -> Result<Response, Problem> {
+        let switch = operate::pause_state(&self.store).await.map_err(|error| trouble(&error))?;
+        Ok(axum::Json(InMode::new(self.mode, body).under(switch)).into_response())
     }
 }
 
@@ -114,7 +121,7 @@ async fn list(
 ) -> Result<Response, Problem> {
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
     let page = operate::list(&api.store, &query.filter()?).await.map_err(|error| trouble(&error))?;
-    Ok(api.json(&page))
+    api.told(&page).await
 }
 
 async fn show(
@@ -125,7 +132,7 @@ async fn show(
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
     let id = id(&path).ok_or(Problem::NotFound)?;
     let view = operate::show(&api.store, id).await.map_err(|error| trouble(&error))?;
-    view.map(|view| api.json(&view)).ok_or(Problem::NotFound)
+    api.told(&view.ok_or(Problem::NotFound)?).await
 }
 
 async fn retry(
@@ -159,7 +166,7 @@ async fn approve(
     } else {
         operate::complete(&api.store, &api.own_rules, id, &completion, &caller.actor()).await
     };
-    answer(&api, approved)
+    answer(&api, approved).await
 }
 
 async fn restore(
@@ -181,13 +188,16 @@ async fn decide(
     caller.needs(role)?;
     let id = id(&path).ok_or(Problem::NotFound)?;
     operate::may_decide(api.mode, decision).map_err(|error| trouble(&error))?;
-    answer(&api, operate::decide(&api.store, id, decision, &caller.actor()).await)
+    answer(&api, operate::decide(&api.store, id, decision, &caller.actor()).await).await
 }
 
-fn answer(api: &Api, decided: Result<(Decided, Option<View>), OperateError>) -> Result<Response, Problem> {
+async fn answer(
+    api: &Api,
+    decided: Result<(Decided, Option<View>), OperateError>,
+) -> Result<Response, Problem> {
     let (decided, view) = decided.map_err(|error| trouble(&error))?;
     match problem_of(decided) {
-        None => view.map(|view| api.json(&view)).ok_or(Problem::NotFound),
+        None => api.told(&view.ok_or(Problem::NotFound)?).await,
         Some(refused) => Err(refused),
     }
 }
@@ -247,11 +257,18 @@ async fn metrics(State(api): State<Api>) -> Response {
     };
     text.push_str(&format!("# TYPE leaver_dry_run gauge\nleaver_dry_run {dry}\n"));
     text.push_str("# TYPE leaver_database_up gauge\n");
-    let read = async { Ok::<_, StoreError>((api.store.overview().await?, api.store.brake_use().await?)) };
+    let read = async {
+        let store = &api.store;
+        Ok::<_, StoreError>((store.overview().await?, store.brake_use().await?, store.pause_state().await?))
+    };
     match read.await {
-        Ok(((counts, oldest_seconds), used)) => {
+        Ok(((counts, oldest_seconds), used, switch)) => {
             text.push_str("leaver_database_up 1\n# TYPE leaver_oldest_unfinished_seconds gauge\n");
             text.push_str(&format!("leaver_oldest_unfinished_seconds {oldest_seconds}\n"));
+            text.push_str(&format!(
+                "# TYPE leaver_paused gauge\nleaver_paused {}\n",
+                u8::from(switch.paused)
+            ));
             text.push_str(&brake_metrics(api.brake, used, &counts));
             text.push_str("# TYPE leaver_offboardings gauge\n");
             for count in counts {

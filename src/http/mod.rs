@@ -8,6 +8,7 @@ mod events;
 pub mod health;
 mod layoffs;
 mod own;
+mod pause;
 pub mod problem;
 pub mod scim;
 pub mod webhooks;

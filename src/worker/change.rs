@@ -196,6 +196,7 @@ impl Runner {
                     intentions.push(intention);
                 }
                 Ok(Permission::LeaseLost) => person.end(Stop::LeaseLost),
+                Ok(Permission::Paused) => person.end(Stop::paused()),
                 Ok(Permission::Brake { trip }) => {
                     if let Some(changed) = trip {
                         page(changed, self.settings.brake);

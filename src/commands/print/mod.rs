@@ -22,11 +22,15 @@ macro_rules! say {
 
 mod events;
 mod layoffs;
+mod pause;
 mod preview;
+mod reconcile;
 
 pub(super) use events::{event, events, replay};
 pub(super) use layoffs::layoffs;
+pub(super) use pause::{paused, switch};
 pub(super) use preview::preview;
+pub(super) use reconcile::reconciliation;
 
 /// The widest line, in characters.
 const WIDTH: usize = 110;
