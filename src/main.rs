@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use leaver::commands::{self, Failure, KeyWanted, Output};
+use leaver::commands::{self, Apply, Failure, KeyWanted, Output};
 use leaver::config::Config;
 use leaver::operate::{Completion, OwnTermination};
 use leaver::serve::{Migrate, Work};
@@ -185,6 +185,27 @@ enum Command {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// Pauses all replicas: no changing call begins until `leaver resume`. Events are received and stored as ever.
+    Pause {
+        /// Why; it stands in the journal and beside every list.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Lets the work go on after a pause.
+    Resume,
+    /// Says who has left by a list of the HR system and is still active, or holds something, in Genesys Cloud.
+    ///
+    /// Exit code 0: nothing is left to do; 1: there are gaps, something waits for a person, or could not be read; 2: the list or
+    /// the configuration has to be mended, and nobody was looked up.
+    Reconcile {
+        /// The list, with a heading: at least one of the columns email, external_id and genesys_user_id, and where there is
+        /// one left_on (or effective_at), source and type. Commas, semicolons or tabs; UTF-8; at most 10000 people.
+        #[arg(long, value_name = "FILE")]
+        csv: PathBuf,
+        /// Opens an offboarding for each gap, as `leaver offboard` does. Without it, everything is only read.
+        #[arg(long)]
+        apply: bool,
+    },
     /// Puts back what an offboarding took away, in the reverse order; says what can't come back.
     Restore {
         /// The offboarding's id. It must not be scheduled: cancel that first.
@@ -338,6 +359,12 @@ fn run(cli: Cli) -> Result<(), Failure> {
                 commands::replay(&config, commands::EventArguments { id, source }, output).await
             }
             Command::Audit { command } => audit(&config, command, output).await,
+            Command::Pause { reason } => commands::pause(&config, &reason, output).await,
+            Command::Resume => commands::resume(&config, output).await,
+            Command::Reconcile { csv, apply } => {
+                let apply = if apply { Apply::Gaps } else { Apply::Nothing };
+                commands::reconcile(&config, &csv, apply, output).await
+            }
             Command::Show { id } => commands::show(&config, &id, output).await,
             Command::Retry { id } => commands::decide(&config, &id, Decision::Retry, output).await,
             Command::Cancel { id } => commands::decide(&config, &id, Decision::Cancel, output).await,

@@ -37,8 +37,7 @@ pub async fn approve(
     if let [id] = set.ids.as_slice()
         && let Some(view) = operate::show(&store, *id).await?
     {
-        print_view(config, &view, output);
-        return Ok(());
+        return print_view(config, &store, &view, output).await;
     }
     let digest = hex::encode(set.digest);
     match output {
@@ -69,8 +68,8 @@ async fn complete(
     if let Some(refused) = refused(&id.to_string(), decided) {
         return Err(Failure::Failed(refused));
     }
-    if let Some(view) = view {
-        print_view(config, &view, output);
+    match view {
+        Some(view) => print_view(config, &store, &view, output).await,
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -8,10 +8,12 @@ mod events;
 mod layoff;
 mod look_up;
 mod offboard;
+mod pause;
 mod permissions;
 mod print;
 mod probe;
 mod progress;
+mod reconcile;
 mod send;
 mod sources;
 mod token;
@@ -25,6 +27,7 @@ use crate::hris::Source;
 use crate::offboarding::{Actor, OffboardingId};
 use crate::operate::{self, Asked, InMode, OperateError, Unread};
 use crate::serve::{self, Migrate, Parts, ServeError, Work};
+use crate::store::Store;
 use crate::store::decisions::{Decided, Decision};
 use crate::store::views::{Filter, PAGE_MAX, View};
 use crate::telemetry;
@@ -36,6 +39,8 @@ pub use events::{EventArguments, EventsArguments, event, events, replay};
 pub use layoff::{PlanArguments, approve_layoff, cancel_layoff, list_layoffs, plan_layoff};
 pub use look_up::look_up;
 pub use offboard::offboard;
+pub use pause::{pause, resume};
+pub use reconcile::{Apply, reconcile};
 pub use send::{SendArguments, send};
 pub use token::token;
 
@@ -196,11 +201,14 @@ pub async fn list(config: &Config, arguments: ListArguments, output: Output) -> 
         after: None,
         limit: arguments.limit,
     };
-    let page = operate::list(&Parts::new(config)?.store, &filter).await?;
+    let store = Parts::new(config)?.store;
+    let page = operate::list(&store, &filter).await?;
+    let switch = operate::pause_state(&store).await?;
     match output {
-        Output::Json => print::json(&InMode::new(config.policy.mode, &page)),
+        Output::Json => print::json(&InMode::new(config.policy.mode, &page).under(switch)),
         Output::Text => {
             print::mode(config.policy.mode);
+            print::paused(&switch);
             print::list(&page);
         }
     }
@@ -209,20 +217,24 @@ pub async fn list(config: &Config, arguments: ListArguments, output: Output) -> 
 
 /// `leaver show`.
 pub async fn show(config: &Config, id: &str, output: Output) -> Result<(), Failure> {
-    let view = operate::show(&Parts::new(config)?.store, parse_id(id)?).await?;
+    let store = Parts::new(config)?.store;
+    let view = operate::show(&store, parse_id(id)?).await?;
     let view = view.ok_or_else(|| Failure::Failed(format!("no offboarding has the id {id}")))?;
-    print_view(config, &view, output);
-    Ok(())
+    print_view(config, &store, &view, output).await
 }
 
-fn print_view(config: &Config, view: &View, output: Output) {
+/// Prints an offboarding; says besides where nobody works on it because the service is paused.
+async fn print_view(config: &Config, store: &Store, view: &View, output: Output) -> Result<(), Failure> {
+    let switch = operate::pause_state(store).await?;
     match output {
-        Output::Json => print::json(&InMode::new(config.policy.mode, view)),
+        Output::Json => print::json(&InMode::new(config.policy.mode, view).under(switch)),
         Output::Text => {
             print::mode(config.policy.mode);
+            print::paused(&switch);
             print::offboarding(view);
         }
     }
+    Ok(())
 }
 
 /// `leaver retry`, `leaver cancel` and `leaver restore`.
@@ -233,10 +245,10 @@ pub async fn decide(config: &Config, id: &str, decision: Decision, output: Outpu
     if let Some(refused) = refused(id, decided) {
         return Err(Failure::Failed(refused));
     }
-    if let Some(view) = view {
-        print_view(config, &view, output);
+    match view {
+        Some(view) => print_view(config, &parts.store, &view, output).await,
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The source that an argument names.

@@ -10,8 +10,7 @@ pub async fn offboard(config: &Config, asked: OwnTermination, output: Output) ->
     let store = Parts::new(config)?.store;
     let taken = operate::offboard(&store, &serve::own_rules(config), &asked, None, &actor()).await?;
     match taken {
-        Taken::New(view) | Taken::Known(view) => print_view(config, &view, output),
-        Taken::KeyReused => return Err(Failure::Failed("the event id is in use: try again".to_owned())),
+        Taken::New(view) | Taken::Known(view) => print_view(config, &store, &view, output).await,
+        Taken::KeyReused => Err(Failure::Failed("the event id is in use: try again".to_owned())),
     }
-    Ok(())
 }

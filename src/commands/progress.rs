@@ -10,6 +10,11 @@ const QUIET_SECONDS: u32 = 2;
 
 /// Does the work, and says on standard error what it is and for how long it has been going on.
 pub(super) async fn shown<T>(what: &str, work: impl Future<Output = T>) -> T {
+    told(|| what.to_owned(), work).await
+}
+
+/// The same, with words that are asked for each time.
+pub(super) async fn told<T>(what: impl Fn() -> String, work: impl Future<Output = T>) -> T {
     if !stderr().is_terminal() {
         return work.await;
     }
@@ -24,7 +29,7 @@ pub(super) async fn shown<T>(what: &str, work: impl Future<Output = T>) -> T {
             }
             () = tokio::time::sleep(Duration::from_secs(1)) => {
                 if seconds >= QUIET_SECONDS {
-                    say(&format!("\r{what} … {seconds} s"));
+                    say(&format!("\r{} … {seconds} s", what()));
                 }
             }
         }

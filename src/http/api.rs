@@ -20,7 +20,7 @@ use super::metrics::Metrics;
 use super::problem::Problem;
 use super::query::Query;
 use super::webhooks::Webhooks;
-use super::{events, idempotency, layoffs, own};
+use super::{events, idempotency, layoffs, own, pause};
 use crate::config::Role;
 use crate::genesys::Genesys;
 use crate::offboarding::choices::Mode;
@@ -65,6 +65,7 @@ impl Api {
             .merge(own::routes())
             .merge(layoffs::routes())
             .merge(audit::routes())
+            .merge(pause::routes())
             .merge(self.metrics.clone().routes())
             .merge(description::routes());
         let (router, description) = described.split_for_parts();
@@ -80,6 +81,12 @@ impl Api {
     /// An answer; it says so where the service runs dry.
     pub(super) fn json(&self, body: &impl Serialize) -> Response {
         axum::Json(InMode::new(self.mode, body)).into_response()
+    }
+
+    /// An answer about offboardings; it says besides where nobody works on them because the service is paused.
+    pub(super) async fn told(&self, body: &impl Serialize) -> Result<Response, Problem> {
+        let switch = operate::pause_state(&self.store).await.map_err(|error| trouble(&error))?;
+        Ok(axum::Json(InMode::new(self.mode, body).under(switch)).into_response())
     }
 }
 
@@ -153,7 +160,7 @@ async fn list(
 ) -> Result<Response, Problem> {
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
     let page = operate::list(&api.store, &query.filter()?).await.map_err(|error| trouble(&error))?;
-    Ok(api.json(&page))
+    api.told(&page).await
 }
 
 /// Shows an offboarding with its steps and its journal.
@@ -170,7 +177,7 @@ async fn show(
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
     let id = id(&path).ok_or(Problem::NotFound)?;
     let view = operate::show(&api.store, id).await.map_err(|error| trouble(&error))?;
-    view.map(|view| api.json(&view)).ok_or(Problem::NotFound)
+    api.told(&view.ok_or(Problem::NotFound)?).await
 }
 
 /// Has another attempt made now: of a failed one, or of a held one whose cause is mended.
@@ -223,7 +230,7 @@ async fn approve(
     } else {
         operate::complete(&api.store, &api.own_rules, id, &completion, &caller.actor()).await
     };
-    answer(&api, approved)
+    answer(&api, approved).await
 }
 
 /// Has put back what was taken away.
@@ -251,13 +258,16 @@ async fn decide(
     caller.needs(role)?;
     let id = id(&path).ok_or(Problem::NotFound)?;
     operate::may_decide(api.mode, decision).map_err(|error| trouble(&error))?;
-    answer(&api, operate::decide(&api.store, id, decision, &caller.actor()).await)
+    answer(&api, operate::decide(&api.store, id, decision, &caller.actor()).await).await
 }
 
-fn answer(api: &Api, decided: Result<(Decided, Option<View>), OperateError>) -> Result<Response, Problem> {
+async fn answer(
+    api: &Api,
+    decided: Result<(Decided, Option<View>), OperateError>,
+) -> Result<Response, Problem> {
     let (decided, view) = decided.map_err(|error| trouble(&error))?;
     match problem_of(decided) {
-        None => view.map(|view| api.json(&view)).ok_or(Problem::NotFound),
+        None => api.told(&view.ok_or(Problem::NotFound)?).await,
         Some(refused) => Err(refused),
     }
 }

@@ -136,6 +136,7 @@ fn of_process(text: &mut Exposition, inner: &Inner) {
 }
 
 fn of_work(text: &mut Exposition, figures: &Figures) {
+    text.one("leaver_paused", truth(figures.paused));
     text.one("leaver_oldest_unfinished_seconds", figures.oldest_unfinished_seconds);
     let mut held: BTreeMap<&str, i64> = Reason::ALL.iter().map(|reason| (reason.as_str(), 0)).collect();
     for count in figures.offboardings.iter().filter(|count| count.status == Status::Held.as_str()) {

@@ -13,6 +13,7 @@ mod layoffs;
 mod media;
 pub mod metrics;
 mod own;
+mod pause;
 pub mod problem;
 mod query;
 pub mod scim;

@@ -63,10 +63,10 @@ pub(super) async fn offboard(
     let asked: OwnTermination = read(body).await?;
     let taken = operate::offboard(&api.store, &api.own_rules, &asked, key, &caller.actor()).await;
     match taken.map_err(|error| trouble(&error))? {
-        Taken::New(view) => Ok((StatusCode::CREATED, api.json(&view)).into_response()),
+        Taken::New(view) => Ok((StatusCode::CREATED, api.told(&view).await?).into_response()),
         // The answer that a crash has swallowed.
-        Taken::Known(view) if was_carried_out() => Ok((StatusCode::CREATED, api.json(&view)).into_response()),
-        Taken::Known(view) => Ok(api.json(&view)),
+        Taken::Known(view) if was_carried_out() => Ok((StatusCode::CREATED, api.told(&view).await?).into_response()),
+        Taken::Known(view) => api.told(&view).await,
         Taken::KeyReused => Err(Problem::KeyReused),
     }
 }

@@ -111,6 +111,10 @@ pub enum Action {
     Done,
     /// Ended without being carried out.
     Cancelled,
+    /// An operator paused the service as a whole; the result says why.
+    Paused,
+    /// An operator let the service go on.
+    Resumed,
 }
 
 impl Action {
@@ -145,6 +149,8 @@ impl Action {
             Self::Failed => "failed",
             Self::Done => "done",
             Self::Cancelled => "cancelled",
+            Self::Paused => "paused",
+            Self::Resumed => "resumed",
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What an operator may do: see, preview, offboard, retry, approve, cancel, restore, replay, plan a layoff. The commands and the API
-//! say the same verbs.
+//! What an operator may do: see, preview, offboard, retry, approve, cancel, restore, replay, pause, reconcile, plan a
+//! layoff. The commands and the API say the same verbs.
 
 mod audit;
 mod complete;
@@ -7,13 +7,16 @@ mod events;
 mod export;
 mod layoffs;
 mod own;
+mod pause;
 mod person;
 mod preview;
+mod reconcile;
 mod verdict;
 mod when;
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -23,6 +26,7 @@ use crate::offboarding::{Actor, OffboardingId, Reason, StepStatus};
 use crate::plan::PLAN;
 use crate::store::approvals::Approval;
 use crate::store::decisions::{Decided, Decision};
+use crate::store::pause::PauseState;
 use crate::store::views::{Filter, StepView, View};
 use crate::store::{Store, StoreError};
 
@@ -32,9 +36,14 @@ pub use events::{DISPOSITIONS, EventPage, NotReplayed, ReplayAnswer, disposition
 pub use export::{Export, ExportQuery};
 pub use layoffs::{LayoffPage, LayoffPlan, PEOPLE_MAX, decide_layoff, layoffs, plan_layoff, read_digest};
 pub use own::{ExternalIds, OwnRules, OwnTermination, Taken, offboard};
+pub use pause::{calls_under_way, pause, pause_state, resume};
 pub use preview::{
     Asked, Effect, Held, Kept, OrderView, Preview, Removed, ReportPreview, Rules, StepPreview, Summary,
     preview,
+};
+pub use reconcile::{
+    BYTES_MAX, Finding, Found, Gaps, Leaver, Leavers, Reconciler, Reconciliation, Totals, Weight,
+    read_leavers, turns,
 };
 pub use verdict::{Expected, HeldFor, Unread, Verdict};
 
@@ -94,12 +103,33 @@ pub struct InMode<T> {
     /// `dry_run`; absent where the service is live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<&'static str>,
+    /// Since when, by whom and why the service is paused; absent where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Paused>,
+}
+
+/// That the service is paused, beside what is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Paused {
+    /// Since when.
+    pub since: Option<DateTime<Utc>>,
+    /// Who paused it.
+    pub by: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 impl<T> InMode<T> {
     /// Shows it as a service of this mode does.
     pub fn new(mode: Mode, shown: T) -> Self {
-        Self { shown, mode: (mode == Mode::DryRun).then_some(mode.as_str()) }
+        Self { shown, mode: (mode == Mode::DryRun).then_some(mode.as_str()), paused: None }
+    }
+
+    /// Says besides that the service is paused, where it is.
+    #[must_use]
+    pub fn under(self, switch: PauseState) -> Self {
+        let PauseState { paused, since, by, reason } = switch;
+        Self { paused: paused.then_some(Paused { since, by, reason }), ..self }
     }
 }
 

@@ -23,7 +23,7 @@ const SOURCE: &str = policy::OPERATORS_SOURCE;
 /// The most characters of a reason, and of a person and a type.
 pub(super) const REASON_CHARS_MAX: usize = 500;
 pub(super) const PERSON_CHARS_MAX: usize = 254;
-const TYPE_CHARS_MAX: usize = 100;
+pub(super) const TYPE_CHARS_MAX: usize = 100;
 
 /// The most characters of a key that the caller chooses.
 const KEY_CHARS_MAX: usize = 255;

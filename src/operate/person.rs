@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::OperateError;
+use super::reconcile::Leaver;
+use super::{OperateError, Rules};
 use crate::genesys::{Genesys, User, UserId, UserState};
 use crate::offboarding::event::email_key;
 use crate::plan::Look;
@@ -53,6 +54,95 @@ async fn known_as(genesys: &Genesys, authorities: &BTreeSet<&str>, key: &str) ->
         Some(user) if count == 1 => Ok(user),
         Some(_) | None => Err(OperateError::NotOne(count)),
     }
+}
+
+/// Whom a line of a list means.
+pub(super) enum Match {
+    /// This user, and nobody else.
+    One(Box<User>, Through),
+    /// Nobody.
+    Nobody,
+    /// Nobody can tell.
+    Doubtful(String),
+}
+
+/// What somebody was found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Through {
+    /// The e-mail address.
+    Address,
+    /// An id, of Genesys Cloud or of the HRIS.
+    Id,
+}
+
+/// The one exact match of everything that a list says about somebody, as the engine would have it: by an id where there is one
+/// that is known, else by address; and where both are given they have to agree.
+pub(super) async fn match_leaver(
+    genesys: &Genesys,
+    rules: &Rules,
+    leaver: &Leaver,
+) -> Result<Match, OperateError> {
+    let authorities = rules.authorities_of(leaver.source.as_deref());
+    let by_id = match (&leaver.genesys_user_id, &leaver.external_id) {
+        (Some(id), _) => Some(find(genesys, &authorities, id).await),
+        (None, Some(key)) if !authorities.is_empty() => Some(known_as(genesys, &authorities, key).await),
+        (None, Some(_) | None) => None,
+    };
+    match (by_id, &leaver.email) {
+        (Some(Ok(user)), Some(email)) if !same_address(email, &user) => {
+            Ok(Match::Doubtful("the user has another address than the list".to_owned()))
+        }
+        (Some(Ok(user)), _) => Ok(Match::One(Box::new(user), Through::Id)),
+        // The id in Genesys Cloud is the person; one of the HRIS may not have been entered there.
+        (Some(Err(OperateError::NotOne(0))), Some(email)) if leaver.genesys_user_id.is_none() => {
+            by_address(genesys, &authorities, email, leaver.external_id.as_deref()).await
+        }
+        (Some(Err(error)), _) => unmatched(error),
+        (None, Some(email)) => by_address(genesys, &authorities, email, None).await,
+        (None, None) => Ok(Match::Nobody),
+    }
+}
+
+async fn by_address(
+    genesys: &Genesys,
+    authorities: &BTreeSet<&str>,
+    email: &str,
+    key: Option<&str>,
+) -> Result<Match, OperateError> {
+    if email_key(email).is_none() {
+        let why = "the address has characters that are never compared";
+        return Ok(Match::Doubtful(why.to_owned()));
+    }
+    let user = match find(genesys, authorities, email).await {
+        Ok(user) => user,
+        Err(error) => return unmatched(error),
+    };
+    if let Some(key) = key {
+        let ids = genesys.external_ids_of(&user.id).await?;
+        let same = |one: &str| authorities.iter().any(|authority| authority.eq_ignore_ascii_case(one));
+        if ids.iter().any(|id| same(&id.authority_name) && id.external_key != key) {
+            return Ok(Match::Doubtful("the address belongs to somebody with another id".to_owned()));
+        }
+    }
+    Ok(Match::One(Box::new(user), Through::Address))
+}
+
+fn unmatched(error: OperateError) -> Result<Match, OperateError> {
+    match error {
+        OperateError::NotOne(0) => Ok(Match::Nobody),
+        OperateError::NotOne(count) => Ok(Match::Doubtful(format!("{count} users match"))),
+        error @ (OperateError::Store(_)
+        | OperateError::Genesys(_)
+        | OperateError::RunsDry
+        | OperateError::NoAuthority
+        | OperateError::Field(..)
+        | OperateError::Gone) => Err(error),
+    }
+}
+
+fn same_address(email: &str, user: &User) -> bool {
+    let sent = email_key(email);
+    sent.is_some() && sent == user.email.as_deref().and_then(email_key)
 }
 
 /// The names of what is only known by id where it is held.

@@ -51,6 +51,17 @@ impl Rules {
         let all = by_source.chain(&self.external_id_authority).map(String::as_str);
         all.filter(|authority| !authority.is_empty()).collect()
     }
+
+    /// Those under which an id of this source may be known; every one where no source is named.
+    pub(super) fn authorities_of(&self, source: Option<&str>) -> BTreeSet<&str> {
+        let general = self.external_id_authority.as_deref();
+        match source {
+            Some(source) => policy::authority_for(general, &self.external_id_authority_by_source, source)
+                .into_iter()
+                .collect(),
+            None => self.authorities(),
+        }
+    }
 }
 
 /// Whom a dry run is about.
@@ -230,22 +241,7 @@ pub async fn preview(genesys: &Genesys, rules: &Rules, asked: Asked<'_>) -> Resu
     };
     let look = Look::new(genesys, rules.plan.choices()).leaving_as(user.id.clone(), asked.termination_type);
     look.take_over(user.clone());
-    let mut seen = Vec::with_capacity(PLAN.len());
-    for step in PLAN {
-        seen.push(match rules.plan.step(step.name()) {
-            Some(step) => Seen::read(step, &look, &user).await,
-            None => Seen::default(),
-        });
-    }
-    let names = Names::of(&look, &user);
-    let leaving: HashSet<String> = PLAN
-        .iter()
-        .zip(&seen)
-        .filter(|(step, _)| step.name() == GROUPS)
-        .flat_map(|(_, seen)| seen.own.iter().map(|one| one.target.clone()))
-        .collect();
-    let steps: Vec<_> =
-        PLAN.iter().zip(seen).map(|(step, seen)| seen.shown(*step, &rules.plan, &names, &leaving)).collect();
+    let steps = see(&look, rules, &user).await;
     let mut reports = Vec::new();
     for report in reports::read_under(rules.plan.choices()) {
         reports.push(read_report(report, genesys, &user, rules.plan.choices()).await);
@@ -260,6 +256,25 @@ pub async fn preview(genesys: &Genesys, rules: &Rules, asked: Asked<'_>) -> Resu
         reports,
         verdict,
     })
+}
+
+/// What every step of the plan would do about a user.
+pub(super) async fn see(look: &Look<'_>, rules: &Rules, user: &User) -> Vec<StepPreview> {
+    let mut seen = Vec::with_capacity(PLAN.len());
+    for step in PLAN {
+        seen.push(match rules.plan.step(step.name()) {
+            Some(step) => Seen::read(step, look, user).await,
+            None => Seen::default(),
+        });
+    }
+    let names = Names::of(look, user);
+    let leaving: HashSet<String> = PLAN
+        .iter()
+        .zip(&seen)
+        .filter(|(step, _)| step.name() == GROUPS)
+        .flat_map(|(_, seen)| seen.own.iter().map(|one| one.target.clone()))
+        .collect();
+    PLAN.iter().zip(seen).map(|(step, seen)| seen.shown(*step, &rules.plan, &names, &leaving)).collect()
 }
 
 fn order(rules: &Rules, termination_type: Option<&str>) -> OrderView {

@@ -94,13 +94,7 @@ pub(super) async fn reach(
     steps: &[StepPreview],
     reports: &[ReportPreview],
 ) -> Verdict {
-    let mut verdict = Verdict {
-        text: String::new(),
-        expected: Expected::CarriedOut,
-        held_for: Vec::new(),
-        unread: steps.iter().filter_map(|step| step.unread.clone()).collect(),
-        notes: Vec::new(),
-    };
+    let mut verdict = Verdict::new(steps.iter().filter_map(|step| step.unread.clone()).collect());
     verdict.hire(rules, user);
     verdict.protected(look, rules, user).await;
     verdict.work(look, rules, user, termination_type).await;
@@ -111,7 +105,23 @@ pub(super) async fn reach(
     verdict
 }
 
+/// Why the person is protected, where they are, and why that can't be told, where it can't.
+pub(super) async fn protection_of(
+    look: &Look<'_>,
+    rules: &Rules,
+    user: &User,
+) -> (Option<String>, Option<Unread>) {
+    let mut verdict = Verdict::new(Vec::new());
+    verdict.protected(look, rules, user).await;
+    (verdict.held_for.pop().map(|held| held.detail), verdict.unread.pop())
+}
+
 impl Verdict {
+    fn new(unread: Vec<Unread>) -> Self {
+        let (text, expected) = (String::new(), Expected::CarriedOut);
+        Self { text, expected, held_for: Vec::new(), unread, notes: Vec::new() }
+    }
+
     async fn protected(&mut self, look: &Look<'_>, rules: &Rules, user: &User) {
         if user.id.as_str() == look.genesys().client_id() {
             self.hold(Reason::Protected, "the service's own user".to_owned());

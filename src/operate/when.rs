@@ -10,7 +10,7 @@ use crate::offboarding::Effective;
 const YEARS: std::ops::RangeInclusive<i32> = 1990..=2200;
 
 /// What is expected of a time.
-const EXPECTED: &str =
+pub(super) const EXPECTED: &str =
     "expected RFC 3339, a date such as 2026-03-31, or a local time such as 2026-03-31T17:00";
 
 /// Reads a time with an offset, a local time, or a date.

@@ -5,7 +5,7 @@ use sqlx::PgPool;
 use super::audit::{self, AuditState};
 use super::brake::{self, BrakeUse};
 use super::views::Count;
-use super::{Store, StoreError, Tx, in_transaction};
+use super::{Store, StoreError, Tx, in_transaction, pause};
 
 /// What all replicas together have to show.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct Figures {
     pub calls_blocked_seconds: f64,
     /// When each source's last new event was stored; without the sources that have none.
     pub last_deliveries: Vec<LastDelivery>,
+    /// Whether no changing call begins.
+    pub paused: bool,
     /// How the audit chain stands.
     pub audit: AuditState,
 }
@@ -115,6 +117,7 @@ async fn figures(tx: Tx<'_>, sources: &[String]) -> Result<Figures, StoreError> 
         calls_announced: calls.allowed_per_minute.and_then(|allowed| u32::try_from(allowed).ok()),
         calls_blocked_seconds: calls.blocked,
         last_deliveries,
+        paused: pause::state(tx).await?.paused,
         audit: audit::state(tx).await?,
     })
 }

@@ -94,7 +94,7 @@ pub enum Release {
 
 impl Store {
     /// Takes up to `limit` due offboardings under one fence, the longest due first, and none before it takes effect,
-    /// whatever its `available_at` says. Rows that others hold are skipped,
+    /// whatever its `available_at` says, and none while the service is paused. Rows that others hold are skipped,
     /// never waited for. Intentions that a dead worker left open get the outcome `unknown`.
     pub async fn acquire(&self, fence: &Fence, limit: u32) -> Result<Vec<Lease>, StoreError> {
         let (fence, asked) = (fence.clone(), Arc::clone(&self.asked_sources));
@@ -175,7 +175,7 @@ async fn acquire(tx: Tx<'_>, fence: &Fence, limit: u32, asked: &[String]) -> Res
         r#"with due as (
              select id, lease_token is not null as abandoned from offboardings o
              where status = 'scheduled' and available_at <= now() and (goal = 'restored' or effective_at <= now())
-               and not wants_look_up(o, $5)
+               and not wants_look_up(o, $5) and not (select paused from pause)
              order by available_at limit $1 for update skip locked)
          update offboardings o
          set lease_token = $2, lease_worker = $3, available_at = now() + $4, updated_at = now(),

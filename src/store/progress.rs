@@ -8,6 +8,7 @@ use super::approvals;
 use super::brake::{self, BrakeUse, Passage};
 use super::journal::{self, NewEntry};
 use super::leases::{Fence, interval};
+use super::pause;
 use super::{Store, StoreError, Tx, in_transaction};
 use crate::offboarding::{Action, OffboardingId, Phase, Reason, StepStatus};
 
@@ -74,6 +75,8 @@ pub enum Permission {
     Granted,
     /// The lease is somebody else's, or the offboarding was cancelled.
     LeaseLost,
+    /// The service is paused: nothing is written.
+    Paused,
     /// The person would be one too many within the hour or the day.
     Brake {
         /// Where it is the first one of a trip, how many have been changed: somebody has to be told.
@@ -120,7 +123,7 @@ pub enum Proves {
 
 impl Store {
     /// Writes the intention of a changing call and renews the lease, in one short transaction that checks that the
-    /// lease is still ours. `brake` is asked at a person's first change only; `None` where it was approved.
+    /// lease is still ours and the service is not paused. `brake` is asked at a person's first change only; `None` where it was approved.
     pub async fn begin(
         &self,
         fence: &Fence,
@@ -210,6 +213,9 @@ async fn begin(
     intention: &Intention,
     brake: Option<BrakeLimits>,
 ) -> Result<Permission, StoreError> {
+    if !pause::may_begin(tx).await? {
+        return Ok(Permission::Paused);
+    }
     let id = intention.offboarding;
     let renewed = sqlx::query!(
         // begin

@@ -209,6 +209,7 @@ impl Runner {
                     measure::fence_refused();
                     person.end(Stop::LeaseLost);
                 }
+                Ok(Permission::Paused) => person.end(Stop::paused()),
                 Ok(Permission::Brake { trip }) => {
                     if let Some(changed) = trip {
                         page(changed, self.settings.brake);

@@ -273,6 +273,7 @@ impl Runner {
             let intention = intention(person, step, put_backs, call.request_id().0);
             match self.store.begin(&self.fence, &intention, None).await? {
                 Permission::Granted => {}
+                Permission::Paused => return Err(Stop::paused()),
                 Permission::LeaseLost | Permission::Brake { .. } | Permission::ApprovalExpired(_) => {
                     measure::fence_refused();
                     return Err(Stop::LeaseLost);

@@ -8,6 +8,10 @@ use crate::offboarding::Reason;
 use crate::store::StoreError;
 use crate::store::leases::{AttemptCount, Release};
 
+/// How long an attempt that met the pause rests at least: in the moment in which the switch is moved it would else be taken up
+/// again at once. While the service is paused nothing is taken up.
+const PAUSE_RECHECK: Duration = Duration::from_secs(1);
+
 /// Why the work on one person ends for now.
 #[derive(Debug)]
 pub(super) enum Stop {
@@ -23,6 +27,11 @@ impl Stop {
     /// The process is told to stop: the lease is given back at once.
     pub(super) fn stopping() -> Self {
         wait(Duration::ZERO, "the worker is stopping")
+    }
+
+    /// The service is paused: the attempt is put down as if it had not been, and is taken up again when the work goes on.
+    pub(super) fn paused() -> Self {
+        wait(PAUSE_RECHECK, "the service is paused")
     }
 }
 

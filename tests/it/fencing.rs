@@ -40,7 +40,7 @@ async fn journal(world: &World, id: OffboardingId) -> Vec<JournalEntry> {
 }
 
 /// Holds the first fitting request; gives what tells that it came, and what lets it go.
-fn hold(world: &World, matcher: Matcher) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
+pub(crate) fn hold(world: &World, matcher: Matcher) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (came, arrival) = mpsc::channel();
     let (release, go) = mpsc::channel();
     let (came, go) = (Mutex::new(came), Mutex::new(go));
@@ -52,7 +52,7 @@ fn hold(world: &World, matcher: Matcher) -> (mpsc::Receiver<()>, mpsc::Sender<()
     (arrival, release)
 }
 
-async fn arrives(arrival: &mpsc::Receiver<()>) {
+pub(crate) async fn arrives(arrival: &mpsc::Receiver<()>) {
     until("the request arrives", LIMIT, async || arrival.try_recv().is_ok()).await;
 }
 

@@ -23,12 +23,16 @@ macro_rules! say {
 mod audit;
 mod events;
 mod layoffs;
+mod pause;
 mod preview;
+mod reconcile;
 
 pub(super) use audit::{audit_keys, verification};
 pub(super) use events::{event, events, replay};
 pub(super) use layoffs::layoffs;
+pub(super) use pause::{paused, switch};
 pub(super) use preview::preview;
+pub(super) use reconcile::reconciliation;
 
 /// The widest line, in characters.
 const WIDTH: usize = 110;
