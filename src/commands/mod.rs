@@ -1,7 +1,8 @@
-//! What the commands do and print. They use the same `operate` as the API; how they are called is said in `main`.
+//! What the commands do and print. They use the same `operate` as the API; how they are called is said in `cli`.
 
 mod approve;
 mod check;
+pub mod cli;
 mod deliveries;
 mod events;
 mod layoff;
@@ -11,6 +12,7 @@ mod permissions;
 mod print;
 mod probe;
 mod progress;
+mod run;
 mod send;
 mod sources;
 mod token;
@@ -34,6 +36,7 @@ pub use events::{EventArguments, EventsArguments, event, events, replay};
 pub use layoff::{PlanArguments, approve_layoff, cancel_layoff, list_layoffs, plan_layoff};
 pub use look_up::look_up;
 pub use offboard::offboard;
+pub use run::run;
 pub use send::{SendArguments, send};
 pub use token::token;
 

@@ -1,0 +1,76 @@
+//! From the command line to the command: one call each.
+
+use super::cli::{Cli, Command, LayoffCommand};
+use super::{Failure, Output};
+use crate::config::Config;
+use crate::operate::{Completion, OwnTermination};
+use crate::serve::{Migrate, Work};
+use crate::store::decisions::Decision;
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> Result<(), Failure> {
+    let config = Config::load(&cli.config).map_err(Failure::configuration)?;
+    let output = if cli.json { Output::Json } else { Output::Text };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::other)?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Serve { no_worker, no_migrate } => {
+                let work = if no_worker { Work::Elsewhere } else { Work::Here };
+                super::serve(&config, work, migrate(no_migrate)).await
+            }
+            Command::Worker { no_migrate } => super::worker(&config, migrate(no_migrate)).await,
+            Command::Migrate => super::migrate(&config).await,
+            Command::Check => super::check(&config, output).await,
+            Command::Plan { person, termination_type } => {
+                super::plan(&config, &person, termination_type.as_deref(), output).await
+            }
+            Command::Offboard { person, reason, at, termination_type } => {
+                let asked = OwnTermination { person, reason, at, termination_type };
+                super::offboard(&config, asked, output).await
+            }
+            Command::Approve { ids, reason, email, at } => {
+                let completion = Completion { email, at };
+                super::approve(&config, &ids, reason.as_deref(), &completion, output).await
+            }
+            Command::Layoff { command } => layoff(&config, command, output).await,
+            Command::Send { source, file, url, secret, headers } => {
+                super::send(&config, super::SendArguments { source, file, url, secret, headers }).await
+            }
+            Command::LookUp { source, person } => super::look_up(&config, &source, &person, output).await,
+            Command::Token { source } => super::token(&config, &source, output).await,
+            Command::List { status, person, source, limit } => {
+                super::list(&config, super::ListArguments { status, person, source, limit }, output).await
+            }
+            Command::Events { source, disposition, event, limit } => {
+                let arguments = super::EventsArguments { source, disposition, event, limit };
+                super::events(&config, arguments, output).await
+            }
+            Command::Event { id, source } => {
+                super::event(&config, super::EventArguments { id, source }, output).await
+            }
+            Command::Replay { id, source } => {
+                super::replay(&config, super::EventArguments { id, source }, output).await
+            }
+            Command::Show { id } => super::show(&config, &id, output).await,
+            Command::Retry { id } => super::decide(&config, &id, Decision::Retry, output).await,
+            Command::Cancel { id } => super::decide(&config, &id, Decision::Cancel, output).await,
+            Command::Restore { id } => super::decide(&config, &id, Decision::Restore, output).await,
+        }
+    })
+}
+
+async fn layoff(config: &Config, command: LayoffCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        LayoffCommand::Plan { csv, from, until, reason, count } => {
+            let arguments = super::PlanArguments { csv: &csv, from, until, reason, count };
+            super::plan_layoff(config, arguments, output).await
+        }
+        LayoffCommand::List => super::list_layoffs(config, output).await,
+        LayoffCommand::Approve { id, digest } => super::approve_layoff(config, &id, &digest, output).await,
+        LayoffCommand::Cancel { id } => super::cancel_layoff(config, &id, output).await,
+    }
+}
+
+fn migrate(never: bool) -> Migrate {
+    if never { Migrate::Never } else { Migrate::AtStart }
+}
