@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 
 /// Takes people who have left the company out of Genesys Cloud.
 #[derive(Debug, Parser)]
@@ -41,6 +42,12 @@ pub enum Command {
     Migrate,
     /// Checks the configuration, the database, the access to Genesys Cloud and each permission there.
     Check,
+    /// Asks a running service whether it is ready, as a health check of a container does.
+    Health {
+        /// The service's address; the configured listener on this machine if it is left out.
+        #[arg(long)]
+        url: Option<String>,
+    },
     /// Shows what an offboarding would remove, keep and be held by, without a single changing call.
     Plan {
         /// An e-mail address, an external id or a Genesys user id.
@@ -180,6 +187,17 @@ pub enum Command {
     Restore {
         /// The offboarding's id. It must not be scheduled: cancel that first.
         id: String,
+    },
+    /// Writes the completions for a shell to standard output.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Writes the manual page, or all of them, one for each command.
+    Man {
+        /// The folder that gets a page for each command; standard output gets the first one if it is left out.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
 }
 

@@ -5,8 +5,10 @@ mod check;
 pub mod cli;
 mod deliveries;
 mod events;
+mod health;
 mod layoff;
 mod look_up;
+mod manual;
 mod offboard;
 mod permissions;
 mod print;
@@ -33,9 +35,12 @@ use crate::telemetry;
 pub use approve::approve;
 pub use check::check;
 pub use events::{EventArguments, EventsArguments, event, events, replay};
+pub use health::{health, health_of};
 pub use layoff::{PlanArguments, approve_layoff, cancel_layoff, list_layoffs, plan_layoff};
 pub use look_up::look_up;
+pub use manual::{completions, manual};
 pub use offboard::offboard;
+pub use permissions::needed as needed_permissions;
 pub use run::run;
 pub use send::{SendArguments, send};
 pub use token::token;
@@ -132,7 +137,7 @@ pub async fn worker(config: &Config, migrate: Migrate) -> Result<(), Failure> {
 pub async fn migrate(config: &Config) -> Result<(), Failure> {
     let parts = Parts::new(config)?;
     parts.store.migrate().await.map_err(Failure::other)?;
-    println!("the database has this version's schema");
+    print::lines("the database has this version's schema");
     Ok(())
 }
 

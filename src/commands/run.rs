@@ -9,11 +9,18 @@ use crate::store::decisions::Decision;
 
 /// Does what the command line says.
 pub fn run(cli: Cli) -> Result<(), Failure> {
+    let command = match cli.command {
+        // These need no configuration.
+        Command::Completions { shell } => return super::completions(shell),
+        Command::Man { out } => return super::manual(out.as_deref()),
+        Command::Health { url: Some(url) } => return super::health(&url),
+        command => command,
+    };
     let config = Config::load(&cli.config).map_err(Failure::configuration)?;
     let output = if cli.json { Output::Json } else { Output::Text };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::other)?;
     runtime.block_on(async {
-        match cli.command {
+        match command {
             Command::Serve { no_worker, no_migrate } => {
                 let work = if no_worker { Work::Elsewhere } else { Work::Here };
                 super::serve(&config, work, migrate(no_migrate)).await
@@ -21,6 +28,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             Command::Worker { no_migrate } => super::worker(&config, migrate(no_migrate)).await,
             Command::Migrate => super::migrate(&config).await,
             Command::Check => super::check(&config, output).await,
+            Command::Health { .. } => super::health_of(&config),
+            Command::Completions { .. } | Command::Man { .. } => Ok(()),
             Command::Plan { person, termination_type } => {
                 super::plan(&config, &person, termination_type.as_deref(), output).await
             }

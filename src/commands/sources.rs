@@ -13,10 +13,8 @@ pub(super) fn findings(config: &Config, sources: &[Source]) -> Vec<Finding> {
         let what = format!("source {}", source.name());
         let file = config.sample_files.get(source.name());
         let unverified = source.unverified().map(|why| {
-            Finding::doubtful(
-                &what,
-                format!("not verified against the sender: {why} Try it before you rely on it"),
-            )
+            Finding::doubtful(&what, format!("not verified against the sender: {why}"))
+                .to_do("Try it before you rely on it: docs/sources.md says how for each sender")
         });
         [Some(replayed(&what, source, file.map(std::path::PathBuf::as_path))), unverified]
     };
@@ -37,15 +35,16 @@ fn replayed(what: &str, source: &Source, file: Option<&Path>) -> Finding {
     let Some((profile, replayed)) = source.replay_built_in() else {
         return Finding::doubtful(
             what,
-            format!("nothing could be replayed, as it has no built-in profile: {own}"),
-        );
+            "nothing could be replayed, as it has no built-in profile".to_owned(),
+        )
+        .to_do(own);
     };
     match replayed {
         Ok(number) => good(number, profile),
         Err(misfit) if source.reads_its_own_way() => {
             let detail =
-                format!("nothing could be replayed, as it does not read as {profile} does ({misfit}): {own}");
-            Finding::doubtful(what, detail)
+                format!("nothing could be replayed, as it does not read as {profile} does ({misfit})");
+            Finding::doubtful(what, detail).to_do(own)
         }
         Err(misfit) => Finding::bad(what, format!("{profile}: {misfit}")),
     }

@@ -315,11 +315,11 @@ async fn the_check_warns_of_sources_that_share_an_authority() {
     };
     let told = async |more: &str| {
         let run = crate::commands::run(&world.config(&source(more)), &["check", "--json"]).await;
-        run.json().as_array().unwrap().iter().find(|one| one["what"] == "external ids").cloned()
+        run.json().as_array().unwrap().iter().find(|one| one["check"] == "external ids").cloned()
     };
     let warned = told("").await.unwrap();
-    assert_eq!(warned["level"], "warn");
-    let detail = warned["detail"].as_str().unwrap();
+    assert_eq!(warned["severity"], "warn");
+    let detail = warned["what"].as_str().unwrap();
     assert!(
         detail.contains("bamboo, workday") && detail.contains("sources.NAME.external_id_authority"),
         "{detail}"

@@ -16,9 +16,9 @@ async fn findings(world: &World, more: &str) -> Vec<(String, String, String)> {
     assert!(ended.code < 2, "{ended:?}");
     let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
     let findings = ended.json();
-    assert_eq!(found(&findings, "Genesys Cloud")["level"], "ok");
+    assert_eq!(found(&findings, "Genesys Cloud")["severity"], "ok");
     for finding in findings.as_array().unwrap() {
-        assert_eq!(finding["ok"], json!(finding["level"] != "FAIL"), "{finding}");
+        assert_eq!(finding["ok"], json!(finding["severity"] != "FAIL"), "{finding}");
     }
     let about = findings
         .as_array()
