@@ -74,10 +74,10 @@ impl Failure {
         Self::Failed(with_causes(&error))
     }
 
-    /// What is printed on standard error.
-    pub fn line(&self) -> &str {
+    /// What is printed on standard error: one line, in which nothing that others wrote acts on the terminal.
+    pub fn line(&self) -> String {
         match self {
-            Self::Usage(line) | Self::Failed(line) => line,
+            Self::Usage(line) | Self::Failed(line) => print::cleaned(line),
         }
     }
 

@@ -204,7 +204,7 @@ async fn a_token_is_kept_until_the_first_authentic_delivery_and_never_after_it()
     let checked = run(&config, &["check", "--json"]).await.json();
     let waiting = found(&checked, "token of gusto");
     assert_eq!(waiting["severity"], "warn");
-    assert!(waiting["what"].as_str().unwrap().contains("leaver token gusto"), "{waiting}");
+    assert!(waiting["do"].as_str().unwrap().contains("leaver token gusto"), "{waiting}");
     run(&config, &["token", "hibob"]).await.failed(2, &["SOURCE", "hibob"]);
     run(&config, &["token", "nobody"]).await.failed(2, &["SOURCE", "nobody"]);
 

@@ -50,7 +50,8 @@ async fn check_replays_the_samples_of_every_source_and_says_what_is_not_verified
     let checked = run(&world.config(&more), &["check", "--json"]).await.json();
     let finding = |what: &str| {
         let finding = found(&checked, what);
-        (finding["severity"].as_str().unwrap().to_owned(), finding["what"].as_str().unwrap().to_owned())
+        let told = [&finding["what"], &finding["do"]].into_iter().filter_map(|text| text.as_str());
+        (finding["severity"].as_str().unwrap().to_owned(), told.collect::<Vec<_>>().join(": "))
     };
     let (level, detail) = finding("source gusto");
     assert_eq!((level.as_str(), detail.as_str()), ("ok", "6 samples of gusto are read as expected"));
