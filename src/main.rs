@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 use leaver::commands::cli::Cli;
-use leaver::commands::run;
+use leaver::commands::{Failure, run};
 
 fn main() -> ExitCode {
     // Before the first client: without it every TLS connection panics.
@@ -33,6 +33,7 @@ fn refused(error: &clap::Error) -> ExitCode {
     }
     let text = error.to_string();
     let line: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-    eprintln!("leaver: {}", line.join(" ").trim_start_matches("error: "));
-    ExitCode::from(2)
+    let failure = Failure::Usage(line.join(" ").trim_start_matches("error: ").to_owned());
+    eprintln!("leaver: {}", failure.line());
+    ExitCode::from(failure.exit_code())
 }

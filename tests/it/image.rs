@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use leaver_simulator::presets::slim_agent;
 use leaver_simulator::proxy::Proxy;
 use serde_json::json;
 
 use crate::process::until;
+use crate::stepped::slim_agent;
 use crate::support::{ALICE, Service, World, program, termination};
 use crate::tools::{output, repository};
 

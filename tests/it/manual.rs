@@ -38,7 +38,7 @@ async fn every_command_has_a_page_that_can_be_shown() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         // -ww: every warning of the typesetter; it writes them to standard error.
-        let shown = Command::new("groff").args(["-man", "-Tutf8", "-ww"]).arg(&path).output();
+        let shown = Command::new("groff").args(["-man", "-Tutf8", "-P-cbou", "-ww"]).arg(&path).output();
         if let Ok(shown) = shown {
             let told = String::from_utf8_lossy(&shown.stderr).into_owned();
             assert!(shown.status.success() && told.is_empty(), "{name}: {told}");

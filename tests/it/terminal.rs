@@ -56,7 +56,7 @@ async fn no_command_lets_text_of_others_act_on_the_terminal() {
         service.deliver(&body).await;
     }
     assert_eq!(ids.len(), HOSTILE.len(), "each is held or scheduled");
-    world.sql("update offboardings set external_id = E'W\\x1b[31m\\nFAKED done', email = E'a\\u202eb@example.com'").await;
+    world.sql("update offboardings set external_id = E'W\\x1b[31m\\nFAKED ' || id, email = E'a\\u202eb@example.com'").await;
     for json in [&[][..], &["--json"]] {
         let mut calls = vec![vec!["list"], vec!["events"], vec!["check"], vec!["layoff", "list"]];
         calls.extend(ids.iter().map(|id| vec!["show", id]));
@@ -97,7 +97,7 @@ async fn names_of_genesys_cloud_are_no_lines_of_a_plan() {
 fn on_terminal(config: &std::path::Path, columns: u32, arguments: &str, set: &[(&str, &str)]) -> String {
     let program = leaver(config);
     let name = program.get_program().to_str().unwrap();
-    let call = format!("stty cols {columns} && {name} --config {} {arguments}", config.display());
+    let call = format!("stty rows 40 cols {columns} && {name} --config {} {arguments}", config.display());
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--command", &call, "/dev/null"]).env("TERM", "xterm");
     command.env_remove("NO_COLOR").env_remove("CLICOLOR").envs(set.iter().copied());
