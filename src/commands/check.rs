@@ -107,7 +107,9 @@ pub async fn check(config: &Config, output: Output) -> Result<(), Failure> {
     findings.extend(of_sources::findings(config, &built));
     findings.extend(shared_authority(config));
     if !config.callbacks.is_empty() {
-        findings.push(Finding::bad("callbacks", "this version does not send them: take [[callbacks]] out"));
+        findings.push(
+            Finding::bad("callbacks", "this version does not send them").to_do("take [[callbacks]] out"),
+        );
     }
     findings.extend(progress::shown("checking", asked(config, &parts, &built)).await);
     match output {

@@ -7,6 +7,9 @@ use super::check::Finding;
 use crate::config::Config;
 use crate::hris::Source;
 
+/// What is done about a sample that reads differently.
+const MEND: &str = "mend the source's tables, or the sample, where the sender sends something else by now";
+
 /// Returns one finding for each source, and a second one for each that is not verified.
 pub(super) fn findings(config: &Config, sources: &[Source]) -> Vec<Finding> {
     let of = |source: &Source| {
@@ -28,7 +31,7 @@ fn replayed(what: &str, source: &Source, file: Option<&Path>) -> Finding {
     if let Some(file) = file {
         return match source.replay_file(file) {
             Ok(number) => good(number, &file.display().to_string()),
-            Err(error) => Finding::bad(what, error.to_string()),
+            Err(error) => Finding::bad(what, error.to_string()).to_do(MEND),
         };
     }
     let own = "put bodies of this sender, and how each is to be read, into a file and name it: samples = \"FILE.json\"";
@@ -46,6 +49,6 @@ fn replayed(what: &str, source: &Source, file: Option<&Path>) -> Finding {
                 format!("nothing could be replayed, as it does not read as {profile} does ({misfit})");
             Finding::doubtful(what, detail).to_do(own)
         }
-        Err(misfit) => Finding::bad(what, format!("{profile}: {misfit}")),
+        Err(misfit) => Finding::bad(what, format!("{profile}: {misfit}")).to_do(MEND),
     }
 }
