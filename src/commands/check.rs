@@ -66,7 +66,7 @@ impl Finding {
     }
 
     /// Adds what a person does about it.
-    pub(super) fn to_do(self, todo: impl Into<String>) -> Self {
+    pub(super) fn with_advice(self, todo: impl Into<String>) -> Self {
         Self { todo: Some(todo.into()), ..self }
     }
 
@@ -97,18 +97,19 @@ pub async fn check(config: &Config, output: Output) -> Result<(), Failure> {
             "policy.mode",
             "dry_run: what is accepted is decided and written down, and nothing is changed in Genesys Cloud",
         )
-        .to_do("set policy.mode = \"live\" and restart all processes, once the held ones read as they should")),
+        .with_advice("set policy.mode = \"live\" and restart all processes, once the held ones read as they should")),
     }
     findings.push(match names.is_empty() {
         false => Finding::good("sources", names.join(", ")),
         true => Finding::bad("sources", "none is configured, so no termination can arrive")
-            .to_do("add [sources.NAME] with a profile and secrets: docs/sources.md has each HR system"),
+            .with_advice("add [sources.NAME] with a profile and secrets: docs/sources.md has each HR system"),
     });
     findings.extend(of_sources::findings(config, &built));
     findings.extend(shared_authority(config));
     if !config.callbacks.is_empty() {
         findings.push(
-            Finding::bad("callbacks", "this version does not send them").to_do("take [[callbacks]] out"),
+            Finding::bad("callbacks", "this version does not send them")
+                .with_advice("take [[callbacks]] out"),
         );
     }
     findings.extend(progress::shown("checking", asked(config, &parts, &built)).await);
@@ -136,7 +137,7 @@ fn shared_authority(config: &Config) -> Option<Finding> {
             "{} all rely on genesys.external_id_authority ({general:?}): where they number people differently, one id means two people",
             sharing.join(", ")
         );
-        Finding::doubtful("external ids", detail).to_do(
+        Finding::doubtful("external ids", detail).with_advice(
             "set sources.NAME.external_id_authority for each, \"\" where its ids are not in Genesys Cloud",
         )
     })
@@ -166,18 +167,18 @@ async fn database(parts: &Parts) -> Vec<Finding> {
             let what = format!("can't be used ({}), so nothing can be received", super::with_causes(&error));
             let todo =
                 "is it running, and is database.url right? Host, port, name, user and password stand there";
-            return vec![Finding::bad("database", what).to_do(todo)];
+            return vec![Finding::bad("database", what).with_advice(todo)];
         }
     };
     let mut findings: Vec<_> = settings.iter().map(|(name, setting)| durability(name, setting)).collect();
     findings.push(match parts.store.probe().await {
         Ok(()) => Finding::good("schema", "this version's, and the database takes writes"),
         Err(StoreError::SchemaVersion) => {
-            Finding::bad("schema", "another version's, so the service is not ready").to_do(MIGRATE)
+            Finding::bad("schema", "another version's, so the service is not ready").with_advice(MIGRATE)
         }
         Err(error) => {
             let what = format!("{}, so nothing can be stored", super::with_causes(&error));
-            Finding::bad("schema", what).to_do(MIGRATE)
+            Finding::bad("schema", what).with_advice(MIGRATE)
         }
     });
     let before = Utc::now();
@@ -195,7 +196,7 @@ fn superuser(superuser: bool) -> Option<Finding> {
     let what =
         "a superuser: whoever has its password may change the record, and every other database of the server";
     let todo = "create role leaver login password '…'; alter database NAME owner to leaver; then name it in database.url";
-    superuser.then(|| Finding::doubtful("database user", what).to_do(todo))
+    superuser.then(|| Finding::doubtful("database user", what).with_advice(todo))
 }
 
 /// Leases go by the database's clock, and the moment of a termination by this machine's: the two have to agree.
@@ -208,7 +209,8 @@ fn clock(database: DateTime<Utc>, before: DateTime<Utc>, after: DateTime<Utc>) -
         "this machine and the database are {} s apart, so deliveries may be refused as stale and people taken out at another time",
         ahead.num_seconds()
     );
-    Finding::bad("clock", what).to_do("let both take their time from NTP: compare `date -u` on both machines")
+    Finding::bad("clock", what)
+        .with_advice("let both take their time from NTP: compare `date -u` on both machines")
 }
 
 /// What senders tell of which nothing follows: mostly as it should be, and at times a rule that is missing.
@@ -234,12 +236,14 @@ fn durability(name: &str, setting: &str) -> Finding {
         (true, _) => Finding::good(&check, setting),
         (false, "server_version_num") => {
             Finding::bad(&check, format!("{setting}: Leaver is tried with Postgres 15 and newer only"))
-                .to_do("move the database to a server of Postgres 15 or newer, with pg_dump and pg_restore")
+                .with_advice(
+                    "move the database to a server of Postgres 15 or newer, with pg_dump and pg_restore",
+                )
         }
         (false, _) => {
             let what = format!("{setting}: a crash of the server may lose acknowledged events");
             let todo = format!("switch it on: alter system set {name} = 'on'; select pg_reload_conf()");
-            Finding::bad(&check, what).to_do(todo)
+            Finding::bad(&check, what).with_advice(todo)
         }
     }
 }
@@ -261,7 +265,7 @@ async fn genesys(parts: &Parts) -> Finding {
                     "is genesys.region (or login_url) right, and may this machine reach it on port 443?",
                 )
             };
-            Finding::bad("Genesys Cloud", format!("{}: {why}", error.code())).to_do(todo)
+            Finding::bad("Genesys Cloud", format!("{}: {why}", error.code())).with_advice(todo)
         }
     }
 }

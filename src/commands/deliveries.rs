@@ -24,7 +24,7 @@ async fn of_source(store: &Store, source: &Source) -> Result<Vec<Finding>, Store
         if waiting > 0 {
             let detail = format!("{waiting} waiting, and nothing has been delivered yet");
             let todo = format!("see `leaver token {name}` and confirm it at the sender");
-            findings.push(Finding::doubtful(&format!("token of {name}"), detail).to_do(todo));
+            findings.push(Finding::doubtful(&format!("token of {name}"), detail).with_advice(todo));
         }
     }
     Ok(findings)

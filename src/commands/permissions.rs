@@ -118,18 +118,20 @@ fn absent(any_of: &[&str], missing: &[&Need]) -> Finding {
     };
     let (needed, restore) = (of_weight(Weight::Needed), of_weight(Weight::Restore));
     if !needed.is_empty() {
-        return Finding::bad(&what, format!("missing{or}: needed by {}", needed.join(", "))).to_do(WHERE);
+        return Finding::bad(&what, format!("missing{or}: needed by {}", needed.join(", ")))
+            .with_advice(WHERE);
     }
     if !restore.is_empty() {
         let restore = restore.join(", ");
         return Finding::doubtful(&what, format!("missing{or}: a restore of {restore} needs it"))
-            .to_do(WHERE);
+            .with_advice(WHERE);
     }
     let lost = missing.iter().find(|need| need.any_of == any_of).map(|need| match need.weight {
         Weight::Optional(lost) => lost,
         Weight::Needed | Weight::Restore => "",
     });
-    Finding::doubtful(&what, format!("missing{or}: without it {}", lost.unwrap_or_default())).to_do(WHERE)
+    Finding::doubtful(&what, format!("missing{or}: without it {}", lost.unwrap_or_default()))
+        .with_advice(WHERE)
 }
 
 /// What the client may do beyond everything that it could ever need here.
@@ -143,12 +145,12 @@ fn excess(needs: &[Need], granted: &[String]) -> Vec<Finding> {
         let detail = format!("{}: a stolen secret could do all of that", wide.join(", "));
         let todo =
             "grant single permissions instead: ops/terraform has a role with exactly those that are needed";
-        findings.push(Finding::doubtful("permissions too wide", detail).to_do(todo));
+        findings.push(Finding::doubtful("permissions too wide", detail).with_advice(todo));
     }
     if !unneeded.is_empty() {
         let detail = format!("{} that nothing here needs: {}", unneeded.len(), unneeded.join(", "));
         let todo = "take them out of the client's roles: Admin > Roles / Permissions";
-        findings.push(Finding::doubtful("permissions in excess", detail).to_do(todo));
+        findings.push(Finding::doubtful("permissions in excess", detail).with_advice(todo));
     }
     findings
 }
@@ -166,7 +168,7 @@ fn unreadable(why: &str, needs: &[Need]) -> Finding {
         "what the OAuth client may do can't be read ({why}); needed are {needed}; for restores {restore}"
     );
     Finding::doubtful("permissions", detail)
-        .to_do("compare the client's roles with that list: Admin > Roles / Permissions")
+        .with_advice("compare the client's roles with that list: Admin > Roles / Permissions")
 }
 
 #[cfg(test)]

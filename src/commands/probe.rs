@@ -42,6 +42,6 @@ fn refusal(who: &str, error: Option<Error>, permissions: &[&[&str]]) -> Option<F
     let what = format!("permission {}", permission.unwrap_or_else(one_of));
     Some(
         Finding::bad(&what, format!("missing: Genesys Cloud refuses a read that {who} needs"))
-            .to_do(super::permissions::WHERE),
+            .with_advice(super::permissions::WHERE),
     )
 }

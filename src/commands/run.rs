@@ -9,18 +9,21 @@ use crate::store::decisions::Decision;
 
 /// Does what the command line says.
 pub fn run(cli: Cli) -> Result<(), Failure> {
-    let command = match cli.command {
-        // These need no configuration.
-        Command::Completions { shell } => return super::completions(shell),
-        Command::Man { out } => return super::manual(out.as_deref()),
-        Command::Health { url: Some(url) } => return super::health(&url),
-        command => command,
-    };
+    // These need no configuration.
+    if let Command::Completions { shell } = cli.command {
+        return super::completions(shell);
+    }
+    if let Command::Man { out } = &cli.command {
+        return super::manual(out.as_deref());
+    }
+    if let Command::Health { url: Some(url) } = &cli.command {
+        return super::health(url);
+    }
     let config = Config::load(&cli.config).map_err(Failure::configuration)?;
     let output = if cli.json { Output::Json } else { Output::Text };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::other)?;
     runtime.block_on(async {
-        match command {
+        match cli.command {
             Command::Serve { no_worker, no_migrate } => {
                 let work = if no_worker { Work::Elsewhere } else { Work::Here };
                 super::serve(&config, work, migrate(no_migrate)).await

@@ -17,7 +17,7 @@ pub(super) fn findings(config: &Config, sources: &[Source]) -> Vec<Finding> {
         let file = config.sample_files.get(source.name());
         let unverified = source.unverified().map(|why| {
             Finding::doubtful(&what, format!("not verified against the sender: {why}"))
-                .to_do("Try it before you rely on it: docs/sources.md says how for each sender")
+                .with_advice("Try it before you rely on it: docs/sources.md says how for each sender")
         });
         [Some(replayed(&what, source, file.map(std::path::PathBuf::as_path))), unverified]
     };
@@ -31,7 +31,7 @@ fn replayed(what: &str, source: &Source, file: Option<&Path>) -> Finding {
     if let Some(file) = file {
         return match source.replay_file(file) {
             Ok(number) => good(number, &file.display().to_string()),
-            Err(error) => Finding::bad(what, error.to_string()).to_do(MEND),
+            Err(error) => Finding::bad(what, error.to_string()).with_advice(MEND),
         };
     }
     let own = "put bodies of this sender, and how each is to be read, into a file and name it: samples = \"FILE.json\"";
@@ -40,15 +40,15 @@ fn replayed(what: &str, source: &Source, file: Option<&Path>) -> Finding {
             what,
             "nothing could be replayed, as it has no built-in profile".to_owned(),
         )
-        .to_do(own);
+        .with_advice(own);
     };
     match replayed {
         Ok(number) => good(number, profile),
         Err(misfit) if source.reads_its_own_way() => {
             let detail =
                 format!("nothing could be replayed, as it does not read as {profile} does ({misfit})");
-            Finding::doubtful(what, detail).to_do(own)
+            Finding::doubtful(what, detail).with_advice(own)
         }
-        Err(misfit) => Finding::bad(what, format!("{profile}: {misfit}")).to_do(MEND),
+        Err(misfit) => Finding::bad(what, format!("{profile}: {misfit}")).with_advice(MEND),
     }
 }
