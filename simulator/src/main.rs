@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -29,11 +30,25 @@ struct Arguments {
     /// Requests allowed per token and minute.
     #[arg(long, env = "LEAVER_SIMULATOR_REQUESTS_ALLOWED", default_value_t = 300)]
     requests_allowed: u32,
+    /// Starts nothing: says by the exit code whether one is listening there.
+    #[arg(long)]
+    health: bool,
 }
+
+/// How long a listener on the same machine may take to answer.
+const HEALTH_MAX: Duration = Duration::from_secs(3);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    if arguments.health {
+        let mut address = arguments.listen;
+        if address.ip().is_unspecified() {
+            address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+        }
+        std::net::TcpStream::connect_timeout(&address, HEALTH_MAX).context("nobody listens")?;
+        return Ok(());
+    }
     let simulator = Simulator::start(Options {
         listen: arguments.listen,
         client_id: arguments.client_id,

@@ -22,10 +22,9 @@ async fn of_source(store: &Store, source: &Source) -> Result<Vec<Finding>, Store
     if let Some(Handshake::Token(_)) = source.handshake() {
         let waiting = store.waiting_tokens(name).await?.len();
         if waiting > 0 {
-            let detail = format!(
-                "{waiting} waiting, and nothing has been delivered yet: see `leaver token {name}` and confirm it at the sender"
-            );
-            findings.push(Finding::doubtful(&format!("token of {name}"), detail));
+            let detail = format!("{waiting} waiting, and nothing has been delivered yet");
+            let todo = format!("see `leaver token {name}` and confirm it at the sender");
+            findings.push(Finding::doubtful(&format!("token of {name}"), detail).with_advice(todo));
         }
     }
     Ok(findings)

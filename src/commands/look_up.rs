@@ -35,13 +35,14 @@ pub async fn look_up(config: &Config, source: &str, person: &str, output: Output
             "says": says, "email": event.person.email, "external_id": event.person.external_id, "effective": effective,
         })),
         Output::Text => {
-            println!("{says}");
+            print::lines(says);
             for (field, value) in [
                 ("email", event.person.email.clone()),
                 ("external id", event.person.external_id.clone()),
                 ("effective", effective),
             ] {
-                println!("  {field:<12}{}", value.as_deref().unwrap_or("-"));
+                let value = value.as_deref().unwrap_or("-").replace('\n', " ");
+                print::lines(&format!("  {field:<12}{value}"));
             }
         }
     }

@@ -1,12 +1,15 @@
-//! What the commands do and print. They use the same `operate` as the API; how they are called is said in `main`.
+//! What the commands do and print. They use the same `operate` as the API; how they are called is said in `cli`.
 
 mod approve;
 mod audit;
 mod check;
+pub mod cli;
 mod deliveries;
 mod events;
+mod health;
 mod layoff;
 mod look_up;
+mod manual;
 mod offboard;
 mod pause;
 mod permissions;
@@ -14,6 +17,7 @@ mod print;
 mod probe;
 mod progress;
 mod reconcile;
+mod run;
 mod send;
 mod sources;
 mod token;
@@ -36,11 +40,15 @@ pub use approve::approve;
 pub use audit::{ExportArguments, KeyWanted, audit_key, export_audit, verify_audit};
 pub use check::check;
 pub use events::{EventArguments, EventsArguments, event, events, replay};
+pub use health::{health, health_of};
 pub use layoff::{PlanArguments, approve_layoff, cancel_layoff, list_layoffs, plan_layoff};
 pub use look_up::look_up;
+pub use manual::{completions, manual};
 pub use offboard::offboard;
 pub use pause::{pause, resume};
 pub use reconcile::{Apply, reconcile};
+pub use permissions::needed as needed_permissions;
+pub use run::run;
 pub use send::{SendArguments, send};
 pub use token::token;
 
@@ -73,10 +81,10 @@ impl Failure {
         Self::Failed(with_causes(&error))
     }
 
-    /// What is printed on standard error.
-    pub fn line(&self) -> &str {
+    /// What is printed on standard error: one line, in which nothing that others wrote acts on the terminal.
+    pub fn line(&self) -> String {
         match self {
-            Self::Usage(line) | Self::Failed(line) => line,
+            Self::Usage(line) | Self::Failed(line) => print::cleaned(line),
         }
     }
 
@@ -142,7 +150,7 @@ pub async fn worker(config: &Config, migrate: Migrate) -> Result<(), Failure> {
 pub async fn migrate(config: &Config) -> Result<(), Failure> {
     let parts = Parts::new(config)?;
     parts.store.migrate().await.map_err(Failure::other)?;
-    println!("the database has this version's schema");
+    print::lines("the database has this version's schema");
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use crate::genesys::{Error, permits};
 use crate::plan::{self, Plan, Step, reports};
 
 /// Where a permission is given to the client.
-const WHERE: &str = "give it to a role of the OAuth client: Admin > Roles / Permissions, in all divisions";
+pub(super) const WHERE: &str = "give it to a role of the OAuth client: Admin > Roles / Permissions; the role stands with all divisions under Admin > Integrations > OAuth > the client > Roles";
 
 /// What fails, or is lost, without a permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,11 @@ pub(super) fn findings(config: &Config, granted: Result<Vec<String>, Error>) -> 
         Ok(granted) => compare(&needs, &granted),
         Err(error) => vec![unreadable(&error.code(), &needs)],
     }
+}
+
+/// The least that an OAuth client has to be given for this configuration, restores and the optional ones included.
+pub fn needed(config: &Config) -> BTreeSet<&'static str> {
+    needs(config).iter().filter_map(|need| need.any_of.first().copied()).collect()
 }
 
 fn needs(config: &Config) -> Vec<Need> {
@@ -113,17 +118,20 @@ fn absent(any_of: &[&str], missing: &[&Need]) -> Finding {
     };
     let (needed, restore) = (of_weight(Weight::Needed), of_weight(Weight::Restore));
     if !needed.is_empty() {
-        return Finding::bad(&what, format!("missing{or}: needed by {}; {WHERE}", needed.join(", ")));
+        return Finding::bad(&what, format!("missing{or}: needed by {}", needed.join(", ")))
+            .with_advice(WHERE);
     }
     if !restore.is_empty() {
         let restore = restore.join(", ");
-        return Finding::doubtful(&what, format!("missing{or}: a restore of {restore} needs it; {WHERE}"));
+        return Finding::doubtful(&what, format!("missing{or}: a restore of {restore} needs it"))
+            .with_advice(WHERE);
     }
     let lost = missing.iter().find(|need| need.any_of == any_of).map(|need| match need.weight {
         Weight::Optional(lost) => lost,
         Weight::Needed | Weight::Restore => "",
     });
-    Finding::doubtful(&what, format!("missing{or}: without it {}; {WHERE}", lost.unwrap_or_default()))
+    Finding::doubtful(&what, format!("missing{or}: without it {}", lost.unwrap_or_default()))
+        .with_advice(WHERE)
 }
 
 /// What the client may do beyond everything that it could ever need here.
@@ -134,12 +142,15 @@ fn excess(needs: &[Need], granted: &[String]) -> Vec<Finding> {
     let wide: Vec<&str> = wide.iter().map(|granted| granted.as_str()).collect();
     let mut findings = Vec::new();
     if !wide.is_empty() {
-        let detail = format!("grant single ones instead of {}", wide.join(", "));
-        findings.push(Finding::doubtful("permissions too wide", detail));
+        let detail = format!("{}: a stolen secret could do all of that", wide.join(", "));
+        let todo =
+            "grant single permissions instead: ops/terraform has a role with exactly those that are needed";
+        findings.push(Finding::doubtful("permissions too wide", detail).with_advice(todo));
     }
     if !unneeded.is_empty() {
         let detail = format!("{} that nothing here needs: {}", unneeded.len(), unneeded.join(", "));
-        findings.push(Finding::doubtful("permissions in excess", detail));
+        let todo = "take them out of the client's roles: Admin > Roles / Permissions";
+        findings.push(Finding::doubtful("permissions in excess", detail).with_advice(todo));
     }
     findings
 }
@@ -157,6 +168,7 @@ fn unreadable(why: &str, needs: &[Need]) -> Finding {
         "what the OAuth client may do can't be read ({why}); needed are {needed}; for restores {restore}"
     );
     Finding::doubtful("permissions", detail)
+        .with_advice("compare the client's roles with that list: Admin > Roles / Permissions")
 }
 
 #[cfg(test)]
@@ -175,7 +187,10 @@ mod tests {
 
     fn compared(granted: &[&str]) -> Vec<(String, Level, String)> {
         let granted: Vec<_> = granted.iter().map(|one| (*one).to_owned()).collect();
-        compare(&NEEDS(), &granted).into_iter().map(|one| (one.what, one.level, one.detail)).collect()
+        let told = |one: Finding| {
+            (one.check, one.severity, format!("{} {}", one.what, one.todo.unwrap_or_default()))
+        };
+        compare(&NEEDS(), &granted).into_iter().map(told).collect()
     }
 
     #[test]
@@ -207,7 +222,7 @@ mod tests {
         let found = compared(&["a:*:*", "audits:audit:view", "x:y:z"]);
         let whats: Vec<_> = found.iter().map(|(what, ..)| what.as_str()).collect();
         assert_eq!(whats, ["permissions", "permissions too wide", "permissions in excess"]);
-        assert!(found[1].2.contains("a:*:*") && found[2].2.ends_with(": x:y:z"), "{found:?}");
+        assert!(found[1].2.contains("a:*:*") && found[2].2.contains(": x:y:z "), "{found:?}");
         let exact = compared(&["a:a:edit", "a:b:manage", "a:a:add", "audits:audit:view"]);
         assert_eq!(exact.len(), 1, "{exact:?}");
     }

@@ -40,10 +40,8 @@ fn refusal(who: &str, error: Option<Error>, permissions: &[&[&str]]) -> Option<F
     };
     let one_of = || permissions.iter().map(|any_of| any_of.join(" or ")).collect::<Vec<_>>().join(", ");
     let what = format!("permission {}", permission.unwrap_or_else(one_of));
-    Some(Finding::bad(
-        &what,
-        format!(
-            "missing: Genesys Cloud refuses a read that {who} needs; give it to a role of the OAuth client: Admin > Roles / Permissions, in all divisions"
-        ),
-    ))
+    Some(
+        Finding::bad(&what, format!("missing: Genesys Cloud refuses a read that {who} needs"))
+            .with_advice(super::permissions::WHERE),
+    )
 }

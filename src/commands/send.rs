@@ -46,7 +46,7 @@ pub async fn send(config: &Config, arguments: SendArguments) -> Result<(), Failu
     let answer = request.send().await.map_err(|error| Failure::other(error.without_url()))?;
     let status = answer.status();
     let text = answer.text().await.map_err(|error| Failure::other(error.without_url()))?;
-    println!("{status}\n{text}");
+    super::print::lines(&format!("{status}\n{text}"));
     if status.is_success() { Ok(()) } else { Err(Failure::Failed(format!("the answer was {status}"))) }
 }
 

@@ -7,6 +7,7 @@ pub mod choices;
 pub mod event;
 pub mod journal;
 pub mod policy;
+mod reasons;
 pub mod status;
 pub mod zone;
 

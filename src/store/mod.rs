@@ -37,6 +37,7 @@ mod words;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
@@ -102,6 +103,15 @@ pub struct Store {
     approval_valid: Duration,
     /// The sources whose HRIS is asked before anything is changed.
     asked_sources: Arc<[String]>,
+}
+
+/// What the service is to its database.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// Nothing is forbidden to it there, the record included.
+    pub superuser: bool,
+    /// The database's clock.
+    pub now: DateTime<Utc>,
 }
 
 /// A transaction of ours, always inside a task of its own.
@@ -187,6 +197,21 @@ impl Store {
                 .fetch_all(&mut **tx)
                 .await?;
                 Ok(rows.into_iter().map(|r| (r.name, r.setting)).collect())
+            })
+        })
+        .await
+    }
+
+    /// What the service is to its database: whether it is a superuser there, and what time it is there.
+    pub async fn standing(&self) -> Result<Standing, StoreError> {
+        in_transaction(&self.probe, |tx| {
+            Box::pin(async move {
+                let row = sqlx::query_as!(
+                    Standing,
+                    // standing
+                    r#"select current_setting('is_superuser') = 'on' as "superuser!", clock_timestamp() as "now!""#
+                );
+                Ok(row.fetch_one(&mut **tx).await?)
             })
         })
         .await

@@ -73,7 +73,7 @@ fn told(out: &str, start: &str) -> String {
 
 pub(crate) fn found(findings: &Value, what: &str) -> Value {
     let findings = findings.as_array().expect("findings");
-    let found = findings.iter().find(|finding| finding["what"] == what);
+    let found = findings.iter().find(|finding| finding["check"] == what);
     found.unwrap_or_else(|| panic!("{what} in {findings:?}")).clone()
 }
 
@@ -94,7 +94,7 @@ async fn check_names_what_is_right_and_fails_where_the_database_may_forget() {
         run.done();
     } else {
         run.failed(1, &[&format!("{bad} of ")]);
-        assert!(found(&findings, "database fsync")["detail"].as_str().unwrap().contains("switch it on"));
+        assert!(found(&findings, "database fsync")["do"].as_str().unwrap().contains("switch it on"));
     }
     assert!(world.simulator.changing().is_empty());
     assert_eq!(world.simulator.violations(), Vec::<String>::new());

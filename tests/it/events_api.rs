@@ -156,8 +156,8 @@ async fn words_without_a_rule_are_counted_and_told_by_the_check() {
     assert!(!metrics.text().contains("promoted"));
     let findings: Value = run(&world.config(""), &["check", "--json"]).await.json();
     let told = found(&findings, "events of workday");
-    let detail = told["detail"].as_str().unwrap();
-    assert_eq!(told["level"], "ok");
+    let detail = told["what"].as_str().unwrap();
+    assert_eq!(told["severity"], "ok");
     assert!(detail.contains("\"worker.promoted\" 2x, last 20"), "{detail}");
     assert!(
         detail.contains(&format!("\"{}\" 1x", "x".repeat(100))) && !detail.contains("terminated"),

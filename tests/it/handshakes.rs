@@ -203,8 +203,8 @@ async fn a_token_is_kept_until_the_first_authentic_delivery_and_never_after_it()
     assert_eq!(listed[0]["token"], "canary-token-2");
     let checked = run(&config, &["check", "--json"]).await.json();
     let waiting = found(&checked, "token of gusto");
-    assert_eq!(waiting["level"], "warn");
-    assert!(waiting["detail"].as_str().unwrap().contains("leaver token gusto"), "{waiting}");
+    assert_eq!(waiting["severity"], "warn");
+    assert!(waiting["do"].as_str().unwrap().contains("leaver token gusto"), "{waiting}");
     run(&config, &["token", "hibob"]).await.failed(2, &["SOURCE", "hibob"]);
     run(&config, &["token", "nobody"]).await.failed(2, &["SOURCE", "nobody"]);
 

@@ -315,15 +315,13 @@ async fn the_check_warns_of_sources_that_share_an_authority() {
     };
     let told = async |more: &str| {
         let run = crate::commands::run(&world.config(&source(more)), &["check", "--json"]).await;
-        run.json().as_array().unwrap().iter().find(|one| one["what"] == "external ids").cloned()
+        run.json().as_array().unwrap().iter().find(|one| one["check"] == "external ids").cloned()
     };
     let warned = told("").await.unwrap();
-    assert_eq!(warned["level"], "warn");
-    let detail = warned["detail"].as_str().unwrap();
-    assert!(
-        detail.contains("bamboo, workday") && detail.contains("sources.NAME.external_id_authority"),
-        "{detail}"
-    );
+    assert_eq!(warned["severity"], "warn");
+    let [what, todo] = ["what", "do"].map(|key| warned[key].as_str().unwrap());
+    assert!(what.contains("bamboo, workday"), "{warned}");
+    assert!(todo.contains("sources.NAME.external_id_authority"), "{warned}");
     for own in ["external_id_authority = \"bamboohr\"", "external_id_authority = \"\""] {
         assert_eq!(told(own).await, None, "{own}");
     }

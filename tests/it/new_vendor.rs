@@ -78,7 +78,7 @@ async fn a_sender_that_is_known_by_its_configuration_alone_has_somebody_offboard
     let config = world.config(PEOPLEWERK);
     let checked = run(&config, &["check", "--json"]).await.json();
     let finding = crate::commands::found(&checked, "source peoplewerk");
-    assert_eq!(finding["level"], "ok", "{finding}");
+    assert_eq!(finding["severity"], "ok", "{finding}");
 
     let today = (chrono::Utc::now() - chrono::TimeDelta::days(2)).format("%Y-%m-%d").to_string();
     let file = world.folder.path().join("event.xml");

@@ -15,16 +15,20 @@ async fn findings(world: &World, more: &str) -> Vec<(String, String, String)> {
     let ended = run(&world.config(more), &["check", "--json"]).await;
     assert!(ended.code < 2, "{ended:?}");
     let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
+    let told = |finding: &Value| {
+        [&finding["what"], &finding["do"]]
+            .iter()
+            .filter_map(|text| text.as_str())
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
     let findings = ended.json();
-    assert_eq!(found(&findings, "Genesys Cloud")["level"], "ok");
+    assert_eq!(found(&findings, "Genesys Cloud")["severity"], "ok");
     for finding in findings.as_array().unwrap() {
-        assert_eq!(finding["ok"], json!(finding["level"] != "FAIL"), "{finding}");
+        assert_eq!(finding["ok"], json!(finding["severity"] != "FAIL"), "{finding}");
     }
-    let about = findings
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| (text(one, "what"), text(one, "level"), text(one, "detail")));
+    let about =
+        findings.as_array().unwrap().iter().map(|one| (text(one, "check"), text(one, "severity"), told(one)));
     about.filter(|(what, ..)| what.starts_with("permission")).collect()
 }
 

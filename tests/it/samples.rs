@@ -50,7 +50,8 @@ async fn check_replays_the_samples_of_every_source_and_says_what_is_not_verified
     let checked = run(&world.config(&more), &["check", "--json"]).await.json();
     let finding = |what: &str| {
         let finding = found(&checked, what);
-        (finding["level"].as_str().unwrap().to_owned(), finding["detail"].as_str().unwrap().to_owned())
+        let told = [&finding["what"], &finding["do"]].into_iter().filter_map(|text| text.as_str());
+        (finding["severity"].as_str().unwrap().to_owned(), told.collect::<Vec<_>>().join(": "))
     };
     let (level, detail) = finding("source gusto");
     assert_eq!((level.as_str(), detail.as_str()), ("ok", "6 samples of gusto are read as expected"));
@@ -65,8 +66,8 @@ async fn check_replays_the_samples_of_every_source_and_says_what_is_not_verified
         .as_array()
         .unwrap()
         .iter()
-        .filter(|finding| finding["what"] == "source rippling")
-        .map(|finding| (finding["level"].as_str().unwrap(), finding["detail"].as_str().unwrap()))
+        .filter(|finding| finding["check"] == "source rippling")
+        .map(|finding| (finding["severity"].as_str().unwrap(), finding["what"].as_str().unwrap()))
         .collect();
     assert_eq!(verified.len(), 2, "{verified:?}");
     assert_eq!(verified[0].0, "ok");
@@ -80,8 +81,8 @@ async fn samples_of_the_sources_own_are_replayed_instead() {
     let (_world, config) = with_samples(&moved().to_string()).await;
     let checked = run(&config, &["check", "--json"]).await.json();
     let finding = found(&checked, "source acme");
-    assert_eq!(finding["level"], "ok", "{finding}");
-    let detail = finding["detail"].as_str().unwrap();
+    assert_eq!(finding["severity"], "ok", "{finding}");
+    let detail = finding["what"].as_str().unwrap();
     assert!(
         detail.starts_with("3 samples of ") && detail.ends_with("acme.json are read as expected"),
         "{detail}"

@@ -73,10 +73,10 @@ async fn a_key_is_rotated_without_a_restart_and_in_every_process() {
     let keys: Vec<i32> = rows.await.iter().map(|row| row.get(0)).collect();
     assert_eq!(keys, [0, 1, 0]);
     let checked = run(&config, &["check", "--json"]).await.json();
-    let keys = found(&checked, "keys of acme")["detail"].as_str().unwrap().to_owned();
+    let keys = found(&checked, "keys of acme")["what"].as_str().unwrap().to_owned();
     assert!(keys.starts_with("secrets[0] verified the last delivery, 20"), "{keys}");
     assert!(keys.contains("; secrets[1] the last one at 20"), "{keys}");
-    let none = found(&checked, "keys of workday")["detail"].as_str().unwrap().to_owned();
+    let none = found(&checked, "keys of workday")["what"].as_str().unwrap().to_owned();
     assert_eq!(none, "no delivery has been stored yet");
     fs::write(&second, NEW).unwrap();
     for replica in &replicas {

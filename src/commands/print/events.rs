@@ -1,7 +1,9 @@
 //! Stored events and what a replay made of them, for people. A sender's own text is shown escaped: it goes to a terminal.
 
-use std::io::Write as _;
+use chrono::Utc;
 
+use super::terminal::{self, Cell, Column};
+use super::times;
 use crate::operate::{EventPage, ReplayAnswer};
 use crate::store::event_views::{EventDetail, EventView};
 
@@ -10,18 +12,28 @@ pub(in crate::commands) fn events(page: &EventPage) {
         say!("no events");
         return;
     }
-    say!("{:<36}  {:<20}  {:<16}  {:<8}  {:<22}  EVENT", "ID", "RECEIVED", "SOURCE", "READ AS", "WHY");
-    for event in &page.items {
-        say!(
-            "{:<36}  {:<20}  {:<16}  {:<8}  {:<22}  {}",
-            event.id,
-            event.received_at.format("%Y-%m-%d %H:%M UTC"),
-            event.source,
-            event.reading.disposition,
-            why(event),
-            event.reading.word.as_deref().map_or("-".to_owned(), shown),
-        );
-    }
+    let columns = [
+        Column::whole("ID"),
+        Column::whole("RECEIVED"),
+        Column::down_to("WHEN", 8),
+        Column::down_to("SOURCE", 8),
+        Column::whole("READ AS"),
+        Column::down_to("WHY", 12),
+        Column::down_to("EVENT", 12),
+    ];
+    let now = Utc::now();
+    let row = |event: &EventView| {
+        vec![
+            Cell::new(event.id.to_string()),
+            Cell::new(times::absolute(event.received_at)),
+            Cell::new(times::relative(event.received_at, now)),
+            Cell::new(&event.source),
+            Cell::new(&event.reading.disposition),
+            Cell::new(why(event)),
+            Cell::new(event.reading.word.as_deref().map_or("-".to_owned(), shown)),
+        ]
+    };
+    terminal::table(&columns, &page.items.iter().map(row).collect::<Vec<_>>());
     if page.next.is_some() {
         say!("there are more: --limit, or narrow it with --source, --disposition, --event");
     }
@@ -50,7 +62,8 @@ pub(in crate::commands) fn event(detail: &EventDetail) {
         let at = replay.at.format("%Y-%m-%d %H:%M:%S UTC");
         say!("read again   {at} by {}: {} -> {}", replay.actor, of(&replay.before), of(&replay.after));
     }
-    say!("\nBODY");
+    say!("");
+    say!("BODY");
     match std::str::from_utf8(&detail.body) {
         Ok(text) => text.lines().for_each(|line| say!("{}", line.escape_debug())),
         Err(_) => say!("{} bytes that are no UTF-8: --json shows them in base64", detail.body.len()),

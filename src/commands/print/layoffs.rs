@@ -1,7 +1,5 @@
 //! Layoffs, for people.
 
-use std::io::Write as _;
-
 use chrono::{DateTime, Utc};
 
 use crate::store::layoffs::Layoff;

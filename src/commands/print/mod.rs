@@ -1,62 +1,91 @@
 //! What people and programs see of the commands. The dry run has a file of its own.
 
-use std::io::Write as _;
-
+use chrono::Utc;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use super::check::Finding;
+use super::check::{Finding, Level};
+use crate::offboarding::Status;
 use crate::offboarding::choices::Mode;
-use crate::offboarding::{Action, Goal, Reason, Status};
 use crate::operate::Page;
-use crate::plan::{PLAN, Return};
 use crate::store::tokens::WaitingToken;
 use crate::store::views::View;
 
-/// Prints a line. A reader that has seen enough and closed the pipe is no reason to panic.
+/// Prints one line, in which nothing that others wrote acts on the terminal.
 macro_rules! say {
-    ($($text:tt)*) => {{
-        let _ = writeln!(std::io::stdout(), $($text)*);
-    }};
+    ($($text:tt)*) => { $crate::commands::print::terminal::line(&format!($($text)*)) };
 }
 
 mod audit;
 mod events;
 mod layoffs;
+mod offboarding;
 mod pause;
 mod preview;
 mod reconcile;
+mod terminal;
+mod times;
 
 pub(super) use audit::{audit_keys, verification};
 pub(super) use events::{event, events, replay};
 pub(super) use layoffs::layoffs;
+pub(super) use offboarding::offboarding;
 pub(super) use pause::{paused, switch};
 pub(super) use preview::preview;
 pub(super) use reconcile::reconciliation;
+use terminal::{Cell, Column, Style};
 
 /// The widest line, in characters.
 const WIDTH: usize = 110;
 
 pub(super) fn json(value: &impl Serialize) {
     // Only maps with keys that are no strings can't be written, and there are none.
-    say!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+    terminal::json(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
 /// Says above everything else that nothing is changed, where that is so.
 pub(super) fn mode(mode: Mode) {
     match mode {
         Mode::Live => {}
-        Mode::DryRun => say!("DRY RUN (policy.mode): the service changes nothing in Genesys Cloud\n"),
+        Mode::DryRun => {
+            say!("DRY RUN (policy.mode): the service changes nothing in Genesys Cloud");
+            say!("");
+        }
     }
 }
 
+/// A text of somebody else's, to be put into a line.
+pub(super) fn cleaned(text: &str) -> String {
+    terminal::clean(text)
+}
+
+/// Prints lines as they are, with nothing in them that acts on a terminal.
+pub(super) fn lines(text: &str) {
+    text.lines().for_each(terminal::line);
+}
+
+/// One line for what is well, more for what is not, and how many there are of each at the end.
 pub(super) fn findings(findings: &[Finding]) {
     for finding in findings {
-        let head = format!("{:<4}  {:<28} ", finding.level.as_str(), finding.what);
-        for line in wrapped(&head, &finding.detail) {
-            say!("{line}");
+        let level = finding.severity.as_str();
+        let style = match finding.severity {
+            Level::Ok => Style::Good,
+            Level::Warn => Style::Waiting,
+            Level::Fail => Style::Bad,
+        };
+        let head = format!("{level:<4}  {:<28} ", terminal::clean(&finding.check));
+        let text = wrapped(&head, &finding.what);
+        let [first, more @ ..] = text.as_slice() else { continue };
+        terminal::styled(&[(style, level), (Style::Plain, &first[level.len()..])]);
+        more.iter().for_each(|line| say!("{line}"));
+        if let Some(todo) = &finding.todo {
+            wrapped(&format!("{:<35}do: ", ""), todo).iter().for_each(|line| say!("{line}"));
         }
     }
+    let count = |level: Level| findings.iter().filter(|finding| finding.severity == level).count();
+    let (warned, failed) = (count(Level::Warn), count(Level::Fail));
+    say!("");
+    say!("{} checks: {} ok, {warned} worth a look, {failed} failed", findings.len(), count(Level::Ok));
 }
 
 pub(super) fn tokens(waiting: &[WaitingToken], advice: &str) {
@@ -79,68 +108,30 @@ pub(super) fn list(page: &Page) {
         say!("no offboardings");
         return;
     }
-    say!(
-        "{:<36}  {:<9}  {:<22}  {:<20}  {:<16}  PERSON",
-        "ID",
-        "STATUS",
-        "OUTCOME / REASON",
-        "EFFECTIVE",
-        "SOURCE"
-    );
-    for view in &page.items {
-        say!(
-            "{:<36}  {:<9}  {:<22}  {:<20}  {:<16}  {}",
-            view.id,
-            view.status,
-            ending(view),
-            view.effective_at.format("%Y-%m-%d %H:%M UTC"),
-            view.source,
-            person(view),
-        );
-    }
+    let columns = [
+        Column::whole("ID"),
+        Column::whole("STATUS"),
+        Column::down_to("OUTCOME / REASON", 12),
+        Column::whole("EFFECTIVE"),
+        Column::down_to("WHEN", 8),
+        Column::down_to("SOURCE", 8),
+        Column::down_to("PERSON", 12),
+    ];
+    let now = Utc::now();
+    let row = |view: &View| {
+        vec![
+            Cell::new(view.id.to_string()),
+            Cell::styled(style(view.status), view.status.as_str()),
+            Cell::new(ending(view)),
+            Cell::new(times::absolute(view.effective_at)),
+            Cell::new(times::relative(view.effective_at, now)),
+            Cell::new(&view.source),
+            Cell::new(person(view)),
+        ]
+    };
+    terminal::table(&columns, &page.items.iter().map(row).collect::<Vec<_>>());
     if page.next.is_some() {
         say!("there are more: --limit, or narrow it with --status, --person, --source");
-    }
-}
-
-pub(super) fn offboarding(view: &View) {
-    say!("{}  {}  {}", view.id, view.status, ending(view));
-    say!("person     {}", person(view));
-    say!("goal       {}", view.goal);
-    say!("source     {} ({})", view.source, view.event_ids.join(", "));
-    say!("effective  {}", view.effective_at.to_rfc3339());
-    if let Some(next) = view.next_attempt_at {
-        say!("next       {} (attempt {})", next.to_rfc3339(), view.attempt + 1);
-    }
-    if let Some(until) = view.lease_until {
-        say!("at work    until {} at least", until.to_rfc3339());
-    }
-    if let Some(offer) = offered(view) {
-        for line in wrapped("offered    ", &offer) {
-            say!("{line}");
-        }
-    }
-    say!("\nSTEP                           STATUS    REMOVED  COMES BACK");
-    for step in view.steps.iter().flatten() {
-        let back = comes_back(&step.name);
-        say!("{:<30} {:<9} {:>7}  {back}", step.name, step.status, step.removed);
-    }
-    lost(view);
-    say!("\nJOURNAL");
-    for entry in view.journal.iter().flatten() {
-        let call = entry.request_id.map(|id| format!("  [{id}]")).unwrap_or_default();
-        say!(
-            "{}  {:<22} {:<18} {}{call}",
-            entry.at.format("%Y-%m-%d %H:%M:%S%.3f"),
-            entry.actor,
-            entry.action,
-            [&entry.step, &entry.target, &entry.result]
-                .into_iter()
-                .flatten()
-                .cloned()
-                .collect::<Vec<_>>()
-                .join("  "),
-        );
     }
 }
 
@@ -148,45 +139,13 @@ pub(super) fn approved(size: usize, digest: &str) {
     say!("approved {size} offboardings, set sha256:{digest}");
 }
 
-/// What whoever took a termination back too late for all of it can have instead: nothing comes back by itself.
-fn offered(view: &View) -> Option<String> {
-    let id = view.id;
-    let restore = format!("leaver restore {id} puts back what is counted below under REMOVED");
-    match (view.status, view.reason, view.rescinded_at) {
-        (Status::Held, Some(Reason::Rescinded), _) => {
-            Some(format!("{restore}; leaver approve {id} carries the termination out all the same"))
-        }
-        (Status::Done, _, Some(at)) if view.goal == Goal::Offboarded => {
-            Some(format!("taken back at {} after the end: {restore}", at.to_rfc3339()))
-        }
-        (Status::Scheduled | Status::Held | Status::Done | Status::Failed | Status::Cancelled, _, _) => None,
-    }
-}
-
-/// What was given up on the way back, and why.
-fn lost(view: &View) {
-    let lost = view.journal.iter().flatten().filter(|entry| entry.action == Action::NotRestorable.as_str());
-    let lost: Vec<_> = lost.collect();
-    if lost.is_empty() {
-        return;
-    }
-    say!("\nDID NOT COME BACK");
-    for entry in lost {
-        let [step, why] = [&entry.step, &entry.result].map(|text| text.as_deref().unwrap_or("-"));
-        // What is missing of a whole step names no target.
-        let target = entry.target.as_ref().map(|target| format!("{target}: ")).unwrap_or_default();
-        for line in wrapped(&format!("{step:<30} "), &format!("{target}{why}")) {
-            say!("{line}");
-        }
-    }
-}
-
-fn comes_back(step: &str) -> String {
-    match PLAN.iter().find(|known| known.name() == step).map(|known| known.comes_back()) {
-        Some(Return::Whole) => "whole".to_owned(),
-        Some(Return::Except(what)) => format!("except {what}"),
-        Some(Return::Never(why)) => format!("never: {why}"),
-        None => "-".to_owned(),
+fn style(status: Status) -> Style {
+    match status {
+        Status::Scheduled => Style::Plain,
+        Status::Held => Style::Waiting,
+        Status::Done => Style::Good,
+        Status::Failed => Style::Bad,
+        Status::Cancelled => Style::Plain,
     }
 }
 

@@ -1,8 +1,6 @@
 //! The dry run for people: by phase, `-` for what would go, `=` for what would stay, `!` for what holds, all of it shown,
 //! because it is evidence; verdict and sums come last, where the eye is.
 
-use std::io::Write as _;
-
 use serde_json::Value;
 
 use super::{WIDTH, wrapped};
@@ -18,9 +16,7 @@ const ID_CHARS: usize = 36;
 const FACTS_CHARS_MAX: usize = 24;
 
 pub(in crate::commands) fn preview(preview: &Preview) {
-    let lines = lines(preview);
-    // A reader that has seen enough and closed the pipe is no reason to panic.
-    let _ = writeln!(std::io::stdout(), "{}", lines.join("\n"));
+    lines(preview).iter().for_each(|line| say!("{line}"));
 }
 
 fn lines(preview: &Preview) -> Vec<String> {

@@ -1,0 +1,111 @@
+//! From the command line to the command: one call each.
+
+use super::cli::{AuditCommand, Cli, Command, LayoffCommand};
+use super::{Apply, Failure, KeyWanted, Output};
+use crate::config::Config;
+use crate::operate::{Completion, OwnTermination};
+use crate::serve::{Migrate, Work};
+use crate::store::decisions::Decision;
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> Result<(), Failure> {
+    // These need no configuration.
+    if let Command::Completions { shell } = cli.command {
+        return super::completions(shell);
+    }
+    if let Command::Man { out } = &cli.command {
+        return super::manual(out.as_deref());
+    }
+    if let Command::Health { url: Some(url) } = &cli.command {
+        return super::health(url);
+    }
+    let config = Config::load(&cli.config).map_err(Failure::configuration)?;
+    let output = if cli.json { Output::Json } else { Output::Text };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::other)?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Serve { no_worker, no_migrate } => {
+                let work = if no_worker { Work::Elsewhere } else { Work::Here };
+                super::serve(&config, work, migrate(no_migrate)).await
+            }
+            Command::Worker { no_migrate } => super::worker(&config, migrate(no_migrate)).await,
+            Command::Migrate => super::migrate(&config).await,
+            Command::Check => super::check(&config, output).await,
+            Command::Health { .. } => super::health_of(&config),
+            Command::Completions { .. } | Command::Man { .. } => Ok(()),
+            Command::Plan { person, termination_type } => {
+                super::plan(&config, &person, termination_type.as_deref(), output).await
+            }
+            Command::Offboard { person, reason, at, termination_type } => {
+                let asked = OwnTermination { person, reason, at, termination_type };
+                super::offboard(&config, asked, output).await
+            }
+            Command::Approve { ids, reason, email, at } => {
+                let completion = Completion { email, at };
+                super::approve(&config, &ids, reason.as_deref(), &completion, output).await
+            }
+            Command::Layoff { command } => layoff(&config, command, output).await,
+            Command::Send { source, file, url, secret, headers } => {
+                super::send(&config, super::SendArguments { source, file, url, secret, headers }).await
+            }
+            Command::LookUp { source, person } => super::look_up(&config, &source, &person, output).await,
+            Command::Token { source } => super::token(&config, &source, output).await,
+            Command::List { status, person, source, limit } => {
+                super::list(&config, super::ListArguments { status, person, source, limit }, output).await
+            }
+            Command::Events { source, disposition, event, limit } => {
+                let arguments = super::EventsArguments { source, disposition, event, limit };
+                super::events(&config, arguments, output).await
+            }
+            Command::Event { id, source } => {
+                super::event(&config, super::EventArguments { id, source }, output).await
+            }
+            Command::Replay { id, source } => {
+                super::replay(&config, super::EventArguments { id, source }, output).await
+            }
+            Command::Audit { command } => audit(&config, command, output).await,
+            Command::Pause { reason } => super::pause(&config, &reason, output).await,
+            Command::Resume => super::resume(&config, output).await,
+            Command::Reconcile { csv, apply } => {
+                let apply = if apply { Apply::Gaps } else { Apply::Nothing };
+                super::reconcile(&config, &csv, apply, output).await
+            }
+            Command::Show { id } => super::show(&config, &id, output).await,
+            Command::Retry { id } => super::decide(&config, &id, Decision::Retry, output).await,
+            Command::Cancel { id } => super::decide(&config, &id, Decision::Cancel, output).await,
+            Command::Restore { id } => super::decide(&config, &id, Decision::Restore, output).await,
+        }
+    })
+}
+
+async fn audit(config: &Config, command: AuditCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        AuditCommand::Verify { checkpoints, public_key } => {
+            super::verify_audit(config, checkpoints, &public_key, output).await
+        }
+        AuditCommand::Export { what, format, since, until } => {
+            let arguments = super::ExportArguments { what, format, since, until };
+            super::export_audit(config, &arguments).await
+        }
+        AuditCommand::Key { new } => {
+            let wanted = if new { KeyWanted::New } else { KeyWanted::Configured };
+            super::audit_key(config, wanted, output)
+        }
+    }
+}
+
+async fn layoff(config: &Config, command: LayoffCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        LayoffCommand::Plan { csv, from, until, reason, count } => {
+            let arguments = super::PlanArguments { csv: &csv, from, until, reason, count };
+            super::plan_layoff(config, arguments, output).await
+        }
+        LayoffCommand::List => super::list_layoffs(config, output).await,
+        LayoffCommand::Approve { id, digest } => super::approve_layoff(config, &id, &digest, output).await,
+        LayoffCommand::Cancel { id } => super::cancel_layoff(config, &id, output).await,
+    }
+}
+
+fn migrate(never: bool) -> Migrate {
+    if never { Migrate::Never } else { Migrate::AtStart }
+}
