@@ -180,10 +180,38 @@ enum Command {
         #[arg(long)]
         source: Option<String>,
     },
+    /// Lists what others were told of offboardings, newest first; repeats one, or tries a target.
+    Callbacks {
+        #[command(subcommand)]
+        command: Option<CallbacksCommand>,
+        /// Only this status: waiting, delivered or gave_up.
+        #[arg(long)]
+        status: Option<String>,
+        /// Only those about this offboarding.
+        #[arg(long, value_name = "ID")]
+        offboarding: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
     /// Puts back what an offboarding took away, in the reverse order; says what can't come back.
     Restore {
         /// The offboarding's id. It must not be scheduled: cancel that first.
         id: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum CallbacksCommand {
+    /// Sends one once more, under the same id.
+    Repeat {
+        /// The callback's id.
+        id: String,
+    },
+    /// Sends a signed test to a target and says what it answers; nothing is stored.
+    Test {
+        /// The target's name in the configuration.
+        name: String,
     },
 }
 
@@ -298,6 +326,18 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Replay { id, source } => {
                 commands::replay(&config, commands::EventArguments { id, source }, output).await
             }
+            Command::Callbacks { command, status, offboarding, limit } => match command {
+                None => {
+                    let arguments = commands::CallbacksArguments { status, offboarding, limit };
+                    commands::list_callbacks(&config, arguments, output).await
+                }
+                Some(CallbacksCommand::Repeat { id }) => {
+                    commands::repeat_callback(&config, &id, output).await
+                }
+                Some(CallbacksCommand::Test { name }) => {
+                    commands::test_callback(&config, &name, output).await
+                }
+            },
             Command::Show { id } => commands::show(&config, &id, output).await,
             Command::Retry { id } => commands::decide(&config, &id, Decision::Retry, output).await,
             Command::Cancel { id } => commands::decide(&config, &id, Decision::Cancel, output).await,

@@ -1,6 +1,7 @@
 //! What the commands do and print. They use the same `operate` as the API; how they are called is said in `main`.
 
 mod approve;
+mod callbacks;
 mod check;
 mod deliveries;
 mod events;
@@ -29,6 +30,7 @@ use crate::store::views::{Filter, PAGE_MAX, View};
 use crate::telemetry;
 
 pub use approve::approve;
+pub use callbacks::{CallbacksArguments, list_callbacks, repeat_callback, test_callback};
 pub use check::check;
 pub use events::{EventArguments, EventsArguments, event, events, replay};
 pub use layoff::{PlanArguments, approve_layoff, cancel_layoff, list_layoffs, plan_layoff};

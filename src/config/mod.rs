@@ -26,7 +26,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use toml::Table;
 
-pub use callbacks::{Callback, CallbackEvent};
+pub use callbacks::{Callback, CallbackEvent, Method, Share, signing_key};
 pub use console::Console;
 pub use duration::{format_duration, parse_duration};
 pub use error::ConfigError;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::auth::Operators;
 use super::problem::Problem;
 use super::webhooks::Webhooks;
-use super::{events, layoffs, own};
+use super::{callbacks, events, layoffs, own};
 use crate::config::Role;
 use crate::genesys::Genesys;
 use crate::offboarding::choices::Mode;
@@ -67,6 +67,7 @@ impl Api {
             .merge(events::routes())
             .merge(own::routes())
             .merge(layoffs::routes())
+            .merge(Router::from(callbacks::routes()))
             .fallback(super::nothing_here)
             .with_state(self)
     }
@@ -247,9 +248,13 @@ async fn metrics(State(api): State<Api>) -> Response {
     };
     text.push_str(&format!("# TYPE leaver_dry_run gauge\nleaver_dry_run {dry}\n"));
     text.push_str("# TYPE leaver_database_up gauge\n");
-    let read = async { Ok::<_, StoreError>((api.store.overview().await?, api.store.brake_use().await?)) };
+    let read = async {
+        let (overview, used) = (api.store.overview().await?, api.store.brake_use().await?);
+        Ok::<_, StoreError>((overview, used, api.store.outbox_use().await?))
+    };
     match read.await {
-        Ok(((counts, oldest_seconds), used)) => {
+        Ok(((counts, oldest_seconds), used, outbox)) => {
+            text.push_str(&callbacks::metrics(outbox));
             text.push_str("leaver_database_up 1\n# TYPE leaver_oldest_unfinished_seconds gauge\n");
             text.push_str(&format!("leaver_oldest_unfinished_seconds {oldest_seconds}\n"));
             text.push_str(&brake_metrics(api.brake, used, &counts));

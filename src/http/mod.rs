@@ -4,6 +4,7 @@
 mod alarms;
 pub mod api;
 pub mod auth;
+mod callbacks;
 mod events;
 pub mod health;
 mod layoffs;

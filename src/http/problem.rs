@@ -55,6 +55,9 @@ pub enum Problem {
     /// A layoff can't be approved or cancelled.
     #[error("not possible for this layoff: {0}")]
     LayoffNotPossible(&'static str),
+    /// A callback can't be sent once more.
+    #[error("not possible for this callback: {0}")]
+    CallbackNotPossible(&'static str),
     /// A stored event can't be read again.
     #[error("not possible for this event: {0}")]
     ReplayNotPossible(NotReplayed),
@@ -115,6 +118,7 @@ impl Problem {
             Self::OwnRequest => (StatusCode::FORBIDDEN, "own-request"),
             Self::NoneOf(status, _) => (*status, "none-approved"),
             Self::LayoffNotPossible(_) => (StatusCode::CONFLICT, "not-possible"),
+            Self::CallbackNotPossible(_) => (StatusCode::CONFLICT, "not-possible"),
             Self::ReplayNotPossible(_) => (StatusCode::CONFLICT, "not-possible"),
             Self::SourceNeeded(_) => (StatusCode::CONFLICT, "source-needed"),
             Self::KeyReused => (StatusCode::CONFLICT, "key-reused"),

@@ -110,6 +110,10 @@ pub enum Action {
     Done,
     /// Ended without being carried out.
     Cancelled,
+    /// Somebody outside was told of the end; the target is who.
+    Told,
+    /// An operator had somebody outside told once more; the target is who.
+    CallbackRepeated,
 }
 
 impl Action {
@@ -144,6 +148,8 @@ impl Action {
             Self::Failed => "failed",
             Self::Done => "done",
             Self::Cancelled => "cancelled",
+            Self::Told => "told",
+            Self::CallbackRepeated => "callback_repeated",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The vocabulary: who leaves, what they hold, what happened, and the rules about it.
 //! No I/O, and nothing of the rest of the crate is used here.
 
+mod advice;
 pub mod choices;
 pub mod event;
 pub mod journal;

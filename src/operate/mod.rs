@@ -1,6 +1,7 @@
-//! What an operator may do: see, preview, offboard, retry, approve, cancel, restore, replay, plan a layoff. The commands and the API
+//! What an operator may do: see, preview, offboard, retry, approve, cancel, restore, replay, plan a layoff, tell again. The commands and the API
 //! say the same verbs.
 
+mod callbacks;
 mod complete;
 mod events;
 mod layoffs;
@@ -21,6 +22,7 @@ use crate::store::decisions::{Decided, Decision};
 use crate::store::views::{Filter, StepView, View};
 use crate::store::{Store, StoreError};
 
+pub use callbacks::{callbacks, repeat_callback};
 pub use complete::{Completion, complete};
 pub use events::{DISPOSITIONS, EventPage, NotReplayed, ReplayAnswer, event, events, replay};
 pub use layoffs::{LayoffPlan, PEOPLE_MAX, decide_layoff, layoffs, plan_layoff, read_digest};

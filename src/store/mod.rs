@@ -5,6 +5,7 @@ pub mod approvals;
 mod asked;
 pub mod brake;
 pub mod budget;
+pub mod callbacks;
 mod cases;
 pub mod claims;
 pub mod completions;

@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["offboarding"]),
     ("pacing", &["genesys", "store"]),
     ("lookup", &["hris", "offboarding", "store"]),
+    ("notify", &["config", "offboarding", "store"]),
     ("plan", &["genesys", "offboarding"]),
     ("worker", &["genesys", "offboarding", "plan", "store"]),
     ("operate", &["genesys", "offboarding", "plan", "store"]),
@@ -28,13 +29,14 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What the start of the service and its commands bring together.
-const EVERYTHING: [&str; 14] = [
+const EVERYTHING: [&str; 15] = [
     "commands",
     "config",
     "genesys",
     "hris",
     "http",
     "lookup",
+    "notify",
     "offboarding",
     "operate",
     "pacing",
@@ -211,9 +213,10 @@ fn sql_is_in_the_store_only() {
 }
 
 #[test]
-fn an_http_client_is_where_genesys_and_the_hris_are_asked_and_in_the_sender_of_test_events_only() {
+fn an_http_client_is_where_genesys_and_the_hris_are_asked_and_others_are_told_and_in_the_sender_of_test_events_only()
+ {
     let may = |source: &Source| {
-        ["genesys", "lookup"].contains(&source.module()) || source.path == "commands/send.rs"
+        ["genesys", "lookup", "notify"].contains(&source.module()) || source.path == "commands/send.rs"
     };
     assert_eq!(lines_with(&["reqwest::Client", "reqwest::get", "reqwest::blocking"], may), NONE);
 }

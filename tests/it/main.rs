@@ -9,6 +9,7 @@ mod approvals;
 mod architecture;
 mod brake;
 mod budget;
+mod callbacks;
 mod calls;
 mod cancelled;
 mod cohort;

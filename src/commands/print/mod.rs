@@ -20,10 +20,12 @@ macro_rules! say {
     }};
 }
 
+mod callbacks;
 mod events;
 mod layoffs;
 mod preview;
 
+pub(super) use callbacks::callbacks;
 pub(super) use events::{event, events, replay};
 pub(super) use layoffs::layoffs;
 pub(super) use preview::preview;
@@ -34,6 +36,10 @@ const WIDTH: usize = 110;
 pub(super) fn json(value: &impl Serialize) {
     // Only maps with keys that are no strings can't be written, and there are none.
     say!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+pub(super) fn line(text: &str) {
+    say!("{text}");
 }
 
 /// Says above everything else that nothing is changed, where that is so.
