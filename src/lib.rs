@@ -10,6 +10,7 @@
 //! * [`store`]: everything in Postgres
 //! * [`lookup`]: asks the HRIS
 //! * [`worker`]: the engine
+//! * [`notify`]: tells others what became of it
 //! * [`operate`]: what an operator may do
 //! * [`http`]: the edge
 //! * [`config`], [`serve`], [`commands`], [`telemetry`]: how it is started, stopped and watched
@@ -20,6 +21,7 @@ pub mod genesys;
 pub mod hris;
 pub mod http;
 pub mod lookup;
+pub mod notify;
 pub mod offboarding;
 pub mod operate;
 pub mod pacing;

@@ -23,6 +23,7 @@ use crate::http::metrics::{Facts, Metrics};
 use crate::http::scim::Scim;
 use crate::http::webhooks::Webhooks;
 use crate::lookup::{self, LookUps};
+use crate::notify::{self, Notifier, Target, TargetError};
 use crate::offboarding::choices::Mode;
 use crate::offboarding::policy::BusyPolicy;
 use crate::operate;
@@ -63,6 +64,12 @@ pub enum ServeError {
     /// The client for look-ups can't be made.
     #[error("{0}")]
     LookUps(#[from] lookup::BuildError),
+    /// A target of callbacks is not usable as configured.
+    #[error("{0}")]
+    Callback(#[from] TargetError),
+    /// The client for callbacks can't be made.
+    #[error("{0}")]
+    Callbacks(#[from] notify::BuildError),
     /// A listener can't be bound.
     #[error("server.{key}: {address} can't be bound")]
     Bind {
@@ -86,8 +93,12 @@ impl ServeError {
     /// Whether the configuration has to be mended, as against the machine.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Source(_) | Self::Database(_) | Self::Genesys(_) => true,
-            Self::LookUps(_) | Self::Bind { .. } | Self::Metrics(_) | Self::SecretFiles(_) => false,
+            Self::Source(_) | Self::Database(_) | Self::Genesys(_) | Self::Callback(_) => true,
+            Self::LookUps(_)
+            | Self::Callbacks(_)
+            | Self::Bind { .. }
+            | Self::Metrics(_)
+            | Self::SecretFiles(_) => false,
         }
     }
 }
@@ -168,6 +179,12 @@ impl Parts {
         };
         Ok(LookUps::new(self.store.clone(), lookup::Client::new()?, settings))
     }
+
+    /// What tells others of offboardings.
+    pub fn notifier(&self, config: &Config) -> Result<Notifier, ServeError> {
+        let (targets, console) = (callback_targets(config)?, config.console.url.clone());
+        Ok(Notifier::new(self.store.clone(), targets, console, config.worker.poll)?)
+    }
 }
 
 /// What a dry run needs of the configuration.
@@ -211,6 +228,11 @@ pub fn sources(config: &Config) -> Result<Vec<Source>, SourceError> {
     config.sources.iter().map(build).collect()
 }
 
+/// Checks everybody who is told of offboardings.
+pub fn callback_targets(config: &Config) -> Result<Vec<Target>, TargetError> {
+    config.callbacks.iter().map(Target::new).collect()
+}
+
 /// Everything that receives and reads deliveries of the configured sources.
 pub fn webhooks(config: &Config, parts: &Parts, sources: &[Arc<Source>]) -> Webhooks {
     let policy = &config.policy;
@@ -235,6 +257,8 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let parts = Parts::new(config)?;
     let sources: Vec<_> = sources(config)?.into_iter().map(Arc::new).collect();
+    // Also where others send: a mistake is told at the start of whatever reads the configuration.
+    callback_targets(config)?;
     let workers = match work {
         Work::Here => Some(Workers::new(config, &parts, &sources)?),
         Work::Elsewhere => None,
@@ -246,7 +270,6 @@ pub async fn serve(
     if let (Ok(public), Ok(admin)) = (public.local_addr(), admin.local_addr()) {
         announce(&format!("listening on http://{public} (webhooks), http://{admin} (admin)"));
     }
-    warn_of_what_is_not_built(config);
     say_the_mode(config);
     let stopping = CancellationToken::new();
     let closing = CancellationToken::new();
@@ -299,6 +322,7 @@ struct Workers {
     engine: Engine,
     look_ups: LookUps,
     checkpoints: Option<checkpoints::Checkpoints>,
+    notifier: Notifier,
 }
 
 impl Workers {
@@ -306,6 +330,7 @@ impl Workers {
         Ok(Self {
             engine: parts.engine(config),
             look_ups: parts.look_ups(config, sources)?,
+            notifier: parts.notifier(config)?,
             checkpoints: checkpoints::Checkpoints::new(&config.audit, &parts.store),
         })
     }
@@ -329,13 +354,13 @@ async fn background(parts: Parts, workers: Option<Workers>, migrate: Migrate, st
     }
     tell_durability(&parts.store).await;
     match workers {
-        Some(Workers { engine, look_ups, checkpoints }) => {
+        Some(Workers { engine, look_ups, notifier, checkpoints }) => {
             let signed = async {
                 if let Some(checkpoints) = checkpoints {
                     checkpoints.run(stop.clone()).await
                 }
             };
-            tokio::join!(engine.run(stop.clone()), look_ups.run(stop.clone()), signed);
+            tokio::join!(engine.run(stop.clone()), look_ups.run(stop.clone()), notifier.run(stop.clone()), signed);
         }
         None => stop.cancelled().await,
     }
@@ -357,15 +382,6 @@ async fn tell_durability(store: &Store) {
         if matches!(name.as_str(), "fsync" | "full_page_writes" | "synchronous_commit") && setting == "off" {
             tracing::error!(name, "the database may lose what was acknowledged: this setting is off");
         }
-    }
-}
-
-fn warn_of_what_is_not_built(config: &Config) {
-    if !config.callbacks.is_empty() {
-        tracing::warn!(
-            callbacks = config.callbacks.len(),
-            "callbacks are configured; this version does not send them"
-        );
     }
 }
 

@@ -3,7 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::{Failure, Output, deliveries, permissions, print, probe, progress, sources as of_sources};
+use super::{
+    Failure, Output, callbacks, deliveries, permissions, print, probe, progress, sources as of_sources,
+};
 use crate::config::Config;
 use crate::genesys::Error;
 use crate::hris::Source;
@@ -106,12 +108,7 @@ pub async fn check(config: &Config, output: Output) -> Result<(), Failure> {
     });
     findings.extend(of_sources::findings(config, &built));
     findings.extend(shared_authority(config));
-    if !config.callbacks.is_empty() {
-        findings.push(
-            Finding::bad("callbacks", "this version does not send them")
-                .with_advice("take [[callbacks]] out"),
-        );
-    }
+    findings.extend(callbacks::of_targets(config)?);
     findings.extend(progress::shown("checking", asked(config, &parts, &built)).await);
     match output {
         Output::Json => print::json(&findings),
@@ -147,6 +144,7 @@ fn shared_authority(config: &Config) -> Option<Finding> {
 async fn asked(config: &Config, parts: &Parts, sources: &[Source]) -> Vec<Finding> {
     let mut findings = database(parts).await;
     findings.extend(deliveries::findings(&parts.store, sources).await);
+    findings.extend(callbacks::outbox(parts).await);
     let login = genesys(parts).await;
     let logged_in = login.ok;
     findings.push(login);

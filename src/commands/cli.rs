@@ -209,6 +209,20 @@ pub enum Command {
         #[arg(long)]
         apply: bool,
     },
+    /// Lists what others were told of offboardings, newest first; repeats one, or tries a target.
+    Callbacks {
+        #[command(subcommand)]
+        command: Option<CallbacksCommand>,
+        /// Only this status: waiting, delivered or gave_up.
+        #[arg(long)]
+        status: Option<String>,
+        /// Only those about this offboarding.
+        #[arg(long, value_name = "ID")]
+        offboarding: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
     /// Puts back what an offboarding took away, in the reverse order; says what can't come back.
     Restore {
         /// The offboarding's id. It must not be scheduled: cancel that first.
@@ -224,6 +238,21 @@ pub enum Command {
         /// The folder that gets a page for each command; standard output gets the first one if it is left out.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+    },
+}
+
+/// What is done with callbacks besides listing them.
+#[derive(Debug, Subcommand)]
+pub enum CallbacksCommand {
+    /// Sends one once more, under the same id.
+    Repeat {
+        /// The callback's id.
+        id: String,
+    },
+    /// Sends a signed test to a target and says what it answers; nothing is stored.
+    Test {
+        /// The target's name in the configuration.
+        name: String,
     },
 }
 

@@ -2,6 +2,7 @@
 
 mod approve;
 mod audit;
+mod callbacks;
 mod check;
 pub mod cli;
 mod deliveries;
@@ -38,6 +39,7 @@ use crate::telemetry;
 
 pub use approve::approve;
 pub use audit::{ExportArguments, KeyWanted, audit_key, export_audit, verify_audit};
+pub use callbacks::{CallbacksArguments, list_callbacks, repeat_callback, test_callback};
 pub use check::check;
 pub use events::{EventArguments, EventsArguments, event, events, replay};
 pub use health::{health, health_of};

@@ -1,6 +1,6 @@
 //! From the command line to the command: one call each.
 
-use super::cli::{AuditCommand, Cli, Command, LayoffCommand};
+use super::cli::{AuditCommand, CallbacksCommand, Cli, Command, LayoffCommand};
 use super::{Apply, Failure, KeyWanted, Output};
 use crate::config::Config;
 use crate::operate::{Completion, OwnTermination};
@@ -70,6 +70,14 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
                 let apply = if apply { Apply::Gaps } else { Apply::Nothing };
                 super::reconcile(&config, &csv, apply, output).await
             }
+            Command::Callbacks { command, status, offboarding, limit } => match command {
+                None => {
+                    let arguments = super::CallbacksArguments { status, offboarding, limit };
+                    super::list_callbacks(&config, arguments, output).await
+                }
+                Some(CallbacksCommand::Repeat { id }) => super::repeat_callback(&config, &id, output).await,
+                Some(CallbacksCommand::Test { name }) => super::test_callback(&config, &name, output).await,
+            },
             Command::Show { id } => super::show(&config, &id, output).await,
             Command::Retry { id } => super::decide(&config, &id, Decision::Retry, output).await,
             Command::Cancel { id } => super::decide(&config, &id, Decision::Cancel, output).await,

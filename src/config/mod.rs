@@ -29,7 +29,7 @@ use secrecy::SecretString;
 use toml::Table;
 
 pub use audit::Audit;
-pub use callbacks::{Callback, CallbackEvent};
+pub use callbacks::{Callback, CallbackEvent, Method, Share, signing_key};
 pub use console::Console;
 pub use duration::{format_duration, parse_duration};
 pub use error::ConfigError;

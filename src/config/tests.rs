@@ -39,6 +39,9 @@ fn variables(more: &[(&str, &str)]) -> Environment {
         ("WORKDAY_SECRET", "hushhush-workday-secret"),
         ("ALICE_TOKEN", "hushhush-alice-token"),
         ("CALLBACK_SECRET", "hushhush-callback-secret"),
+        ("CALLBACK_SECRET_NEW", "hushhush-callback-secret-new"),
+        ("CHAT_WEBHOOK_URL", "https://chat.example/hook/hushhush"),
+        ("CALLBACK_AUTHORIZATION", "Basic hushhush"),
         ("LEAVER_CONFIG", "leaver.toml"),
     ];
     named.iter().chain(more).copied().collect()
@@ -139,6 +142,10 @@ fn the_example_loads_as_it_stands_and_shows_the_defaults() {
         example.callbacks[0].events,
         [CallbackEvent::Done, CallbackEvent::Held, CallbackEvent::Failed]
     );
+    assert_eq!(example.callbacks.len(), 4);
+    for callback in &example.callbacks {
+        crate::notify::Target::new(callback).unwrap();
+    }
     let secrets = Value::Array(vec![Value::String("hushhush-workday-secret".to_owned())]);
     assert_eq!(example.sources["workday"]["secrets"], secrets);
 }

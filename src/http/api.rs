@@ -20,7 +20,7 @@ use super::metrics::Metrics;
 use super::problem::Problem;
 use super::query::Query;
 use super::webhooks::Webhooks;
-use super::{events, idempotency, layoffs, own, pause};
+use super::{callbacks, events, idempotency, layoffs, own, pause};
 use crate::config::Role;
 use crate::genesys::Genesys;
 use crate::offboarding::choices::Mode;
@@ -66,6 +66,7 @@ impl Api {
             .merge(layoffs::routes())
             .merge(audit::routes())
             .merge(pause::routes())
+            .merge(callbacks::routes())
             .merge(self.metrics.clone().routes())
             .merge(description::routes());
         let (router, description) = described.split_for_parts();

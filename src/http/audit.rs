@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
@@ -11,11 +11,12 @@ use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::IntoParams;
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::{Api, trouble};
 use super::problem::Problem;
+use super::query::Query;
 use crate::config::Role;
 use crate::operate::{self, Export, ExportQuery, OperateError, Verification, Witness};
 
@@ -44,10 +45,7 @@ impl Audit {
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    let here = super::wrong_method;
-    OpenApiRouter::new()
-        .routes(routes!(verify).map(|methods| methods.fallback(here)))
-        .routes(routes!(export).map(|methods| methods.fallback(here)))
+    OpenApiRouter::default().routes(routes!(verify)).routes(routes!(export))
 }
 
 /// Verifies the audit chain from its first link on, and holds it against the configured checkpoints.
@@ -57,9 +55,6 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     tag = "audit",
     responses(
         (status = 200, description = "What was found; `ok` says whether all is as it was written", body = Verification),
-        (status = 401, description = "No or an unknown token"),
-        (status = 403, description = "The role viewer is needed"),
-        (status = 503, description = "The database is away, or others are verifying and exporting already"),
     ),
     security(("bearer" = ["viewer"]))
 )]
@@ -73,6 +68,7 @@ async fn verify(State(api): State<Api>, headers: HeaderMap) -> Result<Response, 
 
 /// What is to be written.
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ExportParameters {
     /// `journal` (the chain; the default) or `offboardings`.
@@ -94,10 +90,6 @@ struct ExportParameters {
     responses(
         (status = 200, description = "The lines, as far as they were written when the request came", content(
             (String = "application/x-ndjson"), (String = "text/csv"))),
-        (status = 400, description = "A parameter is not understood; the problem names it"),
-        (status = 401, description = "No or an unknown token"),
-        (status = 403, description = "The role viewer is needed"),
-        (status = 503, description = "The database is away, or others are verifying and exporting already"),
     ),
     security(("bearer" = ["viewer"]))
 )]

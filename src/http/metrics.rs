@@ -170,8 +170,11 @@ fn of_limits(text: &mut Exposition, figures: &Figures, facts: &Facts) {
     text.one("leaver_genesys_blocked_seconds", figures.calls_blocked_seconds);
 }
 
-/// Whether the chain is signed is said only where it is.
+/// What others were told, and the audit chain; whether that is signed is said only where it is.
 fn of_record(text: &mut Exposition, figures: &Figures, facts: &Facts) {
+    text.one("leaver_callbacks_waiting", whole(figures.outbox.waiting));
+    text.one("leaver_callbacks_gave_up", whole(figures.outbox.gave_up));
+    text.one("leaver_callbacks_oldest_seconds", figures.outbox.oldest_seconds);
     text.one("leaver_audit_entries", whole(figures.audit.entries));
     if facts.checkpoints {
         text.one("leaver_audit_checkpoint_age_seconds", figures.audit.uncovered_seconds);

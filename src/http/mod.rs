@@ -5,6 +5,7 @@ mod alarms;
 pub mod api;
 pub mod audit;
 pub mod auth;
+mod callbacks;
 mod description;
 mod events;
 pub mod health;

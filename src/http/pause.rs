@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::{Api, trouble};
@@ -18,10 +18,7 @@ use crate::store::pause::PauseState;
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    let here = super::wrong_method;
-    OpenApiRouter::new()
-        .routes(routes!(pause_state, pause).map(|methods| methods.fallback(here)))
-        .routes(routes!(resume).map(|methods| methods.fallback(here)))
+    OpenApiRouter::default().routes(routes!(pause_state, pause)).routes(routes!(resume))
 }
 
 /// Why the service is to pause.
@@ -46,10 +43,9 @@ struct PauseAnswer {
     get,
     path = "/api/v1/pause",
     tag = "pause",
+    security(("bearer" = ["viewer"])),
     responses(
         (status = 200, description = "Where the switch stands", body = PauseAnswer),
-        (status = 401, description = "A bearer token of an operator is needed"),
-        (status = 503, description = "The database is away"),
     )
 )]
 async fn pause_state(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
@@ -63,15 +59,10 @@ async fn pause_state(State(api): State<Api>, headers: HeaderMap) -> Result<Respo
     post,
     path = "/api/v1/pause",
     tag = "pause",
+    security(("bearer" = ["operator"])),
     request_body = PauseBody,
     responses(
         (status = 200, description = "The service is paused, or was before", body = PauseAnswer),
-        (status = 400, description = "The body or the reason is not understood"),
-        (status = 401, description = "A bearer token of an operator is needed"),
-        (status = 403, description = "The role operator is needed"),
-        (status = 408, description = "The body did not come in time"),
-        (status = 413, description = "The body is too large"),
-        (status = 503, description = "The database is away"),
     )
 )]
 async fn pause(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
@@ -89,11 +80,9 @@ async fn pause(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result
     post,
     path = "/api/v1/resume",
     tag = "pause",
+    security(("bearer" = ["operator"])),
     responses(
         (status = 200, description = "The service is not paused", body = PauseAnswer),
-        (status = 401, description = "A bearer token of an operator is needed"),
-        (status = 403, description = "The role operator is needed"),
-        (status = 503, description = "The database is away"),
     )
 )]
 async fn resume(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {

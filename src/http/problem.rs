@@ -142,6 +142,9 @@ pub enum Problem {
     /// A layoff can't be approved or cancelled.
     #[error("not possible for this layoff: {0}")]
     LayoffNotPossible(&'static str),
+    /// A callback can't be sent once more.
+    #[error("not possible for this callback: {0}")]
+    CallbackNotPossible(&'static str),
     /// A stored event can't be read again.
     #[error("not possible for this event: {0}")]
     ReplayNotPossible(NotReplayed),
@@ -208,6 +211,7 @@ impl Problem {
             Self::OwnRequest => (StatusCode::FORBIDDEN, Kind::OwnRequest),
             Self::NoneOf(status, _) => (*status, Kind::NoneApproved),
             Self::LayoffNotPossible(_) => (StatusCode::CONFLICT, Kind::NotPossible),
+            Self::CallbackNotPossible(_) => (StatusCode::CONFLICT, Kind::NotPossible),
             Self::ReplayNotPossible(_) => (StatusCode::CONFLICT, Kind::NotPossible),
             Self::SourceNeeded(_) => (StatusCode::CONFLICT, Kind::SourceNeeded),
             Self::KeyInUse => (StatusCode::CONFLICT, Kind::KeyInUse),

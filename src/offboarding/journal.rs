@@ -115,6 +115,10 @@ pub enum Action {
     Paused,
     /// An operator let the service go on.
     Resumed,
+    /// Somebody outside was told of the end; the target is who.
+    Told,
+    /// An operator had somebody outside told once more; the target is who.
+    CallbackRepeated,
 }
 
 impl Action {
@@ -151,6 +155,8 @@ impl Action {
             Self::Cancelled => "cancelled",
             Self::Paused => "paused",
             Self::Resumed => "resumed",
+            Self::Told => "told",
+            Self::CallbackRepeated => "callback_repeated",
         }
     }
 }

@@ -55,7 +55,7 @@ macro_rules! words {
 /// A word that is none of the documented ones.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("unknown word {0:?}")]
-pub struct UnknownWord(String);
+pub struct UnknownWord(pub String);
 
 words! {
     /// The status of an offboarding. There is none for "running": whoever works on one holds a lease on it.

@@ -1,7 +1,8 @@
 //! What an operator may do: see, preview, offboard, retry, approve, cancel, restore, replay, pause, reconcile, plan a
-//! layoff. The commands and the API say the same verbs.
+//! layoff, tell others again. The commands and the API say the same verbs.
 
 mod audit;
+mod callbacks;
 mod complete;
 mod events;
 mod export;
@@ -31,6 +32,7 @@ use crate::store::views::{Filter, StepView, View};
 use crate::store::{Store, StoreError};
 
 pub use audit::{Verification, Witness, Witnessed, verify, verify_on};
+pub use callbacks::{callbacks, repeat_callback};
 pub use complete::{Completion, complete};
 pub use events::{DISPOSITIONS, EventPage, NotReplayed, ReplayAnswer, disposition, event, events, replay};
 pub use export::{Export, ExportQuery};

@@ -4,6 +4,7 @@ use sqlx::PgPool;
 
 use super::audit::{self, AuditState};
 use super::brake::{self, BrakeUse};
+use super::callbacks::{self, OutboxUse};
 use super::views::Count;
 use super::{Store, StoreError, Tx, in_transaction, pause};
 
@@ -28,6 +29,8 @@ pub struct Figures {
     pub calls_blocked_seconds: f64,
     /// When each source's last new event was stored; without the sources that have none.
     pub last_deliveries: Vec<LastDelivery>,
+    /// How much others have still to be told.
+    pub outbox: OutboxUse,
     /// Whether no changing call begins.
     pub paused: bool,
     /// How the audit chain stands.
@@ -117,6 +120,7 @@ async fn figures(tx: Tx<'_>, sources: &[String]) -> Result<Figures, StoreError> 
         calls_announced: calls.allowed_per_minute.and_then(|allowed| u32::try_from(allowed).ok()),
         calls_blocked_seconds: calls.blocked,
         last_deliveries,
+        outbox: callbacks::outbox_use(tx).await?,
         paused: pause::state(tx).await?.paused,
         audit: audit::state(tx).await?,
     })

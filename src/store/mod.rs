@@ -6,6 +6,7 @@ mod asked;
 pub mod audit;
 pub mod brake;
 pub mod budget;
+pub mod callbacks;
 mod cases;
 pub mod claims;
 pub mod completions;

@@ -313,6 +313,7 @@ pub const METRICS: &[Metric] = &[
         "Callbacks that were tried, by event and result.",
     )
     .shown("from the first callback of an event"),
+    gauge("leaver_callbacks_gave_up", &[], "Callbacks that were given up and not repeated.").of_service(),
     gauge("leaver_callbacks_waiting", &[], "Callbacks that are not delivered yet.").of_service(),
     gauge(
         "leaver_callbacks_oldest_seconds",

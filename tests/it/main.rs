@@ -12,6 +12,7 @@ mod audit;
 mod audit_tampering;
 mod brake;
 mod budget;
+mod callbacks;
 mod calls;
 mod cancelled;
 mod chain;

@@ -16,9 +16,6 @@ use crate::support::{Service, World, client, signed, termination};
 
 /// What stands in the list and is emitted by parts of the service that are on their way.
 pub(crate) const ARRIVING: &[&str] = &[
-    "leaver_callbacks_total",
-    "leaver_callbacks_waiting",
-    "leaver_callbacks_oldest_seconds",
 ];
 
 const WRITE: &str = "LEAVER_WRITE_DOCS";

@@ -17,6 +17,7 @@ macro_rules! say {
 }
 
 mod audit;
+mod callbacks;
 mod events;
 mod layoffs;
 mod offboarding;
@@ -27,6 +28,7 @@ mod terminal;
 mod times;
 
 pub(super) use audit::{audit_keys, verification};
+pub(super) use callbacks::callbacks;
 pub(super) use events::{event, events, replay};
 pub(super) use layoffs::layoffs;
 pub(super) use offboarding::offboarding;
@@ -41,6 +43,10 @@ const WIDTH: usize = 110;
 pub(super) fn json(value: &impl Serialize) {
     // Only maps with keys that are no strings can't be written, and there are none.
     terminal::json(&serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+pub(super) fn line(text: &str) {
+    say!("{text}");
 }
 
 /// Says above everything else that nothing is changed, where that is so.

@@ -266,6 +266,64 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
         "[[callbacks]]\nurl = \"https://x.example\"\nsecret = \"hushhush-callback-secret\"\nevents = []",
         "callbacks[0].events: is empty, so nobody would be told",
     ),
+    ("[[callbacks]]\nurl = \"https://x.example\"\n", "callbacks[0].secret: is missing"),
+    (
+        "[[callbacks]]\nurl = \"https://x.example\"\nsecret = \"hushhush-callback-secret\"\nsecrets = [\"hushhush-callback-secret\"]",
+        "callbacks[0].secrets: give either secret or secrets",
+    ),
+    (
+        "[[callbacks]]\nurl = \"https://x.example\"\nsecrets = [\"hushhush-callback-secret\", \"hushhush\"]",
+        "callbacks[0].secrets[1]: has 8 bytes, but a secret needs at least 16",
+    ),
+    ("[[callbacks]]\nurl = \"https://x.example\"\nsecrets = []", "callbacks[0].secrets: is empty"),
+    (
+        "[[callbacks]]\nurl = \"https://x.example\"\nsecret = \"hushhush-callback-secret\"\n[[callbacks]]\nurl = \"https://x.example/b\"\nsecret = \"hushhush-callback-secret\"\n",
+        "callbacks[1].name: \"x.example\" is another one's name already: give each its own",
+    ),
+    (
+        "[[callbacks]]\nurl = \"https://x.example\"\nname = \"a b\"\nsecret = \"hushhush-callback-secret\"\n",
+        "callbacks[0].name: expected at most 64 letters, digits, dots, dashes and underscores",
+    ),
+    (
+        "[[callbacks]]\nurl = \"https://{source}.example/\"\nsecret = \"hushhush-callback-secret\"\n",
+        "callbacks[0].url: a place may stand behind the host only",
+    ),
+    (
+        "[[callbacks]]\nurl = \"https://x.example{id}\"\nsecret = \"hushhush-callback-secret\"\n",
+        "callbacks[0].url: a place may stand behind the host only",
+    ),
+    (
+        "[[callbacks]]\nurl = \"http://x.example/{id}\"\nsecret = \"hushhush-callback-secret\"\n",
+        "callbacks[0].url: expected an https:// address (plain http:// is for loopback alone)",
+    ),
+    (
+        "[[callbacks]]\nurl = \"https://x.example\"\ntemplate = \"slack\"\nbody = \"{}\"",
+        "callbacks[0].body: give either template or body",
+    ),
+    (
+        "[[callbacks]]\nurl = \"https://x.example\"\nbody = \"{}\"\nheaders = { Webhook-Id = \"hushhush\" }",
+        "callbacks[0].headers.Webhook-Id: is set by Leaver itself",
+    ),
+    (
+        "[[callbacks]]\nurl = \"https://x.example\"\nbody = \"{}\"\nheaders = { X-Key = \"hush\\u0007hush\" }",
+        "callbacks[0].headers.X-Key: expected visible ASCII characters",
+    ),
+    (
+        "[[callbacks]]\nurl = \"https://x.example\"\nbody = \"{}\"\nmethod = \"DELETE\"",
+        "callbacks[0].method: expected POST or PUT, found \"DELETE\"",
+    ),
+    (
+        "[[callbacks]]\nurl = \"https://x.example\"\nbody = \"{}\"\nperson = \"all\"",
+        "callbacks[0].person: expected full, ids or none, found \"all\"",
+    ),
+    (
+        "[[callbacks]]\nurl = \"https://x.example\"\nsecret = \"hushhush-callback-secret\"\ncontent_type = \"text/xml\"",
+        "callbacks[0].content_type: is for a body of your own: give body too",
+    ),
+    (
+        "[[callbacks]]\nurl = \"https://x.example\"\nsecret = \"hushhush-callback-secret\"\nwith = { a = \"hushhush\" }",
+        "callbacks[0].with: is for a template or a body of your own",
+    ),
     ("[worker]\nlease = \"30s\n", "configuration file, line 9: invalid basic string, expected `\"`"),
     ("[worker]\nlease = \"1s\"\nlease = \"2s\"", "configuration file, line 10: duplicate key"),
 ];
