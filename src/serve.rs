@@ -360,7 +360,12 @@ async fn background(parts: Parts, workers: Option<Workers>, migrate: Migrate, st
                     checkpoints.run(stop.clone()).await
                 }
             };
-            tokio::join!(engine.run(stop.clone()), look_ups.run(stop.clone()), notifier.run(stop.clone()), signed);
+            tokio::join!(
+                engine.run(stop.clone()),
+                look_ups.run(stop.clone()),
+                notifier.run(stop.clone()),
+                signed
+            );
         }
         None => stop.cancelled().await,
     }

@@ -65,7 +65,9 @@ pub(super) async fn offboard(
     match taken.map_err(|error| trouble(&error))? {
         Taken::New(view) => Ok((StatusCode::CREATED, api.told(&view).await?).into_response()),
         // The answer that a crash has swallowed.
-        Taken::Known(view) if was_carried_out() => Ok((StatusCode::CREATED, api.told(&view).await?).into_response()),
+        Taken::Known(view) if was_carried_out() => {
+            Ok((StatusCode::CREATED, api.told(&view).await?).into_response())
+        }
         Taken::Known(view) => api.told(&view).await,
         Taken::KeyReused => Err(Problem::KeyReused),
     }

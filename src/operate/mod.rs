@@ -111,7 +111,7 @@ pub struct InMode<T> {
 }
 
 /// That the service is paused, beside what is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Paused {
     /// Since when.
     pub since: Option<DateTime<Utc>>,

@@ -136,7 +136,9 @@ fn unmatched(error: OperateError) -> Result<Match, OperateError> {
         | OperateError::RunsDry
         | OperateError::NoAuthority
         | OperateError::Field(..)
-        | OperateError::Gone) => Err(error),
+        | OperateError::Gone
+        | OperateError::Checkpoints { .. }
+        | OperateError::LinkUnreadable(_)) => Err(error),
     }
 }
 

@@ -1,7 +1,5 @@
 //! What people see of the audit chain.
 
-use std::io::Write as _;
-
 use crate::operate::Verification;
 
 /// What was verified; what is wrong is the command's failure and stands on standard error.

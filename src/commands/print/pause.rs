@@ -1,7 +1,5 @@
 //! What is said of the switch over all replicas.
 
-use std::io::Write as _;
-
 use super::wrapped;
 use crate::store::pause::PauseState;
 

@@ -1,7 +1,5 @@
 //! What a reconciliation found, for people.
 
-use std::io::Write as _;
-
 use super::wrapped;
 use crate::operate::{Found, Reconciliation};
 

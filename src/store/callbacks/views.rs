@@ -127,7 +127,13 @@ impl Store {
     }
 }
 
-/// Counts what waits and what was given up.
+impl Store {
+    /// Counts what waits and what was given up.
+    pub async fn outbox_use(&self) -> Result<OutboxUse, StoreError> {
+        in_transaction(&self.probe, |tx| Box::pin(outbox_use(tx))).await
+    }
+}
+
 pub(in crate::store) async fn outbox_use(tx: Tx<'_>) -> Result<OutboxUse, StoreError> {
     let row = sqlx::query!(
         // outbox_use
@@ -139,11 +145,7 @@ pub(in crate::store) async fn outbox_use(tx: Tx<'_>) -> Result<OutboxUse, StoreE
     )
     .fetch_one(&mut **tx)
     .await?;
-    Ok(OutboxUse {
-        waiting: row.waiting,
-        gave_up: row.gave_up,
-        oldest_seconds: row.oldest_seconds.max(0.0),
-    })
+    Ok(OutboxUse { waiting: row.waiting, gave_up: row.gave_up, oldest_seconds: row.oldest_seconds.max(0.0) })
 }
 
 struct Row {
