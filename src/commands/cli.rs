@@ -185,6 +185,7 @@ pub enum Command {
     },
     /// Verifies the audit chain, and writes the evidence.
     Audit {
+        /// What to do.
         #[command(subcommand)]
         command: AuditCommand,
     },
@@ -211,6 +212,7 @@ pub enum Command {
     },
     /// Lists what others were told of offboardings, newest first; repeats one, or tries a target.
     Callbacks {
+        /// What to do besides listing.
         #[command(subcommand)]
         command: Option<CallbacksCommand>,
         /// Only this status: waiting, delivered or gave_up.
