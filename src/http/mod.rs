@@ -10,6 +10,7 @@ mod layoffs;
 mod own;
 pub mod problem;
 pub mod scim;
+pub mod session;
 pub mod webhooks;
 
 use std::convert::Infallible;
