@@ -17,6 +17,7 @@ use crate::hris::{Source, SourceError};
 use crate::http;
 use crate::http::api::Api;
 use crate::http::auth::Operators;
+use crate::http::console::Console;
 use crate::http::health::Health;
 use crate::http::scim::Scim;
 use crate::http::webhooks::Webhooks;
@@ -250,9 +251,11 @@ pub async fn serve(
     let scim = Scim::new(parts.store.clone(), provisioning, config.server.body_limit);
     let health = Health::new(parts.store.clone(), stopping.clone(), config.policy.mode);
     let api = api(config, &parts, webhooks.clone(), metrics.clone());
+    let console =
+        Console::new(api.clone(), config.console.clone(), &sources, scim.clone(), closing.clone()).router();
     let routes = webhooks.router().merge(scim.router()).merge(health.clone().router());
     let public = tokio::spawn(http::serve(public, routes, closing.clone()));
-    let admin = tokio::spawn(http::serve(admin, api.router(), closing.clone()));
+    let admin = tokio::spawn(http::serve(admin, api.router().merge(console), closing.clone()));
     let background = tokio::spawn(background(parts.clone(), workers, migrate, stopping.clone()));
     let upkeep = tokio::spawn(upkeep(metrics));
     stop_signal().await;

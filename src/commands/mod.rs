@@ -187,6 +187,7 @@ pub async fn list(config: &Config, arguments: ListArguments, output: Output) -> 
         source: arguments.source,
         after: None,
         limit: arguments.limit,
+        ..Filter::default()
     };
     let page = operate::list(&Parts::new(config)?.store, &filter).await?;
     match output {

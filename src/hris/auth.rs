@@ -146,6 +146,14 @@ impl Authenticator {
         }
     }
 
+    /// How far the receiver's clock is ahead of the request's timestamp, in seconds, where there is one.
+    pub(super) fn skew(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Option<i64> {
+        match &self.proof {
+            Proof::Signature(signature) => signature.skew(headers, now),
+            Proof::Credential(_) => None,
+        }
+    }
+
     pub(super) fn sign(
         &self,
         body: &[u8],

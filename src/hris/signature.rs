@@ -157,6 +157,12 @@ impl Signature {
         found.ok_or(Refusal::WrongSignature)
     }
 
+    /// How far the receiver's clock is ahead of the request's timestamp, in seconds, where there is one.
+    pub(super) fn skew(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Option<i64> {
+        let window = self.window.as_ref()?;
+        window.skew(single(headers, window.header()).ok()?, self.digits, now)
+    }
+
     /// Adds the headers of the proof to those that are known already, with names in lower case.
     pub(super) fn sign(
         &self,

@@ -132,6 +132,11 @@ impl Source {
         self.authenticator().verify(headers, body, now)
     }
 
+    /// How far the receiver's clock is ahead of the request's timestamp, in seconds; nothing where the proof has none.
+    pub fn skew_seconds(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Option<i64> {
+        self.authenticator().skew(headers, now)
+    }
+
     /// Reads an authentic body. The headers matter only to profiles that point to one.
     pub fn read(&self, headers: &HeaderMap, body: &[u8]) -> Reading {
         self.reader.read(headers, body)

@@ -92,6 +92,11 @@ impl Window {
         Ok(())
     }
 
+    /// How far the receiver's clock is ahead of what the sender wrote, in seconds; less where the request was on its way.
+    pub(super) fn skew(&self, value: &str, digits: Digits, now: DateTime<Utc>) -> Option<i64> {
+        Some(now.timestamp() - self.read(value, digits)?)
+    }
+
     fn read(&self, value: &str, digits: Digits) -> Option<i64> {
         let length = match digits {
             Digits::Any => 1..=DIGITS_MAX,

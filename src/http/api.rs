@@ -92,7 +92,7 @@ impl ListQuery {
         let status =
             self.status.map(|s| s.parse().map_err(|_| Problem::BadParameter("status"))).transpose()?;
         let after = self.after.map(|a| id(&a).ok_or(Problem::BadParameter("after"))).transpose()?;
-        Ok(Filter { status, person: self.person, source: self.source, after, limit })
+        Ok(Filter { status, person: self.person, source: self.source, after, limit, ..Filter::default() })
     }
 }
 

@@ -4,6 +4,7 @@
 mod alarms;
 pub mod api;
 pub mod auth;
+pub mod console;
 mod events;
 pub mod health;
 mod layoffs;

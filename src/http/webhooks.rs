@@ -21,7 +21,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::RemoteAddress;
-use super::alarms::Alarms;
+use super::alarms::{Alarms, Heard};
 use super::problem::Problem;
 use crate::hris::{Reading, Refusal, Source};
 use crate::offboarding::choices::{EffectiveAt, Mode};
@@ -117,6 +117,11 @@ impl Webhooks {
         self
     }
 
+    /// What this process has heard of a source.
+    pub(super) fn heard(&self, source: &str) -> Heard {
+        self.inner.alarms.heard(source)
+    }
+
     /// The routes.
     pub fn router(self) -> Router {
         Router::new()
@@ -169,14 +174,15 @@ async fn accept(
     if let Some(answered) = handshakes::ping(source, &body) {
         return Err(answered);
     }
-    let key = match source.verify(headers, &body, inner.clock.now()) {
+    let now = inner.clock.now();
+    let key = match source.verify(headers, &body, now) {
         Ok(key) => key,
         Err(cause) => {
             let kept = handshakes::token(inner, source, remote_address, &body).await;
             return Err(kept.unwrap_or_else(|| refuse(inner, source, cause, remote_address, headers)));
         }
     };
-    inner.alarms.succeeded(source.name());
+    inner.alarms.succeeded(source.name(), source.skew_seconds(headers, now));
     // Only who has proved to be the sender counts: slow or forged requests take no room from the others.
     let _room = inner.room.try_acquire().map_err(|_| unavailable())?;
     let items = items(inner, source, headers, &body);

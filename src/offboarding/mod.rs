@@ -5,6 +5,7 @@ pub mod choices;
 pub mod event;
 pub mod journal;
 pub mod policy;
+mod reasons;
 pub mod status;
 pub mod zone;
 

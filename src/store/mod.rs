@@ -8,6 +8,7 @@ pub mod budget;
 mod cases;
 pub mod claims;
 pub mod completions;
+pub mod console;
 pub mod decisions;
 mod dry_run;
 pub mod event_views;
