@@ -16,6 +16,7 @@ mod commands;
 mod completions;
 mod configuration;
 mod confusable;
+mod console;
 mod corpus;
 mod corrections;
 mod crash;

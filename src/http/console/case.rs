@@ -16,7 +16,7 @@ use super::words::{Moment, Person, ending, marked_up, plain, state};
 use crate::http::api::id as read_id;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
-use crate::offboarding::{JournalEntry, OffboardingId, Status};
+use crate::offboarding::{JournalEntry, OffboardingId};
 use crate::operate;
 use crate::plan::{PLAN, Return};
 use crate::store::snapshot::Stored;
@@ -70,7 +70,6 @@ struct Thing {
 pub(super) struct Case {
     id: String,
     pub(super) title: String,
-    person: Person,
     state: String,
     ending: String,
     now: String,
@@ -84,7 +83,6 @@ pub(super) struct Case {
     recent: Vec<EntryRow>,
     older: Vec<EntryRow>,
     left_out: usize,
-    over: bool,
     /// Of the state that is shown.
     shown: String,
 }
@@ -132,13 +130,12 @@ impl Case {
         let decisions = store.decisions(id, &caller.actor()).await?;
         let restorable = stored.iter().filter(|one| comes_back(one)).count();
         let (choices, refusals) = choices(console, &view, caller, &decisions, restorable);
-        let person = Person::of(&view.person);
         let mut entries: Vec<_> = view.journal.iter().flatten().rev().take(ENTRIES_MAX).map(entry).collect();
         let older = entries.split_off(entries.len().min(ENTRIES_SHOWN));
         let all = view.journal.as_ref().map_or(0, Vec::len);
         Ok(Self {
             id: id.to_string(),
-            title: person.name.clone(),
+            title: Person::of(&view.person).name,
             state: state(&view),
             ending: ending(&view),
             now: now(&view, &around),
@@ -150,14 +147,12 @@ impl Case {
             facts: facts(&view, &around),
             snapshot: snapshot(&stored),
             left_out: all.saturating_sub(ENTRIES_MAX),
-            over: view.status == Status::Done,
             shown: mark(&pulse),
             choices,
             refusals,
             restorable,
             recent: entries,
             older,
-            person,
         })
     }
 

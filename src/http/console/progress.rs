@@ -45,7 +45,6 @@ impl Stage {
 /// One step.
 pub(super) struct StepRow {
     pub(super) title: &'static str,
-    pub(super) name: &'static str,
     pub(super) class: &'static str,
     pub(super) word: &'static str,
     /// What it took away, in words.
@@ -167,7 +166,6 @@ fn row(
     let at = around.step_times.get(step.name()).filter(|_| stage == Stage::Done || stage == Stage::Failed);
     StepRow {
         title: step.title(),
-        name: step.name(),
         class: stage.class(),
         word: stage.word(),
         count,
