@@ -15,7 +15,7 @@ use super::words::plain;
 use crate::config::Role;
 use crate::http::api::trouble;
 use crate::http::problem::Problem;
-use crate::operate::{self, Asked, Expected, OwnTermination, Preview, Taken};
+use crate::operate::{self, Asked, Expected, OperateError, OwnTermination, Preview, Taken};
 
 #[derive(Default, Deserialize)]
 pub(super) struct NewQuery {
@@ -100,11 +100,17 @@ impl NewPage {
             }
             Err(error) => {
                 let problem = trouble(&error);
-                self.error = Some(match problem {
-                    Problem::BadParameter(_) => sentence(&error.to_string()),
-                    other => sentence(&other.to_string()),
-                });
-                trouble(&error).status()
+                // A parameter of the API means nothing to whoever fills in a form.
+                let text = match error {
+                    OperateError::NotOne(_) | OperateError::NoAuthority => error.to_string(),
+                    OperateError::Store(_)
+                    | OperateError::Genesys(_)
+                    | OperateError::RunsDry
+                    | OperateError::Field(..)
+                    | OperateError::Gone => problem.to_string(),
+                };
+                self.error = Some(sentence(&text));
+                problem.status()
             }
         }
     }

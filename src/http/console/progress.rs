@@ -169,7 +169,7 @@ fn row(
         class: stage.class(),
         word: stage.word(),
         count,
-        at: at.map(|at| Moment(*at).precise()),
+        at: at.map(|at| Moment(*at).time_of_day()),
     }
 }
 

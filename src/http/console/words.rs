@@ -98,6 +98,13 @@ impl Moment {
         format!("<time datetime=\"{}\" title=\"{}\">{}</time>", self.iso(), self.exact(), self.relative())
     }
 
+    /// The time of day alone, where the day is told beside it; today's is not.
+    pub(super) fn time_of_day(self) -> String {
+        let today = self.0.date_naive() == Utc::now().date_naive();
+        let text = self.0.format(if today { "%H:%M:%S" } else { "%d %b, %H:%M" });
+        format!("<time datetime=\"{}\" title=\"{}\">{text}</time>", self.iso(), self.exact())
+    }
+
     /// Date and time to the second, for tables.
     pub(super) fn precise(self) -> String {
         format!(

@@ -91,7 +91,7 @@ async fn the_overview_counts_what_is_there_and_leads_to_it() {
     let page = Visitor::sign_in(&service, VERA).await.page("/").await;
     let count = |status: &str| {
         let card = page
-            .split("class=\"card count\"")
+            .split("class=\"card counter\"")
             .find(|card| card.contains(&format!("{status}</span>")))
             .expect(status);
         card.split("class=\"number\">")
