@@ -76,8 +76,9 @@ async fn furnish(world: &World) {
         .await;
     world
         .sql(
-            "insert into events (id, source, event_id, received_at, key_index, body, disposition, email, said, effective_at)
-             select gen_random_uuid(), 'workday', 'WD-' || n, now() - n * interval '5 hours', 0, '{}', 'accepted',
+            "insert into events (id, source, event_id, received_at, key_index, body, content_digest, disposition, email,
+                 said, effective_at)
+             select gen_random_uuid(), 'workday', 'WD-' || n, now() - n * interval '5 hours', 0, '{}'::bytea, ''::bytea, 'accepted',
                  'person' || n || '@example.com', 'leaves', now() - n * interval '5 hours' from generate_series(1, 62) as n",
         )
         .await;
