@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use crate::store::console::Day;
 
-const WIDTH: i64 = 720;
-const HEIGHT: i64 = 168;
+const WIDTH: i64 = 1_060;
+const HEIGHT: i64 = 190;
 /// Room for the scale on the left, and for the days below.
 const LEFT: i64 = 34;
 const BELOW: i64 = 24;
@@ -35,7 +35,7 @@ pub(super) fn draw(days: &[Day]) -> String {
     }
     let days_count = i64::try_from(days.len().max(1)).unwrap_or(1);
     let column = (WIDTH - LEFT) / days_count;
-    let bar = (column / 3).clamp(4, 16);
+    let bar = (column / 3).clamp(4, 20);
     for (index, day) in (0_i64..).zip(days) {
         let x = LEFT + index * column + (column - 2 * bar - 2) / 2;
         let mut rect = |x: i64, from: i64, count: i64, class: &str| {
@@ -56,7 +56,8 @@ pub(super) fn draw(days: &[Day]) -> String {
         for (count, class) in [(day.done, "done"), (day.failed, "failed"), (day.cancelled, "cancelled")] {
             stacked += rect(x + bar + 2, stacked, count, class);
         }
-        if index % 2 == days_count % 2 - 1 || days_count < 8 {
+        // Every other day, so that today has its name.
+        if (days_count - 1 - index) % 2 == 0 {
             push(
                 &mut svg,
                 format_args!(
