@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::Console;
 use super::guard::{Sent, Visitor};
 use super::page::{self, Failure, Part, Shell, sentence};
-use super::words::{Person, reason_words, state};
+use super::words::{Person, plain, reason_words, state};
 use crate::config::Role;
 use crate::http::api::{id as read_id, problem_of, trouble};
 use crate::http::auth::Caller;
@@ -247,8 +247,8 @@ impl Asked {
             error,
             asks_email: completed && self.view.person.email.is_none(),
             asks_at: completed,
-            email: completion.email.clone().unwrap_or_default(),
-            at: completion.at.clone().unwrap_or_default(),
+            email: plain(completion.email.as_deref().unwrap_or_default()),
+            at: plain(completion.at.as_deref().unwrap_or_default()),
         }
     }
 

@@ -138,7 +138,7 @@ pub(super) async fn list(
             .map(|name| Choice::of(name, &chosen.source))
             .collect(),
         filtered: [&chosen.source, &chosen.disposition, &chosen.word].iter().any(|one| !one.is_empty()),
-        word: chosen.word,
+        word: plain(&chosen.word),
         next,
     })
 }

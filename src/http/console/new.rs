@@ -80,8 +80,9 @@ impl NewPage {
     fn new(shell: Shell, person: &str, kind: &str) -> Self {
         Self {
             shell,
-            person: person.to_owned(),
-            termination_type: kind.to_owned(),
+            // What is looked for is what is seen.
+            person: plain(person),
+            termination_type: plain(kind),
             reason: String::new(),
             at: String::new(),
             key: Uuid::new_v4().to_string(),
@@ -188,8 +189,8 @@ pub(super) async fn ask(State(console): State<Console>, sent: Sent) -> Result<Re
     let shell = console.shell(&sent.session, Part::Offboardings, "Take somebody out");
     let mut page = NewPage::new(shell, &asked.person, asked.termination_type.as_deref().unwrap_or_default());
     page.foresee(&console).await;
-    page.reason = asked.reason;
-    page.at = asked.at.unwrap_or_default();
+    page.reason = plain(&asked.reason);
+    page.at = plain(asked.at.as_deref().unwrap_or_default());
     page.error = Some(sentence(&problem.to_string()));
     page::with_status(problem.status(), &page)
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::Console;
 use super::guard::Visitor;
 use super::page::{Failure, Part, Shell, html};
-use super::words::{Moment, Person, ending, short, state};
+use super::words::{Moment, Person, ending, plain, short, state};
 use crate::http::api::id;
 use crate::http::problem::Problem;
 use crate::offboarding::{Reason, Status, policy};
@@ -107,7 +107,7 @@ pub(super) async fn list(
             .iter()
             .any(|one| !one.is_empty()),
         later: !chosen.after.is_empty(),
-        person: chosen.person,
+        person: plain(&chosen.person),
     })
 }
 
