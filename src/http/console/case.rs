@@ -16,7 +16,7 @@ use super::words::{Moment, Person, ending, marked_up, plain, state};
 use crate::http::api::id as read_id;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
-use crate::offboarding::{JournalEntry, OffboardingId};
+use crate::offboarding::{Goal, JournalEntry, OffboardingId};
 use crate::operate;
 use crate::plan::{PLAN, Return};
 use crate::store::snapshot::Stored;
@@ -75,6 +75,8 @@ pub(super) struct Case {
     now: String,
     meaning: Option<(String, String)>,
     phases: Vec<PhaseBox>,
+    /// Everything is being put back, or has been.
+    back: bool,
     choices: Vec<Choice>,
     refusals: Vec<String>,
     facts: Vec<Fact>,
@@ -144,6 +146,7 @@ impl Case {
                 .filter(|_| view.outcome.is_none())
                 .map(|reason| (marked_up(reason.meaning()), marked_up(reason.next_action()))),
             phases: phases(&view, &around, &stored),
+            back: view.goal == Goal::Restored,
             facts: facts(&view, &around),
             snapshot: snapshot(&stored),
             left_out: all.saturating_sub(ENTRIES_MAX),

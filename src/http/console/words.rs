@@ -187,10 +187,10 @@ pub(super) fn badge(class: &str, word: &str) -> String {
 
 /// Where an offboarding stands, in one badge.
 pub(super) fn state(view: &View) -> String {
-    match view.status {
-        Status::Scheduled if view.lease_until.is_some() => badge("working", "at work"),
-        status => badge(status.as_str(), status.as_str()),
+    if view.status == Status::Scheduled && view.lease_until.is_some() {
+        return badge("working", "at work");
     }
+    badge(view.status.as_str(), view.status.as_str())
 }
 
 /// How it ended, or why it has not.
