@@ -27,11 +27,7 @@ async fn a_person_approves_watches_restores_and_signs_out_by_keyboard_on_any_scr
         presets::fully_assigned_agent(org, "Jane Doe", "jane.doe@example.com", "E1001");
     });
     // The network of a real cloud.
-    world.simulator.on_request(|request| {
-        if request.operation.is_some_and(|name| !name.starts_with("get") && !name.contains("Search")) {
-            std::thread::sleep(CALL_TAKES);
-        }
-    });
+    world.simulator.on_request(take_time);
     let more = format!("{WITH_VERA}[worker]\npoll = \"200ms\"\nretry_base = \"200ms\"\n");
     let service = world.serve(&more, &["serve"]);
     furnish(&world).await;
@@ -41,8 +37,7 @@ async fn a_person_approves_watches_restores_and_signs_out_by_keyboard_on_any_scr
         "screenshots": Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots"),
         "chromium": tools.chromium,
     });
-    let said = tokio::task::spawn_blocking(move || tools.run(&order.to_string())).await.expect("a result");
-    let (succeeded, said) = said;
+    let (succeeded, said) = tools.run(&order.to_string()).await;
     assert!(succeeded, "{said}");
     assert_eq!(
         world
@@ -51,6 +46,17 @@ async fn a_person_approves_watches_restores_and_signs_out_by_keyboard_on_any_scr
         1
     );
     assert_eq!(world.number("select count(*) from sessions").await, 0, "signed out");
+}
+
+/// A changing call takes its time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the simulator calls its hook on a thread that answers this request alone"
+)]
+fn take_time(request: &leaver_simulator::RequestInfo) {
+    if request.operation.is_some_and(|name| !name.starts_with("get") && !name.contains("Search")) {
+        std::thread::sleep(CALL_TAKES);
+    }
 }
 
 /// A fortnight of a company, so that the pages have something to show.
@@ -119,31 +125,21 @@ impl Tools {
     }
 
     /// Runs the script; gives whether it succeeded, and what it said.
-    fn run(&self, order: &str) -> (bool, String) {
+    async fn run(&self, order: &str) -> (bool, String) {
         let said = self.folder.join("said.log");
         let log = fs::File::create(&said).expect("a log");
-        let mut child = Command::new(&self.node)
+        let mut child = tokio::process::Command::new(&self.node)
             .args(["console.mjs", order])
             .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("the log"))
             .stderr(log)
+            .kill_on_drop(true)
             .spawn()
             .expect("node");
-        let started = std::time::Instant::now();
-        let status = loop {
-            if let Some(status) = child.try_wait().expect("a state") {
-                break Some(status);
-            }
-            if started.elapsed() > SCRIPT_LIMIT {
-                let _ = child.kill();
-                let _ = child.wait();
-                break None;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        };
-        let said = fs::read_to_string(said).unwrap_or_default();
-        (status.is_some_and(|status| status.success()), said)
+        let ended = tokio::time::timeout(SCRIPT_LIMIT, child.wait()).await;
+        let succeeded = ended.is_ok_and(|status| status.expect("a status").success());
+        (succeeded, fs::read_to_string(said).unwrap_or_default())
     }
 }
 
