@@ -18,6 +18,7 @@ use crate::http;
 use crate::http::api::Api;
 use crate::http::audit::Audit;
 use crate::http::auth::Operators;
+use crate::http::console::Console;
 use crate::http::health::Health;
 use crate::http::metrics::{Facts, Metrics};
 use crate::http::scim::Scim;
@@ -279,9 +280,11 @@ pub async fn serve(
     let health = Health::new(parts.store.clone(), stopping.clone(), config.policy.mode);
     let metrics = Metrics::new(recorder.clone(), parts.store.clone(), health.clone(), facts(config));
     let api = api(config, &parts, webhooks.clone(), metrics);
+    let console =
+        Console::new(api.clone(), config.console.clone(), &sources, scim.clone(), closing.clone()).router();
     let routes = webhooks.router().merge(scim.router()).merge(health.clone().router());
     let public = tokio::spawn(http::serve(public, routes, closing.clone()));
-    let admin = tokio::spawn(http::serve(admin, api.router(), closing.clone()));
+    let admin = tokio::spawn(http::serve(admin, api.router().merge(console), closing.clone()));
     let background = tokio::spawn(background(parts.clone(), workers, migrate, stopping.clone()));
     let upkeep = tokio::spawn(telemetry::metrics::upkeep(recorder));
     let forgetting = tokio::spawn(forget_answers(parts.store.clone()));

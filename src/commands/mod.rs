@@ -210,6 +210,7 @@ pub async fn list(config: &Config, arguments: ListArguments, output: Output) -> 
         source: arguments.source,
         after: None,
         limit: arguments.limit,
+        ..Filter::default()
     };
     let store = Parts::new(config)?.store;
     let page = operate::list(&store, &filter).await?;

@@ -33,7 +33,8 @@ pub enum Role {
 }
 
 impl Role {
-    const ALL: &[Self] = &[Self::Viewer, Self::Operator, Self::Approver];
+    /// Every role, each before those that include it.
+    pub const ALL: &[Self] = &[Self::Viewer, Self::Operator, Self::Approver];
 
     /// The word in the configuration.
     pub const fn as_str(self) -> &'static str {

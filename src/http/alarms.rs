@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName};
+use chrono::{DateTime, Utc};
 use metrics::Counter;
 
 use crate::hris::Refusal;
@@ -21,6 +22,18 @@ const NAMES_MAX: usize = 40;
 #[derive(Debug, Default)]
 pub(super) struct Alarms {
     failing: Mutex<BTreeMap<String, Failing>>,
+    heard: Mutex<BTreeMap<String, Heard>>,
+}
+
+/// What this process has heard of a source since it started.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Heard {
+    /// When it was authentic last, and how far this clock was ahead of its timestamp then, in seconds.
+    pub(super) authentic: Option<(DateTime<Utc>, Option<i64>)>,
+    /// Requests that could not be authenticated since the last one that was.
+    pub(super) failures: u64,
+    /// The last of them, and its cause.
+    pub(super) failed: Option<(DateTime<Utc>, Refusal)>,
 }
 
 /// A source whose last request could not be authenticated.
@@ -64,6 +77,10 @@ impl Alarms {
     ) {
         refused(source, cause).increment(1);
         show(source, 1.0);
+        self.note(source, |heard| {
+            heard.failures += 1;
+            heard.failed = Some((Utc::now(), cause));
+        });
         let line = self.note_failure(source, Instant::now());
         if line == Line::None {
             return;
@@ -92,8 +109,23 @@ impl Alarms {
         }
     }
 
-    /// A request of the source was authentic.
-    pub(super) fn succeeded(&self, source: &str) {
+    /// What was heard of a source.
+    pub(super) fn heard(&self, source: &str) -> Heard {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.get(source).copied().unwrap_or_default()
+    }
+
+    fn note(&self, source: &str, change: impl FnOnce(&mut Heard)) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        change(heard.entry(source.to_owned()).or_default());
+    }
+
+    /// A request of the source was authentic, and this clock so many seconds ahead of its timestamp.
+    pub(super) fn succeeded(&self, source: &str, skew_seconds: Option<i64>) {
+        self.note(source, |heard| {
+            heard.authentic = Some((Utc::now(), skew_seconds));
+            heard.failures = 0;
+        });
         let ended = self.failing.lock().unwrap_or_else(PoisonError::into_inner).remove(source);
         if let Some(failing) = ended {
             show(source, 0.0);
@@ -146,7 +178,7 @@ mod tests {
         assert_eq!(failed_after(1_199), Line::None);
         assert_eq!(failed_after(1_300), Line::Again(2));
         assert_eq!(alarms.note_failure("other", start), Line::First);
-        alarms.succeeded("acme");
+        alarms.succeeded("acme", None);
         assert_eq!(failed_after(1_301), Line::First);
     }
 }

@@ -127,7 +127,7 @@ impl ListQuery {
         let status =
             self.status.map(|s| s.parse().map_err(|_| Problem::BadParameter("status"))).transpose()?;
         let after = cursor(self.after)?.map(OffboardingId);
-        Ok(Filter { status, person: self.person, source: self.source, after, limit })
+        Ok(Filter { status, person: self.person, source: self.source, after, limit, ..Filter::default() })
     }
 }
 

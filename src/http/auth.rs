@@ -63,6 +63,11 @@ impl Operators {
         if !scheme.eq_ignore_ascii_case(b"Bearer ") {
             return Err(Problem::TokenNeeded);
         }
+        self.of_token(token).ok_or(Problem::TokenNeeded)
+    }
+
+    /// The operator who has this token.
+    pub fn of_token(&self, token: &[u8]) -> Option<Caller> {
         let hash: [u8; 32] = Sha256::digest(token).into();
         // Every token is compared, so that the time tells neither whose it nearly was nor how many there are.
         let mut found = None;
@@ -71,7 +76,13 @@ impl Operators {
                 found = Some(Caller { name: known.name.clone(), role: known.role });
             }
         }
-        found.ok_or(Problem::TokenNeeded)
+        found
+    }
+
+    /// The hash of the token that the operator of this name and role has at present.
+    pub(super) fn token_hash(&self, caller: &Caller) -> Option<&[u8; 32]> {
+        let same = |known: &&Known| known.name == caller.name && known.role == caller.role;
+        self.0.iter().find(same).map(|known| &known.token_hash)
     }
 }
 

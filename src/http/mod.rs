@@ -6,6 +6,7 @@ pub mod api;
 pub mod audit;
 pub mod auth;
 mod callbacks;
+pub mod console;
 mod description;
 mod events;
 pub mod health;
@@ -18,6 +19,7 @@ mod pause;
 pub mod problem;
 mod query;
 pub mod scim;
+pub mod session;
 pub mod webhooks;
 
 use std::convert::Infallible;

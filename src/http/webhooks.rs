@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use super::RemoteAddress;
-use super::alarms::{self, Alarms};
+use super::alarms::{self, Alarms, Heard};
 use super::problem::Problem;
 use crate::hris::{Reading, Refusal, Source};
 use crate::offboarding::choices::{EffectiveAt, Mode};
@@ -118,6 +118,11 @@ impl Webhooks {
         self
     }
 
+    /// What this process has heard of a source.
+    pub(super) fn heard(&self, source: &str) -> Heard {
+        self.inner.alarms.heard(source)
+    }
+
     /// The routes.
     pub fn router(self) -> Router {
         Router::new()
@@ -170,15 +175,15 @@ async fn accept(
     if let Some(answered) = handshakes::ping(source, &body) {
         return Err(answered);
     }
-    let key = match source.verify(headers, &body, inner.clock.now()) {
+    let now = inner.clock.now();
+    let key = match source.verify(headers, &body, now) {
         Ok(key) => key,
         Err(cause) => {
             let kept = handshakes::token(inner, source, remote_address, &body).await;
             return Err(kept.unwrap_or_else(|| refuse(inner, source, cause, remote_address, headers)));
         }
     };
-    inner.alarms.succeeded(source.name());
-    note_skew(inner, source, headers);
+    inner.alarms.succeeded(source.name(), note_skew(inner, source, headers));
     // Only who has proved to be the sender counts: slow or forged requests take no room from the others.
     let _room = inner.room.try_acquire().map_err(|_| unavailable())?;
     let items = items(inner, source, headers, &body);
@@ -212,12 +217,11 @@ async fn accept(
 }
 
 /// How far the sender's clock is from ours, whichever is ahead: both make a window too narrow.
-fn note_skew(inner: &Inner, source: &Source, headers: &HeaderMap) {
-    if let Some(signed_at) = source.signed_at(headers) {
-        let skew = inner.clock.now().signed_duration_since(signed_at).abs().to_std().unwrap_or_default();
-        metrics::histogram!("leaver_timestamp_skew_seconds", "source" => source.name().to_owned())
-            .record(skew);
-    }
+fn note_skew(inner: &Inner, source: &Source, headers: &HeaderMap) -> Option<i64> {
+    let ahead = inner.clock.now().signed_duration_since(source.signed_at(headers)?);
+    metrics::histogram!("leaver_timestamp_skew_seconds", "source" => source.name().to_owned())
+        .record(ahead.abs().to_std().unwrap_or_default());
+    Some(ahead.num_seconds())
 }
 
 /// Reads the body to its end, within its limits of size and time.

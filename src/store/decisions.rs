@@ -183,16 +183,29 @@ pub(super) async fn another_open(tx: Tx<'_>, id: OffboardingId) -> Result<Option
     Ok(other.map(OffboardingId))
 }
 
+/// The offboarding as it is now, which nobody changes until the transaction ends.
 pub(super) async fn present(tx: Tx<'_>, id: OffboardingId) -> Result<Option<Present>, StoreError> {
-    let row = sqlx::query!(
+    sqlx::query!(
         // present
+        "select id from offboardings where id = $1 for update",
+        id.0
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    look(tx, id).await
+}
+
+/// The same without the lock: for whoever only shows what could be decided.
+pub(super) async fn look(tx: Tx<'_>, id: OffboardingId) -> Result<Option<Present>, StoreError> {
+    let row = sqlx::query!(
+        // look
         r#"select status, reason, effective_at, lease_token, goal, changes_began_at is not null as "changed!",
                (email_key is not null or external_id is not null) as "named!",
                array_remove(array_append(array(
                    select actor from journal where journal.offboarding_id = offboardings.id
                      and action in ('event_accepted', 'facts_given') and actor like 'operator:%'), requested_by), null)
                    as "asked_by!: Vec<String>"
-           from offboardings where id = $1 for update"#,
+           from offboardings where id = $1"#,
         id.0
     )
     .fetch_optional(&mut **tx)

@@ -10,6 +10,7 @@ pub mod callbacks;
 mod cases;
 pub mod claims;
 pub mod completions;
+pub mod console;
 pub mod decisions;
 mod dry_run;
 pub mod earlier;
@@ -29,6 +30,7 @@ pub mod progress;
 pub mod readings;
 pub mod replays;
 pub mod scim;
+pub mod sessions;
 pub mod snapshot;
 pub mod tokens;
 pub mod views;
@@ -50,10 +52,12 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// The channel on which an event that is due at once wakes the workers.
 const WAKE_CHANNEL: &str = "leaver_wake";
 
-/// Connections for ingest, for the worker and for the readiness probe are apart, so that none of them starves another.
+/// Connections for ingest, for the worker, for the readiness probe and for the console are apart, so that none of them
+/// starves another.
 const INGEST_CONNECTIONS: u32 = 5;
 const WORKER_CONNECTIONS: u32 = 10;
 const PROBE_CONNECTIONS: u32 = 1;
+const CONSOLE_CONNECTIONS: u32 = 3;
 
 /// How long a caller waits for a connection: an answer is due within 3 s.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -100,6 +104,7 @@ pub struct Store {
     ingest: PgPool,
     worker: PgPool,
     probe: PgPool,
+    console: PgPool,
     /// How long an approval that is given through this store is valid.
     approval_valid: Duration,
     /// The sources whose HRIS is asked before anything is changed.
@@ -135,6 +140,7 @@ impl Store {
             ingest: pool(INGEST_CONNECTIONS),
             worker: pool(WORKER_CONNECTIONS),
             probe: pool(PROBE_CONNECTIONS),
+            console: pool(CONSOLE_CONNECTIONS),
             options,
             approval_valid: approvals::VALID_DEFAULT,
             asked_sources: Arc::default(),
@@ -223,6 +229,7 @@ impl Store {
         self.ingest.close().await;
         self.worker.close().await;
         self.probe.close().await;
+        self.console.close().await;
     }
 }
 

@@ -103,6 +103,8 @@ pub struct Filter {
     pub person: Option<String>,
     /// Only this source.
     pub source: Option<String>,
+    /// Only this reason.
+    pub reason: Option<Reason>,
     /// Only what is older than this one.
     pub after: Option<OffboardingId>,
     /// At most so many, up to [`PAGE_MAX`].
@@ -214,6 +216,7 @@ async fn list(tx: Tx<'_>, filter: &Filter) -> Result<Vec<View>, StoreError> {
              and ($2::text is null or source = $2)
              and ($3::text is null or email_key = $6 or external_id = $3 or genesys_user_id = $3)
              and ($4::uuid is null or id < $4)
+             and ($7::text is null or reason = $7)
            order by id desc limit $5"#,
         filter.status.map(Status::as_str),
         filter.source,
@@ -222,6 +225,7 @@ async fn list(tx: Tx<'_>, filter: &Filter) -> Result<Vec<View>, StoreError> {
         // One more than a page holds tells whether there is a next one.
         i64::from(filter.limit.clamp(1, PAGE_MAX + 1)),
         filter.person.as_deref().and_then(email_key),
+        filter.reason.map(Reason::as_str),
     )
     .fetch_all(&mut **tx)
     .await?;

@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plan", &["genesys", "offboarding"]),
     ("worker", &["genesys", "offboarding", "plan", "store"]),
     ("operate", &["genesys", "offboarding", "plan", "store"]),
-    ("http", &["config", "genesys", "hris", "offboarding", "operate", "store", "telemetry"]),
+    ("http", &["config", "genesys", "hris", "offboarding", "operate", "plan", "store", "telemetry"]),
     ("serve", &EVERYTHING),
     ("commands", &EVERYTHING),
     ("main", &["commands", "config", "operate", "serve", "store"]),

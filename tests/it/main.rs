@@ -23,6 +23,7 @@ mod completions;
 mod configuration;
 mod configuration_doc;
 mod confusable;
+mod console;
 mod corpus;
 mod corrections;
 mod crash;

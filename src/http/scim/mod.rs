@@ -29,7 +29,7 @@ use self::discovery::PAGE_MAX;
 use self::refusal::Refusal;
 use self::resource::{Attributes, is_handy, location, shown};
 use super::RemoteAddress;
-use super::alarms::Alarms;
+use super::alarms::{Alarms, Heard};
 use super::webhooks::{COMMIT_DEADLINE, IN_FLIGHT_MAX, whole};
 use crate::hris::{KeyIndex, Scheme, Scim as Settings, Source, parse_json};
 use crate::store::events::Accepted;
@@ -81,6 +81,11 @@ impl Scim {
             sources.into_iter().map(|source| (source.name().to_owned(), source)).collect();
         let (alarms, room) = (Alarms::new(sources.keys()), Semaphore::new(IN_FLIGHT_MAX));
         Self { inner: Arc::new(Inner { store, sources, body_limit, room, alarms }) }
+    }
+
+    /// What this process has heard of a source.
+    pub(super) fn heard(&self, source: &str) -> Heard {
+        self.inner.alarms.heard(source)
     }
 
     /// The routes.
@@ -144,7 +149,7 @@ fn prove(
         let final_status = source.auth_failure_status() == StatusCode::UNAUTHORIZED.as_u16();
         if final_status { Refusal::Unauthenticated(scheme(source)) } else { Refusal::UnauthenticatedForNow }
     })?;
-    inner.alarms.succeeded(source.name());
+    inner.alarms.succeeded(source.name(), None);
     Ok(key)
 }
 

@@ -169,7 +169,7 @@ pub(crate) async fn where_to_look(
     screen.line(format!("  {leaver} show {offboarding} --config {config}"))?;
     screen.line(format!("  curl -H 'Authorization: Bearer {token}' {admin}/api/v1/offboardings"))?;
     if service.has_console().await {
-        screen.line(format!("  console    {admin}/ (the same token)"))?;
+        screen.line(format!("  console    {admin}/ with the token {token}"))?;
     }
     screen.line(format!("  metrics    {admin}/metrics"))?;
     screen.line(format!("  logs       {}", setup.config().with_file_name("*.log").display()))?;

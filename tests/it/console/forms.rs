@@ -1,0 +1,72 @@
+//! A form counts only from a page of the session that it came with.
+
+use super::{Visitor, held, scheduled, serve};
+use crate::support::{ALICE, BOB, World};
+
+#[tokio::test]
+async fn a_form_without_the_token_of_its_own_session_is_refused() {
+    let world = World::new().await;
+    let service = serve(&world);
+    let id = held(&service, "e1", "jane@example.com").await;
+    let (alice, bob) = (Visitor::sign_in(&service, ALICE).await, Visitor::sign_in(&service, BOB).await);
+    let paths = ["cancel", "retry", "restore"].map(|word| format!("/offboardings/{id}/{word}"));
+    let others = ["/held/approve", "/sign-out", "/offboardings/new", "/events/x/replay"].map(str::to_owned);
+    for path in paths.iter().chain(&others) {
+        for csrf in [None, Some(""), Some("wrong"), Some(bob.csrf.as_str())] {
+            let fields: Vec<_> = csrf.map(|csrf| ("csrf", csrf)).into_iter().collect();
+            let answer = alice.post_as(path, &fields, Some(&service.admin)).await;
+            assert_eq!(answer.status, 403, "{path} {csrf:?}: {}", answer.text());
+        }
+    }
+    assert_eq!(world.number("select count(*) from offboardings where status = 'held'").await, 1);
+    assert_eq!(alice.get("/").await.status, 200, "and nobody was signed out");
+}
+
+#[tokio::test]
+async fn a_form_from_another_origin_is_refused_also_with_the_right_token() {
+    let world = World::new().await;
+    let service = serve(&world);
+    let id = scheduled(&service, "e1", "jane@example.com").await;
+    let alice = Visitor::sign_in(&service, ALICE).await;
+    let path = format!("/offboardings/{id}/cancel");
+    let fields = [("csrf", alice.csrf.as_str())];
+    let foreign = ["https://evil.example.com", "null", "http://127.0.0.1:1", "http://localhost", ""];
+    for origin in foreign {
+        let answer = alice.post_as(&path, &fields, Some(origin)).await;
+        assert_eq!(answer.status, 403, "{origin}");
+    }
+    assert_eq!(alice.post_as(&path, &fields, None).await.status, 403, "no browser says nothing");
+    for site in ["cross-site", "same-site", "none"] {
+        let request = alice.request(reqwest::Method::POST, &path).header("sec-fetch-site", site);
+        let request = request.header("origin", &service.admin).form(&fields);
+        assert_eq!(request.send().await.unwrap().status().as_u16(), 403, "{site}");
+    }
+    assert_eq!(world.number("select count(*) from offboardings where status = 'scheduled'").await, 1);
+    let request = alice.request(reqwest::Method::POST, &path).header("sec-fetch-site", "same-origin");
+    assert_eq!(request.form(&fields).send().await.unwrap().status().as_u16(), 303);
+    assert_eq!(world.number("select count(*) from offboardings where status = 'cancelled'").await, 1);
+}
+
+#[tokio::test]
+async fn the_address_from_outside_is_an_own_origin_behind_a_proxy() {
+    let world = World::new().await;
+    let more = format!("{}[console]\nurl = \"https://leaver.example.com\"", super::WITH_VERA);
+    let service = world.serve(&more, &["serve", "--no-worker"]);
+    let alice = Visitor::sign_in(&service, ALICE).await;
+    let fields = [("csrf", alice.csrf.as_str())];
+    let other = alice.post_as("/sign-out", &fields, Some("https://other.example.com")).await;
+    assert_eq!(other.status, 403);
+    assert_eq!(alice.post_as("/sign-out", &fields, Some("https://leaver.example.com")).await.status, 303);
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_form_is_refused() {
+    let world = World::new().await;
+    let service = serve(&world);
+    let alice = Visitor::sign_in(&service, ALICE).await;
+    let request = alice.request(reqwest::Method::POST, "/sign-out").header("origin", &service.admin);
+    let json = request.json(&serde_json::json!({ "csrf": alice.csrf }));
+    assert_eq!(json.send().await.unwrap().status().as_u16(), 415);
+    let long = "x".repeat(65 * 1024);
+    assert_eq!(alice.post("/sign-out", &[("more", &long)]).await.status, 413);
+}
