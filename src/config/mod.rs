@@ -8,6 +8,7 @@ mod duration;
 mod error;
 mod genesys;
 mod load;
+mod oidc;
 mod operators;
 mod overrides;
 mod plan;
@@ -26,13 +27,15 @@ use std::time::Duration;
 use secrecy::SecretString;
 use toml::Table;
 
+pub use address::parse_address;
 pub use callbacks::{Callback, CallbackEvent};
 pub use console::Console;
 pub use duration::{format_duration, parse_duration};
 pub use error::ConfigError;
 pub use genesys::{Genesys, REGIONS};
 pub use load::Environment;
-pub use operators::{Operator, Role};
+pub use oidc::{CALLBACK_PATH, Claim, Oidc};
+pub use operators::{Operator, Role, is_operator_name};
 pub use policy::{
     EffectiveAt, Mode, OffQueue, OnQueue, Order, PersonNotFound, Policy, Protected, ShiftEnd, WhenBusy,
 };
@@ -53,6 +56,7 @@ const KEYS: &[&str] = &[
     "operators",
     "callbacks",
     "console",
+    "oidc",
 ];
 const SERVER_KEYS: &[&str] = &["listen", "admin_listen", "body_limit"];
 const DATABASE_KEYS: &[&str] = &["url"];
@@ -105,6 +109,8 @@ pub struct Config {
     pub callbacks: Vec<Callback>,
     /// `[console]`: where people reach the console, and how long they stay signed in.
     pub console: Console,
+    /// `[oidc]`: where people of the company sign in to the console. Default none: by their tokens alone.
+    pub oidc: Option<Oidc>,
 }
 
 impl Config {
@@ -140,6 +146,9 @@ impl Config {
         let database = Database::read(root.section("database", DATABASE_KEYS)?)?;
         let genesys = Genesys::read(root.section("genesys", genesys::KEYS)?)?;
         let sources::Sources { tables, authorities, secret_files, samples } = sources::read(&mut root)?;
+        let operators = operators::read(root.sections("operators", operators::KEYS)?)?;
+        let console = Console::read(root.section("console", console::KEYS)?)?;
+        let oidc = Oidc::read(&mut root, &console, &operators)?;
         Ok(Self {
             server,
             database,
@@ -151,9 +160,10 @@ impl Config {
             policy: Policy::read(root.section("policy", policy::KEYS)?)?,
             plan: plan::read(root.section("plan", plan::KEYS)?)?,
             worker: Worker::read(root.section("worker", WORKER_KEYS)?)?,
-            operators: operators::read(root.sections("operators", operators::KEYS)?)?,
+            operators,
             callbacks: callbacks::read(root.sections("callbacks", callbacks::KEYS)?)?,
-            console: Console::read(root.section("console", console::KEYS)?)?,
+            console,
+            oidc,
         })
     }
 }
@@ -175,6 +185,7 @@ impl fmt::Debug for Config {
             operators,
             callbacks,
             console,
+            oidc,
         } = self;
         f.debug_struct("Config")
             .field("server", server)
@@ -191,6 +202,7 @@ impl fmt::Debug for Config {
             .field("operators", operators)
             .field("callbacks", callbacks)
             .field("console", console)
+            .field("oidc", oidc)
             .finish()
     }
 }
