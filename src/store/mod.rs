@@ -23,6 +23,7 @@ mod readings;
 pub mod replays;
 pub mod scim;
 pub mod sessions;
+pub mod sign_ins;
 pub mod snapshot;
 pub mod tokens;
 pub mod views;
