@@ -8,7 +8,7 @@
 //! * [`genesys`]: the client of Genesys Cloud, [`pacing`] its share of a common budget
 //! * [`plan`]: what is removed, in which order
 //! * [`store`]: everything in Postgres
-//! * [`lookup`]: asks the HRIS
+//! * [`lookup`]: asks the HRIS, [`oidc`] the issuer of the sign-in
 //! * [`worker`]: the engine
 //! * [`operate`]: what an operator may do
 //! * [`http`]: the edge
@@ -21,6 +21,7 @@ pub mod hris;
 pub mod http;
 pub mod lookup;
 pub mod offboarding;
+pub mod oidc;
 pub mod operate;
 pub mod pacing;
 pub mod plan;

@@ -17,10 +17,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["offboarding"]),
     ("pacing", &["genesys", "store"]),
     ("lookup", &["hris", "offboarding", "store"]),
+    ("oidc", &["config"]),
     ("plan", &["genesys", "offboarding"]),
     ("worker", &["genesys", "offboarding", "plan", "store"]),
     ("operate", &["genesys", "offboarding", "plan", "store"]),
-    ("http", &["config", "genesys", "hris", "offboarding", "operate", "store"]),
+    ("http", &["config", "genesys", "hris", "offboarding", "oidc", "operate", "store"]),
     ("serve", &EVERYTHING),
     ("commands", &EVERYTHING),
     ("main", &["commands", "config", "operate", "serve", "store"]),
@@ -28,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What the start of the service and its commands bring together.
-const EVERYTHING: [&str; 14] = [
+const EVERYTHING: [&str; 15] = [
     "commands",
     "config",
     "genesys",
@@ -36,6 +37,7 @@ const EVERYTHING: [&str; 14] = [
     "http",
     "lookup",
     "offboarding",
+    "oidc",
     "operate",
     "pacing",
     "plan",
@@ -211,9 +213,9 @@ fn sql_is_in_the_store_only() {
 }
 
 #[test]
-fn an_http_client_is_where_genesys_and_the_hris_are_asked_and_in_the_sender_of_test_events_only() {
+fn an_http_client_is_where_genesys_the_hris_and_the_issuer_are_asked_and_in_the_sender_of_test_events_only() {
     let may = |source: &Source| {
-        ["genesys", "lookup"].contains(&source.module()) || source.path == "commands/send.rs"
+        ["genesys", "lookup", "oidc"].contains(&source.module()) || source.path == "commands/send.rs"
     };
     assert_eq!(lines_with(&["reqwest::Client", "reqwest::get", "reqwest::blocking"], may), NONE);
 }
