@@ -18,11 +18,14 @@ use crate::http;
 use crate::http::api::Api;
 use crate::http::auth::Operators;
 use crate::http::health::Health;
+use crate::http::oidc::SingleSignOn;
 use crate::http::scim::Scim;
+use crate::http::session::{Sessions, SignedInBy};
 use crate::http::webhooks::Webhooks;
 use crate::lookup::{self, LookUps};
 use crate::offboarding::choices::Mode;
 use crate::offboarding::policy::BusyPolicy;
+use crate::oidc;
 use crate::operate;
 use crate::pacing::SharedPacer;
 use crate::plan::Plan;
@@ -58,6 +61,9 @@ pub enum ServeError {
     /// The client for look-ups can't be made.
     #[error("{0}")]
     LookUps(#[from] lookup::BuildError),
+    /// The client for the issuer of the sign-in can't be made.
+    #[error("{0}")]
+    Oidc(#[from] oidc::BuildError),
     /// A listener can't be bound.
     #[error("server.{key}: {address} can't be bound")]
     Bind {
@@ -82,7 +88,11 @@ impl ServeError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Source(_) | Self::Database(_) | Self::Genesys(_) => true,
-            Self::LookUps(_) | Self::Bind { .. } | Self::Metrics(_) | Self::SecretFiles(_) => false,
+            Self::LookUps(_)
+            | Self::Oidc(_)
+            | Self::Bind { .. }
+            | Self::Metrics(_)
+            | Self::SecretFiles(_) => false,
         }
     }
 }
@@ -249,7 +259,7 @@ pub async fn serve(
     let provisioning = sources.iter().filter(|source| source.scim().is_some()).cloned().collect();
     let scim = Scim::new(parts.store.clone(), provisioning, config.server.body_limit);
     let health = Health::new(parts.store.clone(), stopping.clone(), config.policy.mode);
-    let api = api(config, &parts, webhooks.clone(), metrics.clone());
+    let api = api(config, &parts, webhooks.clone(), metrics.clone())?;
     let routes = webhooks.router().merge(scim.router()).merge(health.clone().router());
     let public = tokio::spawn(http::serve(public, routes, closing.clone()));
     let admin = tokio::spawn(http::serve(admin, api.router(), closing.clone()));
@@ -362,18 +372,32 @@ fn say_the_mode(config: &Config) {
     }
 }
 
-fn api(config: &Config, parts: &Parts, webhooks: Webhooks, metrics: PrometheusHandle) -> Api {
-    Api {
+fn api(
+    config: &Config,
+    parts: &Parts,
+    webhooks: Webhooks,
+    metrics: PrometheusHandle,
+) -> Result<Api, ServeError> {
+    let operators = Operators::new(&config.operators);
+    let sessions = Sessions::new(parts.store.clone(), operators.clone(), config.console.clone());
+    let single_sign_on = SingleSignOn::configured(config)?;
+    let sessions = match &single_sign_on {
+        Some(_) => sessions.also_by(SignedInBy::OpenId),
+        None => sessions,
+    };
+    Ok(Api {
         store: parts.store.clone(),
         mode: config.policy.mode,
         genesys: parts.genesys.clone(),
         preview_rules: preview_rules(config),
         own_rules: own_rules(config),
         brake: brake_limits(config),
-        operators: Operators::new(&config.operators),
+        operators,
+        sessions,
+        single_sign_on,
         webhooks,
         metrics,
-    }
+    })
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Failure, Output, deliveries, permissions, print, probe, progress, sources as of_sources};
+use super::{
+    Failure, Output, deliveries, permissions, print, probe, progress, single_sign_on, sources as of_sources,
+};
 use crate::config::Config;
 use crate::genesys::Error;
 use crate::hris::Source;
@@ -121,6 +123,7 @@ fn shared_authority(config: &Config) -> Option<Finding> {
 async fn asked(config: &Config, parts: &Parts, sources: &[Source]) -> Vec<Finding> {
     let mut findings = database(parts).await;
     findings.extend(deliveries::findings(&parts.store, sources).await);
+    findings.extend(single_sign_on::findings(config).await);
     let login = genesys(parts).await;
     let logged_in = login.ok;
     findings.push(login);

@@ -12,6 +12,7 @@ mod print;
 mod probe;
 mod progress;
 mod send;
+mod single_sign_on;
 mod sources;
 mod token;
 

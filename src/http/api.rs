@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::auth::Operators;
+use super::oidc::SingleSignOn;
 use super::problem::Problem;
+use super::session::Sessions;
 use super::webhooks::Webhooks;
-use super::{events, layoffs, own};
+use super::{events, layoffs, oidc, own};
 use crate::config::Role;
 use crate::genesys::Genesys;
 use crate::offboarding::choices::Mode;
@@ -45,6 +47,10 @@ pub struct Api {
     pub brake: BrakeLimits,
     /// Who may call.
     pub operators: Operators,
+    /// Who is signed in to the console.
+    pub sessions: Sessions,
+    /// Sign-in at the issuer, where one is configured.
+    pub single_sign_on: Option<SingleSignOn>,
     /// What reads stored deliveries again.
     pub webhooks: Webhooks,
     /// Renders the metrics.
@@ -67,6 +73,7 @@ impl Api {
             .merge(events::routes())
             .merge(own::routes())
             .merge(layoffs::routes())
+            .merge(oidc::routes())
             .fallback(super::nothing_here)
             .with_state(self)
     }

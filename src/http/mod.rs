@@ -7,6 +7,8 @@ pub mod auth;
 mod events;
 pub mod health;
 mod layoffs;
+pub mod oidc;
+mod oidc_pages;
 mod own;
 pub mod problem;
 pub mod scim;
