@@ -43,6 +43,7 @@ mod mutations;
 mod new_vendor;
 mod off_queue;
 mod offboard;
+mod oidc;
 mod order_of_events;
 mod other_ends;
 mod own_step;
