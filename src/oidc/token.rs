@@ -12,7 +12,7 @@ use openidconnect::{
     AdditionalClaims, ClaimsVerificationError, ClientId, EmptyExtraTokenFields, EndpointMaybeSet,
     EndpointNotSet, EndpointSet, IdTokenFields, IdTokenVerifier, Nonce, OAuth2TokenResponse,
     RequestTokenError, SignatureVerificationError, StandardErrorResponse, StandardTokenResponse,
-    SubjectIdentifier, TokenResponse, UserInfoClaims,
+    SubjectIdentifier, TokenResponse, UserInfoClaims, UserInfoError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -155,7 +155,12 @@ fn flaw(error: &ClaimsVerificationError) -> &'static str {
             | SignatureVerificationError::NoSignature,
         ) => "it is not signed by RS256, PS256, ES256 or EdDSA",
         ClaimsVerificationError::SignatureVerification(_) => "its signature is not the issuer's",
-        _ => "it is not understood",
+        ClaimsVerificationError::InvalidAuthContext(_)
+        | ClaimsVerificationError::InvalidAuthTime(_)
+        | ClaimsVerificationError::InvalidSubject(_)
+        | ClaimsVerificationError::Unsupported(_)
+        | ClaimsVerificationError::Other(_) => "it is not understood",
+        _ => "it is wrong in a way that this version has no word for",
     }
 }
 
@@ -192,7 +197,11 @@ pub(super) async fn user_info(
     let request = client.user_info(token, Some(subject)).map_err(|_| OidcError::BadUserInfo)?;
     let claims: UserInfoClaims<OtherClaims, CoreGenderClaim> =
         request.request_async(issuer.http()).await.map_err(|error| match error {
-            openidconnect::UserInfoError::Request(cause) => OidcError::Unreachable(cause),
+            UserInfoError::Request(cause) => OidcError::Unreachable(cause),
+            UserInfoError::ClaimsVerification(_)
+            | UserInfoError::Parse(_)
+            | UserInfoError::Response(..)
+            | UserInfoError::Other(_) => OidcError::BadUserInfo,
             _ => OidcError::BadUserInfo,
         })?;
     serde_json::to_value(claims).map_err(|_| OidcError::BadUserInfo)

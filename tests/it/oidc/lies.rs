@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::browser::{Browser, Page};
 use super::forger::{Forger, Manners, PATIENCE, bare, by_secret, key, public, signed};
 use super::issuer::CLIENT_SECRET;
-use super::{refused, served, session, sessions};
+use super::{refused, served, session, sessions, sign_on};
 use crate::process::until;
 use crate::support::{ALICE, Service, World, client};
 
@@ -83,7 +83,7 @@ fn lies() -> Vec<Lie> {
 async fn an_id_token_that_is_not_the_issuers_for_us_and_for_this_sign_in_opens_no_session() {
     let world = World::new().await;
     let forger = Forger::start().await;
-    let service = served(&world, &forger, "").await;
+    let service = served(&world, &forger, "");
     for (what, flaw, make) in lies() {
         let before = std::fs::read_to_string(&service.log).unwrap().len();
         let page = sign_in(&service, &forger, make).await;
@@ -103,7 +103,7 @@ async fn an_id_token_that_is_not_the_issuers_for_us_and_for_this_sign_in_opens_n
 async fn what_the_issuer_says_about_somebody_else_is_not_taken() {
     let world = World::new().await;
     let forger = Forger::start().await;
-    let service = served(&world, &forger, "").await;
+    let service = served(&world, &forger, "");
     let approver = |subject: &str| json!({"sub": subject, "roles": ["leaver-approvers"]});
     forger.say(|says| says.user_info = approver("account-2"));
     let page = sign_in(&service, &forger, with("roles", json!(null))).await;
@@ -124,7 +124,7 @@ async fn what_the_issuer_says_about_somebody_else_is_not_taken() {
 async fn an_account_keeps_its_first_name_and_no_other_account_gets_it() {
     let world = World::new().await;
     let forger = Forger::start().await;
-    let service = served(&world, &forger, "").await;
+    let service = served(&world, &forger, "");
     let as_person = |subject: &'static str, name: &'static str| {
         move |mut claims: Value| {
             claims["sub"] = json!(subject);
@@ -146,7 +146,7 @@ async fn an_account_keeps_its_first_name_and_no_other_account_gets_it() {
 async fn a_new_key_of_the_issuer_is_fetched_and_not_more_often_than_now_and_then() {
     let world = World::new().await;
     let forger = Forger::start().await;
-    let service = served(&world, &forger, "").await;
+    let service = served(&world, &forger, "");
     assert_eq!(sign_in(&service, &forger, right).await.status, 200);
     forger.say(|says| says.keys = json!({"keys": [public(&key(2), "two")]}));
     let by_new_key = |claims: Value| Some(signed(&key(2), &json!({"alg": "EdDSA", "kid": "two"}), &claims));
@@ -170,7 +170,7 @@ async fn a_new_key_of_the_issuer_is_fetched_and_not_more_often_than_now_and_then
 async fn an_issuer_that_is_away_or_out_of_its_mind_holds_up_nothing_else() {
     let world = World::new().await;
     let forger = Forger::start().await;
-    let service = served(&world, &forger, "").await;
+    let service = served(&world, &forger, "");
     let other_name = json!({"issuer": "https://login.example.com"});
     let in_the_clear = json!({"token_endpoint": "http://login.example.com/token"});
     let cases = [
@@ -201,9 +201,12 @@ async fn an_issuer_that_is_away_or_out_of_its_mind_holds_up_nothing_else() {
         let ready = client().get(format!("{}/readyz", service.public)).send().await.unwrap();
         assert_eq!(ready.status(), 200);
     }
-    drop(forger);
-    let page = Browser::new(&service).open("/sign-in/oidc").await;
-    refused(&page, 503, "can't be reached");
+    let nobody = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    let service = world.serve(&sign_on(&nobody, "leaver", ""), &["serve", "--no-worker"]);
+    refused(&Browser::new(&service).open("/sign-in/oidc").await, 503, "can&#39;t be reached");
 }
 
 #[tokio::test]
@@ -211,7 +214,7 @@ async fn an_issuer_that_comes_back_is_used_without_a_restart() {
     let world = World::new().await;
     let forger = Forger::start().await;
     forger.say(|says| says.manners = Manners::Fails);
-    let service = served(&world, &forger, "").await;
+    let service = served(&world, &forger, "");
     refused(&Browser::new(&service).open("/sign-in/oidc").await, 503, "Signing in with a token works");
     forger.say(|says| says.manners = Manners::Answers);
     until("the issuer is asked again", PATIENCE, async || {
