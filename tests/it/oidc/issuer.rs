@@ -1,8 +1,8 @@
 //! A certified issuer, run on this machine.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
@@ -15,6 +15,8 @@ pub(super) const CLIENT_SECRET: &str = "a-secret+of/the=client 0123456789";
 /// A running issuer; killed when dropped.
 pub(super) struct Issuer {
     child: Child,
+    /// Kept open: it ends when it can't write a notice.
+    _output: Lines<BufReader<ChildStdout>>,
     pub(super) url: String,
 }
 
@@ -56,7 +58,7 @@ impl Issuer {
             .unwrap_or_else(|error| panic!("node does not start ({error}): {NEEDED}"));
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let url = lines.find_map(|line| line.ok()?.strip_prefix("issuer ").map(str::to_owned));
-        Self { url: url.expect("the issuer's address"), child }
+        Self { url: url.expect("the issuer's address"), _output: lines, child }
     }
 }
 
