@@ -8,7 +8,7 @@
 //! * [`genesys`]: the client of Genesys Cloud, [`pacing`] its share of a common budget
 //! * [`plan`]: what is removed, in which order
 //! * [`store`]: everything in Postgres
-//! * [`lookup`]: asks the HRIS
+//! * [`lookup`]: asks the HRIS, [`oidc`] the issuer of the sign-in
 //! * [`worker`]: the engine
 //! * [`notify`]: tells others what became of it
 //! * [`operate`]: what an operator may do
@@ -23,6 +23,7 @@ pub mod http;
 pub mod lookup;
 pub mod notify;
 pub mod offboarding;
+pub mod oidc;
 pub mod operate;
 pub mod pacing;
 pub mod plan;

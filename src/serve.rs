@@ -21,12 +21,15 @@ use crate::http::auth::Operators;
 use crate::http::console::Console;
 use crate::http::health::Health;
 use crate::http::metrics::{Facts, Metrics};
+use crate::http::oidc::SingleSignOn;
 use crate::http::scim::Scim;
+use crate::http::session::{Sessions, SignedInBy};
 use crate::http::webhooks::Webhooks;
 use crate::lookup::{self, LookUps};
 use crate::notify::{self, Notifier, Target, TargetError};
 use crate::offboarding::choices::Mode;
 use crate::offboarding::policy::BusyPolicy;
+use crate::oidc;
 use crate::operate;
 use crate::pacing::SharedPacer;
 use crate::plan::Plan;
@@ -71,6 +74,9 @@ pub enum ServeError {
     /// The client for callbacks can't be made.
     #[error("{0}")]
     Callbacks(#[from] notify::BuildError),
+    /// The client for the issuer of the sign-in can't be made.
+    #[error("{0}")]
+    Oidc(#[from] oidc::BuildError),
     /// A listener can't be bound.
     #[error("server.{key}: {address} can't be bound")]
     Bind {
@@ -96,6 +102,7 @@ impl ServeError {
         match self {
             Self::Source(_) | Self::Database(_) | Self::Genesys(_) | Self::Callback(_) => true,
             Self::LookUps(_)
+            | Self::Oidc(_)
             | Self::Callbacks(_)
             | Self::Bind { .. }
             | Self::Metrics(_)
@@ -279,7 +286,7 @@ pub async fn serve(
     let scim = Scim::new(parts.store.clone(), provisioning, config.server.body_limit);
     let health = Health::new(parts.store.clone(), stopping.clone(), config.policy.mode);
     let metrics = Metrics::new(recorder.clone(), parts.store.clone(), health.clone(), facts(config));
-    let api = api(config, &parts, webhooks.clone(), metrics);
+    let api = api(config, &parts, webhooks.clone(), metrics)?;
     let console =
         Console::new(api.clone(), config.console.clone(), &sources, scim.clone(), closing.clone()).router();
     let routes = webhooks.router().merge(scim.router()).merge(health.clone().router());
@@ -405,18 +412,28 @@ fn say_the_mode(config: &Config) {
     }
 }
 
-fn api(config: &Config, parts: &Parts, webhooks: Webhooks, metrics: Metrics) -> Api {
-    Api {
+fn api(config: &Config, parts: &Parts, webhooks: Webhooks, metrics: Metrics) -> Result<Api, ServeError> {
+    let operators = Operators::new(&config.operators);
+    let sessions = Sessions::new(parts.store.clone(), operators.clone(), config.console.clone());
+    let single_sign_on = SingleSignOn::configured(config)?;
+    let sessions = match &single_sign_on {
+        Some(_) => sessions.also_by(SignedInBy::OpenId),
+        None => sessions,
+    };
+    Ok(Api {
         store: parts.store.clone(),
         mode: config.policy.mode,
         genesys: parts.genesys.clone(),
         preview_rules: preview_rules(config),
         own_rules: own_rules(config),
-        operators: Operators::new(&config.operators),
+        brake: brake_limits(config),
+        operators,
+        sessions,
+        single_sign_on,
         webhooks,
         audit: Audit::new(witness(&config.audit)),
         metrics,
-    }
+    })
 }
 
 /// What the metrics say of the configuration.

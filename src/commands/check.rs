@@ -4,7 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::{
-    Failure, Output, callbacks, deliveries, permissions, print, probe, progress, sources as of_sources,
+    Failure, Output, callbacks, deliveries, permissions, print, probe, progress, single_sign_on,
+    sources as of_sources,
 };
 use crate::config::Config;
 use crate::genesys::Error;
@@ -145,6 +146,7 @@ async fn asked(config: &Config, parts: &Parts, sources: &[Source]) -> Vec<Findin
     let mut findings = database(parts).await;
     findings.extend(deliveries::findings(&parts.store, sources).await);
     findings.extend(callbacks::outbox(parts).await);
+    findings.extend(single_sign_on::findings(config).await);
     let login = genesys(parts).await;
     let logged_in = login.ok;
     findings.push(login);

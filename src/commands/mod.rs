@@ -20,6 +20,7 @@ mod progress;
 mod reconcile;
 mod run;
 mod send;
+mod single_sign_on;
 mod sources;
 mod token;
 

@@ -10,7 +10,7 @@ pub(super) const EXPECTED: &str = "an https:// address (plain http:// is for loo
 /// Reads an address that secrets may be sent to; `None` for anything that would send them in the clear.
 ///
 /// Credentials in the address are refused too: they would end up in logs.
-pub(super) fn parse_address(text: &str) -> Option<Url> {
+pub fn parse_address(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let protected = match url.scheme() {
         "https" => true,

@@ -9,6 +9,7 @@ mod duration;
 mod error;
 mod genesys;
 mod load;
+mod oidc;
 mod operators;
 mod overrides;
 mod plan;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use toml::Table;
 
+pub use address::parse_address;
 pub use audit::Audit;
 pub use callbacks::{Callback, CallbackEvent, Method, Share, signing_key};
 pub use console::Console;
@@ -35,7 +37,8 @@ pub use duration::{format_duration, parse_duration};
 pub use error::ConfigError;
 pub use genesys::{Genesys, REGIONS};
 pub use load::Environment;
-pub use operators::{Operator, Role};
+pub use oidc::{CALLBACK_PATH, Claim, Oidc};
+pub use operators::{Operator, Role, is_operator_name};
 pub use policy::{
     EffectiveAt, Mode, OffQueue, OnQueue, Order, PersonNotFound, Policy, Protected, ShiftEnd, WhenBusy,
 };
@@ -58,6 +61,7 @@ const KEYS: &[&str] = &[
     "console",
     "audit",
     "telemetry",
+    "oidc",
 ];
 const SERVER_KEYS: &[&str] = &["listen", "admin_listen", "body_limit"];
 const DATABASE_KEYS: &[&str] = &["url"];
@@ -114,6 +118,8 @@ pub struct Config {
     pub console: Console,
     /// `[audit]`: signed checkpoints of the audit chain.
     pub audit: Audit,
+    /// `[oidc]`: where people of the company sign in to the console. Default none: by their tokens alone.
+    pub oidc: Option<Oidc>,
 }
 
 impl Config {
@@ -149,6 +155,9 @@ impl Config {
         let database = Database::read(root.section("database", DATABASE_KEYS)?)?;
         let genesys = Genesys::read(root.section("genesys", genesys::KEYS)?)?;
         let sources::Sources { tables, authorities, secret_files, samples } = sources::read(&mut root)?;
+        let operators = operators::read(root.sections("operators", operators::KEYS)?)?;
+        let console = Console::read(root.section("console", console::KEYS)?)?;
+        let oidc = Oidc::read(&mut root, &console, &operators)?;
         Ok(Self {
             server,
             database,
@@ -161,9 +170,10 @@ impl Config {
             plan: plan::read(root.section("plan", plan::KEYS)?)?,
             worker: Worker::read(root.section("worker", WORKER_KEYS)?)?,
             telemetry: telemetry::read(root.section("telemetry", telemetry::KEYS)?)?,
-            operators: operators::read(root.sections("operators", operators::KEYS)?)?,
+            operators,
             callbacks: callbacks::read(root.sections("callbacks", callbacks::KEYS)?)?,
-            console: Console::read(root.section("console", console::KEYS)?)?,
+            console,
+            oidc,
             audit: Audit::read(root.section("audit", audit::KEYS)?)?,
         })
     }
@@ -188,6 +198,7 @@ impl fmt::Debug for Config {
             callbacks,
             console,
             audit,
+            oidc,
         } = self;
         f.debug_struct("Config")
             .field("server", server)
@@ -206,6 +217,7 @@ impl fmt::Debug for Config {
             .field("callbacks", callbacks)
             .field("console", console)
             .field("audit", audit)
+            .field("oidc", oidc)
             .finish()
     }
 }

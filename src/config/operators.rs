@@ -8,7 +8,7 @@ use super::section::Section;
 pub(super) const KEYS: &[&str] = &["name", "role", "token"];
 
 /// The name stands in every journal entry that the operator causes.
-const NAME_CHARS_MAX: usize = 64;
+pub(super) const NAME_CHARS_MAX: usize = 64;
 
 /// Somebody who may use the operator API.
 #[derive(Clone, Debug)]
@@ -46,6 +46,12 @@ impl Role {
     }
 }
 
+/// Whether a text can stand in the journal as an operator's name: nothing in it can be taken for a mark of the journal's own.
+pub fn is_operator_name(name: &str) -> bool {
+    let usable = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte);
+    !name.is_empty() && name.len() <= NAME_CHARS_MAX && name.bytes().all(usable)
+}
+
 /// Reads all operators and compares them: who asked and who approved must be told apart for certain.
 pub(super) fn read(sections: Vec<Section<'_>>) -> Result<Vec<Operator>, ConfigError> {
     let mut operators: Vec<Operator> = Vec::with_capacity(sections.len());
@@ -73,10 +79,8 @@ pub(super) fn read(sections: Vec<Section<'_>>) -> Result<Vec<Operator>, ConfigEr
 
 fn read_one(mut section: Section<'_>) -> Result<Operator, ConfigError> {
     let expected = format!("at most {NAME_CHARS_MAX} letters, digits and . _ - @");
-    let name = section.required("name")?.parse(&expected, |name| {
-        let usable = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte);
-        (name.len() <= NAME_CHARS_MAX && name.bytes().all(usable)).then(|| name.to_owned())
-    })?;
+    let name =
+        section.required("name")?.parse(&expected, |name| is_operator_name(name).then(|| name.to_owned()))?;
     let role = section.required("role")?.choice(Role::ALL, Role::as_str)?;
     let token = section.secret("token")?;
     if !token.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -42,6 +42,7 @@ fn variables(more: &[(&str, &str)]) -> Environment {
         ("CALLBACK_SECRET_NEW", "hushhush-callback-secret-new"),
         ("CHAT_WEBHOOK_URL", "https://chat.example/hook/hushhush"),
         ("CALLBACK_AUTHORIZATION", "Basic hushhush"),
+        ("OIDC_CLIENT_SECRET", "hushhush-oidc-secret"),
         ("LEAVER_CONFIG", "leaver.toml"),
     ];
     named.iter().chain(more).copied().collect()
@@ -163,10 +164,15 @@ fn the_example_names_every_key_and_every_variable_that_it_needs() {
         callbacks::KEYS,
         console::KEYS,
         audit::KEYS,
+        oidc::KEYS,
+        oidc::ROLE_KEYS,
     ];
     for key in sections.concat() {
         let value = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
-        let table = |line: &str| line.starts_with('[') && line.ends_with(&format!(".{key}]"));
+        let table = |line: &str| {
+            let line = line.trim_start_matches("# ").split('#').next().unwrap_or_default().trim_end();
+            line.starts_with('[') && line.ends_with(&format!(".{key}]"))
+        };
         assert!(EXAMPLE.lines().any(|line| value(line) || table(line)), "{key} is not in the example");
     }
     let table = |name: &str| EXAMPLE.split_once(name).unwrap().1.split("\n[").next().unwrap();
@@ -183,11 +189,65 @@ fn the_example_names_every_key_and_every_variable_that_it_needs() {
     }
 }
 
+/// The example with single sign-on, which needs to know where people reach the console.
+fn with_single_sign_on() -> String {
+    let (before, rest) = EXAMPLE.split_once("# [oidc]").unwrap();
+    let (section, after) = rest.split_once("\n\n").unwrap();
+    let before = before.replace("# url = \"https://leaver", "url = \"https://leaver");
+    format!("{before}[oidc]{}\n\n{after}", section.replace("\n# ", "\n"))
+}
+
+#[test]
+fn the_example_of_single_sign_on_shows_the_defaults() {
+    let oidc = load(&with_single_sign_on(), &[]).oidc.unwrap();
+    assert!(load(EXAMPLE, &[]).oidc.is_none());
+    let least = "[console]\nurl = \"https://leaver.example.com\"\n[oidc]\nissuer = \"https://login.example.com\"\n\
+                 client_id = \"leaver\"\n[oidc.roles]\napprover = [\"leaver-approvers\"]\n";
+    let minimal = load(&format!("{MINIMAL}{least}"), &[]).oidc.unwrap();
+    assert_eq!(oidc.issuer, "https://login.example.com");
+    assert_eq!((&oidc.issuer, &oidc.client_id), (&minimal.issuer, &minimal.client_id));
+    assert_eq!(oidc.client_secret.unwrap().expose_secret(), "hushhush-oidc-secret");
+    assert!(minimal.client_secret.is_none());
+    assert_eq!((&oidc.scopes, &oidc.label), (&minimal.scopes, &minimal.label));
+    assert_eq!(oidc.name_claim, minimal.name_claim);
+    assert_eq!(oidc.role_claim, minimal.role_claim);
+    assert_eq!(oidc.redirect_url.as_str(), "https://leaver.example.com/sign-in/oidc/callback");
+    let given = |value: &str, role| (value.to_owned(), role);
+    let expected = [
+        given("leaver-viewers", Role::Viewer),
+        given("leaver-operators", Role::Operator),
+        given("leaver-approvers", Role::Approver),
+    ];
+    assert_eq!(oidc.roles, expected);
+    assert_eq!(minimal.roles, expected[2..]);
+    assert_eq!(oidc.operators, [("alice".to_owned(), "alice@example.com".to_owned())]);
+    assert!(minimal.operators.is_empty());
+}
+
+#[test]
+fn a_claim_is_a_name_a_way_of_names_a_pointer_or_an_address() {
+    let claim = |text: &str| {
+        let written = format!("role_claim = {text:?}\n# [oidc]");
+        let text = with_single_sign_on().replace("role_claim = \"roles\"", &written);
+        load(&text, &[]).oidc.unwrap().role_claim.path
+    };
+    assert_eq!(claim("groups"), ["groups"]);
+    assert_eq!(claim("realm_access.roles"), ["realm_access", "roles"]);
+    assert_eq!(
+        claim("/resource_access/leaver.example.com/roles"),
+        ["resource_access", "leaver.example.com", "roles"]
+    );
+    assert_eq!(claim("/a~1b/c~0d"), ["a/b", "c~d"]);
+    assert_eq!(claim("https://example.com/roles"), ["https://example.com/roles"]);
+}
+
 #[test]
 fn no_secret_is_in_the_debug_output() {
     let chat =
         "[[callbacks]]\nurl = \"https://chat.example/hook/hushhush\"\nsecret = \"hushhush-in-the-file\"\n";
     let config = load(&format!("{}\n{chat}", whole_example()), &[]);
+    let signed_on = load(&with_single_sign_on(), &[]);
+    assert!(!format!("{signed_on:?}").contains(MARK));
     for output in [format!("{config:?}"), format!("{config:#?}")] {
         assert!(!output.contains(MARK), "{output}");
         assert!(output.contains("workday") && output.contains("chat.example"), "{output}");

@@ -17,10 +17,12 @@ use super::auth::Operators;
 use super::description::{self, Conflict, GenesysTrouble, NotFound};
 use super::media::only_json;
 use super::metrics::Metrics;
+use super::oidc::SingleSignOn;
 use super::problem::Problem;
 use super::query::Query;
+use super::session::Sessions;
 use super::webhooks::Webhooks;
-use super::{callbacks, events, idempotency, layoffs, own, pause};
+use super::{callbacks, events, idempotency, layoffs, oidc, own, pause};
 use crate::config::Role;
 use crate::genesys::Genesys;
 use crate::offboarding::choices::Mode;
@@ -28,6 +30,7 @@ use crate::offboarding::{OffboardingId, Status};
 use crate::operate::{self, Asked, Completion, InMode, OperateError, Page, Preview};
 use crate::store::Store;
 use crate::store::decisions::{Decided, Decision};
+use crate::store::progress::BrakeLimits;
 use crate::store::views::{Filter, PAGE_MAX, View};
 
 /// Offboardings of a page where the caller says nothing.
@@ -46,8 +49,14 @@ pub struct Api {
     pub preview_rules: operate::Rules,
     /// What operators' own terminations go by.
     pub own_rules: operate::OwnRules,
+    /// The brake's limits.
+    pub brake: BrakeLimits,
     /// Who may call.
     pub operators: Operators,
+    /// Who is signed in to the console.
+    pub sessions: Sessions,
+    /// Sign-in at the issuer, where one is configured.
+    pub single_sign_on: Option<SingleSignOn>,
     /// What reads stored deliveries again.
     pub webhooks: Webhooks,
     /// Who verifies and exports the record.
@@ -74,6 +83,7 @@ impl Api {
             .layer(description::document(description))
             .layer(from_fn_with_state(self.clone(), idempotency::once))
             .layer(from_fn_with_state(self.clone(), only_json))
+            .merge(oidc::routes())
             .method_not_allowed_fallback(super::wrong_method)
             .fallback(super::nothing_here)
             .with_state(self)

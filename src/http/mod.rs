@@ -14,6 +14,8 @@ mod idempotency;
 mod layoffs;
 mod media;
 pub mod metrics;
+pub mod oidc;
+mod oidc_pages;
 mod own;
 mod pause;
 pub mod problem;

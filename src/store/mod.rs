@@ -31,6 +31,7 @@ pub mod readings;
 pub mod replays;
 pub mod scim;
 pub mod sessions;
+pub mod sign_ins;
 pub mod snapshot;
 pub mod tokens;
 pub mod views;

@@ -18,10 +18,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pacing", &["genesys", "store"]),
     ("lookup", &["hris", "offboarding", "store"]),
     ("notify", &["config", "offboarding", "store"]),
+    ("oidc", &["config"]),
     ("plan", &["genesys", "offboarding"]),
     ("worker", &["genesys", "offboarding", "plan", "store"]),
     ("operate", &["genesys", "offboarding", "plan", "store"]),
-    ("http", &["config", "genesys", "hris", "offboarding", "operate", "plan", "store", "telemetry"]),
+    ("http", &["config", "genesys", "hris", "offboarding", "oidc", "operate", "plan", "store", "telemetry"]),
     ("serve", &EVERYTHING),
     ("commands", &EVERYTHING),
     ("main", &["commands", "config", "operate", "serve", "store"]),
@@ -38,6 +39,7 @@ const EVERYTHING: [&str; 15] = [
     "lookup",
     "notify",
     "offboarding",
+    "oidc",
     "operate",
     "pacing",
     "plan",
@@ -215,7 +217,7 @@ fn sql_is_in_the_store_only() {
 #[test]
 fn an_http_client_is_where_another_system_is_spoken_to_only() {
     let may = |source: &Source| {
-        ["genesys", "lookup", "notify"].contains(&source.module())
+        ["genesys", "lookup", "notify", "oidc"].contains(&source.module())
             || ["commands/send.rs", "telemetry/traces.rs"].contains(&source.path.as_str())
     };
     assert_eq!(lines_with(&["reqwest::Client", "reqwest::get", "reqwest::blocking"], may), NONE);

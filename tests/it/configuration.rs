@@ -74,6 +74,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "[worker]\nlease = 30\n[[operators]]\nname = \"alice\"",
         "worker.lease: expected",
     ),
+    (
+        "[[operators]]\nname = \"alice\"",
+        "[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"leaver\"\nclient_secret = \"hushhush-0123456789\"\n[oidc.roles]\nviewer = [\"v\"]\n[[operators]]\nname = \"alice\"",
+        "console.url: is missing",
+    ),
     ("client_id = ", "client_id = \"hushhush\" hushhush ", "configuration file, line "),
 ];
 

@@ -58,6 +58,7 @@ mod mutations;
 mod new_vendor;
 mod off_queue;
 mod offboard;
+mod oidc;
 mod ops;
 mod order_of_events;
 mod other_ends;

@@ -69,10 +69,9 @@ impl Console {
         scim: Scim,
         closing: CancellationToken,
     ) -> Self {
-        let sessions = Sessions::new(api.store.clone(), api.operators.clone(), settings.clone());
         Self {
             inner: Arc::new(Inner {
-                sessions,
+                sessions: api.sessions.clone(),
                 settings,
                 sources: sources.iter().map(|source| SourceFacts::of(source)).collect(),
                 scim,

@@ -17,6 +17,7 @@ use super::assets::{ASSETS, Assets};
 use super::guard::{Fields, Sent, own_origin};
 use super::page::{self, Failure};
 use crate::http::RemoteAddress;
+use crate::http::oidc::SingleSignOn;
 use crate::http::session::SignedInBy;
 
 /// Failures of one address within a minute, after which it is not listened to until the minute is over: a person who
@@ -58,16 +59,18 @@ impl Tries {
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
-struct SignInPage {
+struct SignInPage<'a> {
     refused: Option<&'static str>,
-    /// Another way in: where it begins, and its name.
-    elsewhere: Option<(&'static str, String)>,
+    /// Another way in: where it begins, and what it is called.
+    elsewhere: Option<(&'static str, &'a str)>,
     assets: &'static Assets,
 }
 
-impl SignInPage {
-    fn new(refused: Option<&'static str>) -> Self {
-        Self { refused, elsewhere: None, assets: &ASSETS }
+impl<'a> SignInPage<'a> {
+    fn new(refused: Option<&'static str>, console: &'a Console) -> Self {
+        let elsewhere = console.inner.api.single_sign_on.as_ref();
+        let elsewhere = elsewhere.map(|sign_on| (SingleSignOn::path(), sign_on.label()));
+        Self { refused, elsewhere, assets: &ASSETS }
     }
 }
 
@@ -76,7 +79,7 @@ pub(super) async fn form(State(console): State<Console>, headers: HeaderMap) -> 
     if console.inner.sessions.watched(&headers).await?.is_some() {
         return Ok(Redirect::to("/").into_response());
     }
-    page::html(&SignInPage::new(None))
+    page::html(&SignInPage::new(None, &console))
 }
 
 /// Opens a session for whoever has a token.
@@ -96,7 +99,7 @@ pub(super) async fn sign_in(
     let Some(caller) = caller.filter(|_| !tries.are_too_many(address, now)) else {
         tries.failed(address, now);
         tracing::warn!(remote_address = %address, "nobody was signed in: the token is no operator's, or too many were tried");
-        return page::with_status(StatusCode::UNAUTHORIZED, &SignInPage::new(Some(REFUSED)));
+        return page::with_status(StatusCode::UNAUTHORIZED, &SignInPage::new(Some(REFUSED), &console));
     };
     let cookie = console.inner.sessions.open(&caller, SignedInBy::Token).await?;
     Ok(to("/", cookie))

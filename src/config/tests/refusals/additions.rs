@@ -14,6 +14,68 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
         "console.session_idle: expected a duration from 1m to 1d, found \"1s\"",
     ),
     ("[console]\nsession_idle = \"9h\"", "console.session_max: is shorter than console.session_idle"),
+    ("[oidc]\nclient_id = \"leaver\"", "oidc.issuer: is missing"),
+    (
+        "[oidc]\nissuer = \"http://login.example.com\"",
+        "oidc.issuer: expected an https:// address (plain http:// is for loopback alone) without a query",
+    ),
+    (
+        "[oidc]\nissuer = \"https://login.example.com?a=b\"",
+        "oidc.issuer: expected an https:// address (plain http:// is for loopback alone) without a query",
+    ),
+    ("[oidc]\nissuer = \"https://login.example.com\"", "oidc.client_id: is missing"),
+    (
+        "[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"leaver\"\n[oidc.roles]\nviewer = [\"v\"]",
+        "console.url: is missing",
+    ),
+    (
+        "[console]\nurl = \"https://leaver.example.com\"\n[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"leaver\"\n",
+        "oidc.roles: names no value, so nobody could sign in",
+    ),
+    (
+        "[console]\nurl = \"https://leaver.example.com\"\n[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"leaver\"\n[oidc.roles]\nviewer = []",
+        "oidc.roles: names no value, so nobody could sign in",
+    ),
+    (
+        "[console]\nurl = \"https://leaver.example.com\"\n[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"leaver\"\n[oidc.roles]\nchief = [\"x\"]",
+        "oidc.roles.chief: unknown key",
+    ),
+    (
+        "[console]\nurl = \"https://leaver.example.com\"\n[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"leaver\"\n[oidc.roles]\nviewer = [\"x\"]\napprover = [\"x\"]",
+        "oidc.roles.approver[0]: gives the role viewer already",
+    ),
+    (
+        "[console]\nurl = \"https://leaver.example.com\"\n[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"leaver\"\nclient_secret = \"hushhush\"\n[oidc.roles]\nviewer = [\"v\"]",
+        "oidc.client_secret: has 8 bytes, but a secret needs at least 16",
+    ),
+    (
+        "[console]\nurl = \"https://leaver.example.com\"\n[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"leaver\"\nscopes = [\"profile\"]\n[oidc.roles]\nviewer = [\"v\"]",
+        "oidc.scopes: lacks openid, without which nobody's name comes back",
+    ),
+    (
+        "[console]\nurl = \"https://leaver.example.com\"\n[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"leaver\"\nscopes = [\"openid profile\"]\n[oidc.roles]\nviewer = [\"v\"]",
+        "oidc.scopes[0]: expected a scope of visible ASCII characters without quotes, found \"openid profile\"",
+    ),
+    (
+        "[console]\nurl = \"https://leaver.example.com\"\n[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"leaver\"\nrole_claim = \"a..b\"\n[oidc.roles]\nviewer = [\"v\"]",
+        "oidc.role_claim: expected a claim such as roles, realm_access.roles or /resource/roles, found \"a..b\"",
+    ),
+    (
+        "[console]\nurl = \"https://leaver.example.com\"\n[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"leaver\"\nname_claim = \"/\"\n[oidc.roles]\nviewer = [\"v\"]",
+        "oidc.name_claim: expected a claim such as roles, realm_access.roles or /resource/roles, found \"/\"",
+    ),
+    (
+        "[console]\nurl = \"https://leaver.example.com\"\n[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"leaver\"\nlabel = \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"\n[oidc.roles]\nviewer = [\"v\"]",
+        "oidc.label: expected at most 64 characters, found \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…\"",
+    ),
+    (
+        "[console]\nurl = \"https://leaver.example.com\"\n[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"leaver\"\n[oidc.roles]\nviewer = [\"v\"]\n[oidc.operators]\nalice = \"a\"",
+        "oidc.operators.alice: is no name of [[operators]]",
+    ),
+    (
+        "[console]\nurl = \"https://leaver.example.com\"\n[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"leaver\"\n[oidc.roles]\nviewer = [\"v\"]\n[oidc.operators]\nalice = \"jane\"\nbob = \"JANE\"\n[[operators]]\nname = \"alice\"\nrole = \"viewer\"\ntoken = \"hushhush-alice-0123\"\n[[operators]]\nname = \"bob\"\nrole = \"viewer\"\ntoken = \"hushhush-bob-012345\"",
+        "oidc.operators.bob: is the same person as another operator",
+    ),
     ("[telemetry]\nlevel = 1", "telemetry: unknown key"),
     (
         "[audit]\ncheckpoint_key = \"hushhush\"",
