@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod secret_files;
+mod workers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,9 +40,7 @@ use crate::telemetry;
 use crate::worker::{Engine, Settings};
 
 pub use checkpoints::witness;
-
-/// The pause between two tries to reach a database that is away at the start.
-const MIGRATION_PAUSE: Duration = Duration::from_secs(1);
+use workers::{Workers, background};
 
 /// How long the worker may take in all, and the pools: a silent database must not keep the process from ending.
 const BACKGROUND_DRAIN_MAX: Duration = Duration::from_secs(19);
@@ -325,60 +324,6 @@ pub async fn work(config: &Config, migrate: Migrate) -> Result<(), ServeError> {
     let _ = tokio::time::timeout(BACKGROUND_DRAIN_MAX, background).await;
     let _ = tokio::time::timeout(POOLS_CLOSE_MAX, parts.store.close()).await;
     Ok(())
-}
-
-/// What works in the background.
-struct Workers {
-    engine: Engine,
-    look_ups: LookUps,
-    checkpoints: Option<checkpoints::Checkpoints>,
-    notifier: Notifier,
-}
-
-impl Workers {
-    fn new(config: &Config, parts: &Parts, sources: &[Arc<Source>]) -> Result<Self, ServeError> {
-        Ok(Self {
-            engine: parts.engine(config),
-            look_ups: parts.look_ups(config, sources)?,
-            notifier: parts.notifier(config)?,
-            checkpoints: checkpoints::Checkpoints::new(&config.audit, &parts.store),
-        })
-    }
-}
-
-/// Brings the schema to this version as soon as the database is there, then works.
-async fn background(parts: Parts, workers: Option<Workers>, migrate: Migrate, stop: CancellationToken) {
-    while migrate == Migrate::AtStart && !stop.is_cancelled() {
-        let migrated =
-            tokio::select! { migrated = parts.store.migrate() => migrated, () = stop.cancelled() => return };
-        match migrated {
-            Ok(()) => break,
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the schema is not at this version yet"
-                );
-                tokio::select! { () = tokio::time::sleep(MIGRATION_PAUSE) => {} () = stop.cancelled() => return }
-            }
-        }
-    }
-    tell_durability(&parts.store).await;
-    match workers {
-        Some(Workers { engine, look_ups, notifier, checkpoints }) => {
-            let signed = async {
-                if let Some(checkpoints) = checkpoints {
-                    checkpoints.run(stop.clone()).await
-                }
-            };
-            tokio::join!(
-                engine.run(stop.clone()),
-                look_ups.run(stop.clone()),
-                notifier.run(stop.clone()),
-                signed
-            );
-        }
-        None => stop.cancelled().await,
-    }
 }
 
 /// Deletes the answers to operators' requests that are older than they are kept for, also where no new request comes.

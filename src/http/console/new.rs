@@ -108,6 +108,8 @@ impl NewPage {
                     | OperateError::Genesys(_)
                     | OperateError::RunsDry
                     | OperateError::Field(..)
+                    | OperateError::Checkpoints { .. }
+                    | OperateError::LinkUnreadable(_)
                     | OperateError::Gone => problem.to_string(),
                 };
                 self.error = Some(sentence(&text));

@@ -57,7 +57,9 @@ fn challenge(
     if let Err(cause) = source.verify(headers, b"", inner.clock.now()) {
         return refuse(inner, source, cause, remote_address, headers);
     }
-    inner.alarms.succeeded(source.name(), source.signed_at(headers).map(|at| (inner.clock.now() - at).num_seconds()));
+    inner
+        .alarms
+        .succeeded(source.name(), source.signed_at(headers).map(|at| (inner.clock.now() - at).num_seconds()));
     match asked.answer(headers) {
         Ok(echo) => {
             let nosniff = (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
