@@ -128,10 +128,9 @@ fn with(table: &Table, header: &str, key: &str, value: Option<Value>) -> Table {
             true => Value::Array(vec![Value::Table(Table::new())]),
             false => Value::Table(Table::new()),
         });
-        place = match entry {
-            Value::Array(items) => items[0].as_table_mut().expect("a table"),
-            other => other.as_table_mut().expect("a table"),
-        };
+        place = if let Value::Array(items) = entry { &mut items[0] } else { entry }
+            .as_table_mut()
+            .expect("a table");
     }
     match value {
         Some(value) => place.insert(key.to_owned(), value),
