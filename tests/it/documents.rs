@@ -202,11 +202,11 @@ async fn filled_in(stage: &mut Stage, command: &str) -> String {
         line = fill(&line, "ID", plan["id"].as_str().unwrap());
         line = fill(&line, "HEX", plan["digest"].as_str().unwrap());
     }
-    if has(&line, "CALLBACK") {
+    if has(&line, "CALLBACK") || line.starts_with("leaver callbacks repeat") {
         stage.somebody("held", Some("stale_event")).await;
         let newest = stage.world.rows("select id from callbacks order by sequence desc limit 1").await;
         let newest: uuid::Uuid = sqlx::Row::get(&newest[0], 0);
-        line = fill(&line, "CALLBACK", &newest.to_string());
+        line = fill(&fill(&line, "CALLBACK", &newest.to_string()), "ID", &newest.to_string());
     }
     if has(&line, "ID") {
         let id = stage.offboarding_for(&line).await;
