@@ -1,10 +1,13 @@
 -- Telling others what became of an offboarding: who wants to know what, and what each of them has not been told yet.
 
--- Who is told, as the workers that started last have it in their configuration.
+-- Who is told, as running workers have it in their configuration.
 create table callback_targets (
     name text primary key,
     -- The words of what it wants to know, for example offboarding.done.
     events text[] not null,
+    -- When a worker said last that it has it in its configuration. Each says so again all the time, so that one with another
+    -- configuration takes nobody's target away.
+    announced_at timestamptz not null default now(),
     -- Since when it is no longer configured: nothing new is written for it, and nothing is sent.
     removed_at timestamptz,
     -- Calls in a row that failed because of the receiver and not of what was sent, and since when they do.

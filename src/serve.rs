@@ -24,7 +24,7 @@ use crate::http::health::Health;
 use crate::http::metrics::{Facts, Metrics};
 use crate::http::oidc::SingleSignOn;
 use crate::http::scim::Scim;
-use crate::http::session::{Sessions, SignedInBy};
+use crate::http::session::Sessions;
 use crate::http::webhooks::Webhooks;
 use crate::lookup::{self, LookUps};
 use crate::notify::{self, Notifier, Target, TargetError};
@@ -43,7 +43,7 @@ pub use checkpoints::witness;
 use workers::{Workers, background};
 
 /// How long the worker may take in all, and the pools: a silent database must not keep the process from ending.
-const BACKGROUND_DRAIN_MAX: Duration = Duration::from_secs(19);
+const BACKGROUND_DRAIN_MAX: Duration = Duration::from_secs(18);
 const POOLS_CLOSE_MAX: Duration = Duration::from_secs(1);
 
 /// The pause between two looks for answers that are too old to be kept.
@@ -361,8 +361,8 @@ fn api(config: &Config, parts: &Parts, webhooks: Webhooks, metrics: Metrics) -> 
     let operators = Operators::new(&config.operators);
     let sessions = Sessions::new(parts.store.clone(), operators.clone(), config.console.clone());
     let single_sign_on = SingleSignOn::configured(config)?;
-    let sessions = match &single_sign_on {
-        Some(_) => sessions.also_by(SignedInBy::OpenId),
+    let sessions = match &config.oidc {
+        Some(issuer) => sessions.also_by(issuer),
         None => sessions,
     };
     Ok(Api {

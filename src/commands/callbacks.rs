@@ -19,6 +19,8 @@ pub struct CallbacksArguments {
     pub status: Option<String>,
     /// Only those about this offboarding.
     pub offboarding: Option<String>,
+    /// `--after`.
+    pub after: Option<String>,
     /// At most so many.
     pub limit: u32,
 }
@@ -40,10 +42,15 @@ pub async fn list_callbacks(
     if !(1..=PAGE_MAX).contains(&arguments.limit) {
         return Err(Failure::Usage(format!("--limit: expected 1 to {PAGE_MAX}, found {}", arguments.limit)));
     }
+    let cursor = arguments.after.map(|cursor| {
+        cursor
+            .parse()
+            .map_err(|_| Failure::Usage(format!("--after: expected the `next` of a page, found {cursor:?}")))
+    });
     let filter = CallbackFilter {
         status: status.transpose()?,
         offboarding: id.transpose()?,
-        after: None,
+        after: cursor.transpose()?,
         limit: arguments.limit,
     };
     let page = operate::callbacks(&Parts::new(config)?.store, &filter).await?;

@@ -112,6 +112,9 @@ pub enum Command {
         /// Only this source.
         #[arg(long)]
         source: Option<String>,
+        /// Only what comes after this: the `next` of a page before.
+        #[arg(long, value_name = "CURSOR")]
+        after: Option<String>,
         /// At most so many.
         #[arg(long, default_value_t = 50)]
         limit: u32,
@@ -163,6 +166,9 @@ pub enum Command {
         /// Only this word of the sender's for what happened.
         #[arg(long, value_name = "WORD")]
         event: Option<String>,
+        /// Only what comes after this: the `next` of a page before.
+        #[arg(long, value_name = "CURSOR")]
+        after: Option<String>,
         /// At most so many.
         #[arg(long, default_value_t = 50)]
         limit: u32,
@@ -221,6 +227,9 @@ pub enum Command {
         /// Only those about this offboarding.
         #[arg(long, value_name = "ID")]
         offboarding: Option<String>,
+        /// Only what comes after this: the `next` of a page before.
+        #[arg(long, value_name = "CURSOR")]
+        after: Option<String>,
         /// At most so many.
         #[arg(long, default_value_t = 50)]
         limit: u32,

@@ -18,6 +18,8 @@ pub struct EventsArguments {
     pub disposition: Option<String>,
     /// Only this word of the sender's.
     pub event: Option<String>,
+    /// `--after`.
+    pub after: Option<String>,
     /// At most so many.
     pub limit: u32,
 }
@@ -46,7 +48,7 @@ pub async fn events(config: &Config, arguments: EventsArguments, output: Output)
         source: arguments.source,
         disposition: arguments.disposition,
         word: arguments.event,
-        after: None,
+        after: super::after(arguments.after)?,
         limit: arguments.limit,
     };
     let page = operate::events(&Parts::new(config)?.store, &filter).await?;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Failure, Output, known_source, print};
+use super::{Failure, Output, known_source, print, progress};
 use crate::config::Config;
 use crate::hris::{LookUpAnswer, Source};
 use crate::lookup;
@@ -20,7 +20,7 @@ pub async fn look_up(config: &Config, source: &str, person: &str, output: Output
         false => PersonRef { email: None, external_id: Some(person.to_owned()) },
     };
     let client = lookup::Client::new().map_err(Failure::other)?;
-    let answer = client.ask(name, look_up, &asked).await;
+    let answer = progress::shown("asking the HR system", client.ask(name, look_up, &asked)).await;
     let answer = answer.map_err(|failure| Failure::Failed(format!("{name}: {failure}")))?;
     let (says, event) = match &answer {
         LookUpAnswer::Left(event) => ("has left", event),

@@ -152,7 +152,9 @@ pub async fn worker(config: &Config, migrate: Migrate) -> Result<(), Failure> {
 /// `leaver migrate`.
 pub async fn migrate(config: &Config) -> Result<(), Failure> {
     let parts = Parts::new(config)?;
-    parts.store.migrate().await.map_err(Failure::other)?;
+    progress::shown("bringing the schema to this version", parts.store.migrate())
+        .await
+        .map_err(Failure::other)?;
     print::lines("the database has this version's schema");
     Ok(())
 }
@@ -192,8 +194,19 @@ pub struct ListArguments {
     pub person: Option<String>,
     /// Only this source.
     pub source: Option<String>,
+    /// `--after`.
+    pub after: Option<String>,
     /// At most so many.
     pub limit: u32,
+}
+
+/// The cursor of a page.
+fn after(cursor: Option<String>) -> Result<Option<Uuid>, Failure> {
+    let read = |cursor: String| {
+        Uuid::try_parse(&cursor)
+            .map_err(|_| Failure::Usage(format!("--after: expected the `next` of a page, found {cursor:?}")))
+    };
+    cursor.map(read).transpose()
 }
 
 /// `leaver list`.
@@ -209,7 +222,7 @@ pub async fn list(config: &Config, arguments: ListArguments, output: Output) -> 
         status: status.transpose()?,
         person: arguments.person,
         source: arguments.source,
-        after: None,
+        after: after(arguments.after)?.map(OffboardingId),
         limit: arguments.limit,
         ..Filter::default()
     };

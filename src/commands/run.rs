@@ -22,7 +22,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     let config = Config::load(&cli.config).map_err(Failure::configuration)?;
     let output = if cli.json { Output::Json } else { Output::Text };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::other)?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match cli.command {
             Command::Serve { no_worker, no_migrate } => {
                 let work = if no_worker { Work::Elsewhere } else { Work::Here };
@@ -50,11 +50,12 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             }
             Command::LookUp { source, person } => super::look_up(&config, &source, &person, output).await,
             Command::Token { source } => super::token(&config, &source, output).await,
-            Command::List { status, person, source, limit } => {
-                super::list(&config, super::ListArguments { status, person, source, limit }, output).await
+            Command::List { status, person, source, after, limit } => {
+                super::list(&config, super::ListArguments { status, person, source, after, limit }, output)
+                    .await
             }
-            Command::Events { source, disposition, event, limit } => {
-                let arguments = super::EventsArguments { source, disposition, event, limit };
+            Command::Events { source, disposition, event, after, limit } => {
+                let arguments = super::EventsArguments { source, disposition, event, after, limit };
                 super::events(&config, arguments, output).await
             }
             Command::Event { id, source } => {
@@ -70,9 +71,9 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
                 let apply = if apply { Apply::Gaps } else { Apply::Nothing };
                 super::reconcile(&config, &csv, apply, output).await
             }
-            Command::Callbacks { command, status, offboarding, limit } => match command {
+            Command::Callbacks { command, status, offboarding, after, limit } => match command {
                 None => {
-                    let arguments = super::CallbacksArguments { status, offboarding, limit };
+                    let arguments = super::CallbacksArguments { status, offboarding, after, limit };
                     super::list_callbacks(&config, arguments, output).await
                 }
                 Some(CallbacksCommand::Repeat { id }) => super::repeat_callback(&config, &id, output).await,
@@ -83,7 +84,10 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             Command::Cancel { id } => super::decide(&config, &id, Decision::Cancel, output).await,
             Command::Restore { id } => super::decide(&config, &id, Decision::Restore, output).await,
         }
-    })
+    });
+    // Dropping it would wait for look-ups of names and for disks that hang, and nothing bounds those.
+    runtime.shutdown_background();
+    done
 }
 
 async fn audit(config: &Config, command: AuditCommand, output: Output) -> Result<(), Failure> {

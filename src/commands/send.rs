@@ -43,7 +43,9 @@ pub async fn send(config: &Config, arguments: SendArguments) -> Result<(), Failu
     let client =
         reqwest::Client::builder().timeout(ANSWER_DEADLINE).no_proxy().build().map_err(Failure::other)?;
     let request = client.post(&url).headers(headers).body(body);
-    let answer = request.send().await.map_err(|error| Failure::other(error.without_url()))?;
+    let answer = super::progress::shown("waiting for the answer", request.send())
+        .await
+        .map_err(|error| Failure::other(error.without_url()))?;
     let status = answer.status();
     let text = answer.text().await.map_err(|error| Failure::other(error.without_url()))?;
     super::print::lines(&format!("{status}\n{text}"));

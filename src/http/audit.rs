@@ -11,6 +11,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::IntoParams;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -18,7 +19,7 @@ use super::api::{Api, trouble};
 use super::problem::Problem;
 use super::query::Query;
 use crate::config::Role;
-use crate::operate::{self, Export, ExportQuery, OperateError, Verification, Witness};
+use crate::operate::{self, Export, ExportQuery, InMode, OperateError, Verification, Witness};
 
 /// Verifications and exports at the same time: each reads for minutes where the journal is long, over the connections that
 /// deliveries need too.
@@ -54,7 +55,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     path = "/api/v1/audit/verify",
     tag = "audit",
     responses(
-        (status = 200, description = "What was found; `ok` says whether all is as it was written", body = Verification),
+        (status = 200, description = "What was found; `ok` says whether all is as it was written", body = InMode<Verification>),
     ),
     security(("bearer" = ["viewer"]))
 )]
@@ -72,13 +73,27 @@ async fn verify(State(api): State<Api>, headers: HeaderMap) -> Result<Response, 
 #[into_params(parameter_in = Query)]
 struct ExportParameters {
     /// `journal` (the chain; the default) or `offboardings`.
+    #[param(schema_with = what)]
     what: Option<String>,
     /// `jsonl` (the default) or `csv`.
+    #[param(schema_with = format)]
     format: Option<String>,
     /// Not before: RFC 3339, or a date, which is a day in UTC.
     since: Option<String>,
     /// Before: RFC 3339; or a date, to the end of that day in UTC.
     until: Option<String>,
+}
+
+fn what() -> Schema {
+    one_of(["journal", "offboardings"])
+}
+
+fn format() -> Schema {
+    one_of(["jsonl", "csv"])
+}
+
+fn one_of(words: [&str; 2]) -> Schema {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).into()
 }
 
 /// Writes the evidence as JSON lines or CSV.

@@ -14,7 +14,7 @@ use super::description::{self, Conflict, NotFound};
 use super::problem::Problem;
 use super::query::Query;
 use crate::config::Role;
-use crate::operate;
+use crate::operate::{self, InMode};
 use crate::store::callbacks::{CallbackFilter, CallbackPages, CallbackStatus, CallbackView, Repeated};
 
 /// The routes.
@@ -33,6 +33,7 @@ struct ListQuery {
     #[param(value_type = Option<Uuid>)]
     offboarding: Option<String>,
     /// Only what comes after this cursor, the `next` of the page before.
+    #[param(pattern = "^[0-9]{1,18}$")]
     after: Option<String>,
     /// How many at the most.
     #[param(schema_with = description::limit)]
@@ -53,10 +54,11 @@ impl ListQuery {
     }
 }
 
+/// Lists what others were told of offboardings, newest first.
 #[utoipa::path(
     get, path = "/api/v1/callbacks", tag = "callbacks", security(("bearer" = ["viewer"])), params(ListQuery),
     responses(
-        (status = 200, description = "Callbacks, newest first", body = CallbackPages),
+        (status = 200, description = "Callbacks, newest first", body = InMode<CallbackPages>),
     )
 )]
 async fn list(
@@ -69,11 +71,12 @@ async fn list(
     Ok(api.json(&page))
 }
 
+/// Has a callback sent once more, under the same id.
 #[utoipa::path(
     post, path = "/api/v1/callbacks/{id}/repeat", tag = "callbacks", security(("bearer" = ["operator"])),
     params(("id" = Uuid, Path, description = "The callback.")),
     responses(
-        (status = 200, description = "It is sent once more, under the same id", body = CallbackView),
+        (status = 200, description = "It is sent once more, under the same id", body = InMode<CallbackView>),
         (status = 404, response = NotFound),
         (status = 409, response = Conflict),
     )

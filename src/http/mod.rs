@@ -51,6 +51,9 @@ use problem::Problem;
 /// Headers have to be complete within this time, or the connection is closed: a half-sent header costs a connection.
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
 
+/// An answer of which nothing is taken for so long ends its connection: a peer that doesn't read costs a place.
+const UNREAD_MAX: Duration = Duration::from_secs(15);
+
 /// The largest header: eight times what the longest known sender needs.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 
@@ -116,6 +119,8 @@ async fn serve_connection(
 ) {
     // Answers are small and awaited.
     let _ = stream.set_nodelay(true);
+    // Who takes nothing of an answer for this long is gone: no other timer runs while one can't be written.
+    let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD_MAX));
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(remote_address);
         let router = router.clone();

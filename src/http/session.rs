@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 
 use super::auth::{Caller, Operators};
 use super::problem::Problem;
-use crate::config::{Console, Role};
+use crate::config::{Console, Oidc, Role};
 use crate::store::sessions::{Look, NewSession, SessionRow};
 use crate::store::{Store, StoreError};
 
@@ -70,17 +70,21 @@ pub struct Sessions {
     operators: Operators,
     settings: Console,
     ways: Vec<SignedInBy>,
+    /// What single sign-on is configured to be; a session that was opened under another configuration has ended.
+    sign_on: Option<[u8; 32]>,
 }
 
 impl Sessions {
     /// Sessions of these operators, who sign in with their tokens.
     pub fn new(store: Store, operators: Operators, settings: Console) -> Self {
-        Self { store, operators, settings, ways: vec![SignedInBy::Token] }
+        Self { store, operators, settings, ways: vec![SignedInBy::Token], sign_on: None }
     }
 
-    /// The same, which also accepts who signed in this way.
-    pub fn also_by(mut self, way: SignedInBy) -> Self {
-        self.ways.push(way);
+    /// The same, for sessions of people of this issuer too.
+    pub fn also_by(mut self, issuer: &Oidc) -> Self {
+        self.ways.push(SignedInBy::OpenId);
+        let settled = format!("{:?}", (&issuer.issuer, &issuer.client_id, &issuer.role_claim, &issuer.roles));
+        self.sign_on = Some(Sha256::digest(settled).into());
         self
     }
 
@@ -97,7 +101,7 @@ impl Sessions {
             lasts: self.settings.session_max,
         };
         self.store.open_session(new).await.map_err(|error| trouble(&error))?;
-        tracing::info!(operator = caller.name, role = caller.role.as_str(), by = by.as_str(), "signed in");
+        tracing::info!(role = caller.role.as_str(), by = by.as_str(), "an operator has signed in");
         self.cookie(&URL_SAFE_NO_PAD.encode(id), "")
     }
 
@@ -114,7 +118,7 @@ impl Sessions {
     /// Ends a session and gives the value of `Set-Cookie` that takes the cookie away.
     pub async fn close(&self, session: &Session) -> Result<HeaderValue, Problem> {
         self.store.close_session(session.id_hash).await.map_err(|error| trouble(&error))?;
-        tracing::info!(operator = session.caller.name, "signed out");
+        tracing::info!("an operator has signed out");
         self.cookie("", "; Max-Age=0")
     }
 
@@ -135,11 +139,8 @@ impl Sessions {
         let signed_in_by = *self.ways.iter().find(|way| way.as_str() == row.kind)?;
         let role = *Role::ALL.iter().find(|role| role.as_str() == row.role)?;
         let caller = Caller { name: row.operator, role };
-        let proof = match signed_in_by {
-            SignedInBy::Token => Some(self.proof(id, &caller, signed_in_by)?),
-            SignedInBy::OpenId => None,
-        };
-        (proof.as_ref().map(<[u8; 32]>::as_slice) == row.proof.as_deref()).then_some(Session {
+        let proof = self.proof(id, &caller, signed_in_by)?;
+        (Some(proof.as_slice()) == row.proof.as_deref()).then_some(Session {
             caller,
             signed_in_by,
             expires_at: row.expires_at,
@@ -148,16 +149,14 @@ impl Sessions {
         })
     }
 
-    /// What ties a session to a token. Mixed with the session's id, which is in the cookie only, it tells nobody who reads the
+    /// What ties a session to a token, or to how single sign-on is configured. Mixed with the session's id, which is in the cookie only, it tells nobody who reads the
     /// database anything about the token.
     fn proof(&self, id: &[u8; 32], caller: &Caller, by: SignedInBy) -> Option<[u8; 32]> {
-        match by {
-            SignedInBy::Token => {
-                let hash = self.operators.token_hash(caller)?;
-                Some(Sha256::new().chain_update(id).chain_update(hash).finalize().into())
-            }
-            SignedInBy::OpenId => None,
-        }
+        let known = match by {
+            SignedInBy::Token => self.operators.token_hash(caller)?,
+            SignedInBy::OpenId => self.sign_on.as_ref()?,
+        };
+        Some(Sha256::new().chain_update(id).chain_update(known).finalize().into())
     }
 
     fn cookie(&self, value: &str, more: &str) -> Result<HeaderValue, Problem> {

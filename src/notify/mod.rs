@@ -93,6 +93,7 @@ impl Notifier {
         while !stop.is_cancelled() {
             if swept.is_none_or(|at| at.elapsed() >= SWEEP_PAUSE) {
                 swept = Some(Instant::now());
+                self.announce_again().await;
                 self.sweep().await;
             }
             while sending.len() < CONCURRENCY {
@@ -120,7 +121,8 @@ impl Notifier {
         while sending.join_next().await.is_some() {}
     }
 
-    /// Says whom the outbox is written for: from now on, and nobody else. For tests; `run` does it by itself.
+    /// Says whom the outbox is written for from now on; whom nobody has named for some minutes is not any more. For tests; `run`
+    /// does it by itself.
     pub async fn announce(&self) -> Result<(), StoreError> {
         let targets: Vec<_> =
             self.targets.values().map(|target| (target.name.clone(), target.events.clone())).collect();
@@ -157,6 +159,16 @@ impl Notifier {
             tokio::select! { () = tokio::time::sleep(self.poll) => {} () = stop.cancelled() => return false }
         }
         !stop.is_cancelled()
+    }
+
+    /// Who is told stays told as long as somebody who is configured so runs.
+    async fn announce_again(&self) {
+        if let Err(error) = self.announce().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the targets of callbacks could not be stored"
+            );
+        }
     }
 
     async fn next(&self, under_way: &BTreeMap<String, usize>) -> Option<DueCallback> {

@@ -79,9 +79,10 @@ impl Reason {
                 "refused for good; the journal has the code and the correlation id",
                 "mend the cause, then retry",
             ),
-            Self::AttemptsExhausted => {
-                ("a dozen attempts without progress", "look at the journal's last results, then retry")
-            }
+            Self::AttemptsExhausted => (
+                "`policy.attempts_max` attempts without progress",
+                "look at the journal's last results, then retry",
+            ),
             Self::Rescinded => {
                 ("taken back after the first change", "decide: approve to go on, or `leaver restore ID`")
             }
@@ -90,9 +91,10 @@ impl Reason {
                 "nothing",
             ),
             Self::CancelledByOperator => ("an operator ended it", "nothing"),
-            Self::Recovery => {
-                ("the database was restored or failed over", "make sure that it is still meant, then approve")
-            }
+            Self::Recovery => (
+                "reserved for a restored or failed-over database; nothing is held for it by itself",
+                "make sure that it is still meant, then approve",
+            ),
         }
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use reqwest::redirect;
 
+use crate::config::parse_address;
+
 /// A connection that takes longer is not going to come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -68,6 +70,8 @@ impl Http {
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
         let request = reqwest::Request::try_from(request).map_err(|_| CallError::Address)?;
+        // The issuer names the other addresses itself.
+        parse_address(request.url().as_str()).ok_or(CallError::Address)?;
         let mut answer = self.0.execute(request).await.map_err(lost)?;
         let status = answer.status();
         if status.is_redirection() {

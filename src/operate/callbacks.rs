@@ -15,7 +15,7 @@ pub async fn callbacks(store: &Store, filter: &CallbackFilter) -> Result<Callbac
     let mut items = store.callbacks(&asked).await?;
     let more = items.len() > wanted as usize;
     items.truncate(wanted as usize);
-    let next = if more { items.last().map(|view| view.sequence) } else { None };
+    let next = if more { items.last().map(|view| view.sequence.to_string()) } else { None };
     Ok(CallbackPages { items, next })
 }
 

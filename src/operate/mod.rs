@@ -37,7 +37,7 @@ pub use complete::{Completion, complete};
 pub use events::{DISPOSITIONS, EventPage, NotReplayed, ReplayAnswer, disposition, event, events, replay};
 pub use export::{Export, ExportQuery};
 pub use layoffs::{LayoffPage, LayoffPlan, PEOPLE_MAX, decide_layoff, layoffs, plan_layoff, read_digest};
-pub use own::{ExternalIds, OwnRules, OwnTermination, Taken, offboard};
+pub use own::{ExternalIds, OwnRules, OwnTermination, Taken, offboard, reason as reason_schema};
 pub use pause::{calls_under_way, pause, pause_state, resume};
 pub use preview::{
     Asked, Effect, Held, Kept, OrderView, Preview, Removed, ReportPreview, Rules, StepPreview, Summary,

@@ -53,7 +53,7 @@ fn person() -> Schema {
 }
 
 /// The schema of a reason.
-pub(super) fn reason() -> Schema {
+pub fn reason() -> Schema {
     when::words_schema(REASON_CHARS_MAX)
 }
 
@@ -137,7 +137,9 @@ fn delivery(
         termination_type.map(|kind| when::words("type", kind, TYPE_CHARS_MAX)).transpose()?;
     let now = Utc::now();
     let effective = asked.at.as_deref().map_or(Ok(Effective::At(now)), |at| when::read("at", at))?;
-    let event_id = key.map_or_else(|| Ok(Uuid::now_v7().to_string()), checked_key)?;
+    // The key is the operator's own: another's same word is about something else.
+    let own = |key| checked_key(key).map(|key| format!("{operator}:{key}"));
+    let event_id = key.map_or_else(|| Ok(Uuid::now_v7().to_string()), own)?;
     let body = serde_json::to_vec(asked).map_err(|_| OperateError::Gone)?;
     let (person, named, user) = match named(&person) {
         Named::Email(email) => {

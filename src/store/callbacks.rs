@@ -173,14 +173,19 @@ impl Store {
     }
 }
 
+/// How long a worker's word holds that a target is configured. Each says so once a minute.
+const ANNOUNCEMENT_LASTS: Duration = Duration::from_secs(300);
+
 async fn set_targets(tx: Tx<'_>, targets: &[(String, Vec<String>)]) -> Result<(), StoreError> {
     for (name, events) in targets {
         sqlx::query!(
             // set_callback_target
             "insert into callback_targets (name, events) values ($1, $2)
              on conflict (name) do update
-             set events = excluded.events, removed_at = null, failures = 0, failing_since = null, paused_until = null
-             where callback_targets.events <> excluded.events or callback_targets.removed_at is not null",
+             set announced_at = now(), events = excluded.events, removed_at = null,
+                 failures = case when callback_targets.removed_at is null then callback_targets.failures else 0 end,
+                 failing_since = case when callback_targets.removed_at is null then callback_targets.failing_since end,
+                 paused_until = case when callback_targets.removed_at is null then callback_targets.paused_until end",
             name,
             events,
         )
@@ -190,8 +195,10 @@ async fn set_targets(tx: Tx<'_>, targets: &[(String, Vec<String>)]) -> Result<()
     let names: Vec<_> = targets.iter().map(|(name, _)| name.clone()).collect();
     sqlx::query!(
         // remove_callback_targets
-        "update callback_targets set removed_at = now() where removed_at is null and name <> all($1)",
+        "update callback_targets set removed_at = now()
+         where removed_at is null and name <> all($1) and announced_at < now() - $2::interval",
         &names,
+        interval(ANNOUNCEMENT_LASTS),
     )
     .execute(&mut **tx)
     .await?;

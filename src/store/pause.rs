@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::journal::{self, NewEntry};
 use super::leases::interval;
-use super::{Store, StoreError, Tx, WAKE_CHANNEL, in_transaction};
+use super::{Store, StoreError, Tx, WAKE_CHANNEL, idempotency, in_transaction};
 use crate::offboarding::{Action, Actor};
 
 /// How long a call may still be under way after its intention, whatever became of its worker: the same time after which a
@@ -37,6 +37,10 @@ impl Store {
     /// may be under way. Pausing again for the same reason changes nothing; another reason takes the place of the first,
     /// with its author, and the moment stays that of the first.
     pub async fn pause(&self, reason: &str, actor: &Actor) -> Result<PauseState, StoreError> {
+        // A request that is repeated after its commit must not undo what somebody decided since.
+        if idempotency::was_carried_out() {
+            return self.pause_state().await;
+        }
         let (reason, actor) = (reason.to_owned(), actor.clone());
         in_transaction(&self.ingest, move |tx| {
             let (reason, actor) = (reason.clone(), actor.clone());
@@ -63,6 +67,9 @@ impl Store {
 
     /// Lets the work go on, and wakes the workers. Does nothing where the service is not paused.
     pub async fn resume(&self, actor: &Actor) -> Result<PauseState, StoreError> {
+        if idempotency::was_carried_out() {
+            return self.pause_state().await;
+        }
         let actor = actor.clone();
         in_transaction(&self.ingest, move |tx| {
             let actor = actor.clone();
@@ -87,12 +94,12 @@ impl Store {
 
     /// Where the switch stands.
     pub async fn pause_state(&self) -> Result<PauseState, StoreError> {
-        in_transaction(&self.probe, |tx| Box::pin(state(tx))).await
+        in_transaction(&self.console, |tx| Box::pin(state(tx))).await
     }
 
     /// How many changing calls were intended within [`CALL_UNDER_WAY_MAX`] and have no outcome: they may be under way.
     pub async fn calls_under_way(&self) -> Result<u64, StoreError> {
-        in_transaction(&self.probe, |tx| {
+        in_transaction(&self.console, |tx| {
             Box::pin(async move {
                 let calls = sqlx::query_scalar!(
                     // calls_under_way

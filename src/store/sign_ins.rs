@@ -150,7 +150,9 @@ async fn give_name(
     match (known, from) {
         (Some(known), NameFrom::Claim) => return Ok(NameGiven::Known(known)),
         (Some(known), NameFrom::Configuration) if known == name => return Ok(NameGiven::Known(known)),
-        (Some(_), NameFrom::Configuration) | (None, NameFrom::Claim | NameFrom::Configuration) => {}
+        // Whoever acted under one name must not come back under another: who asked and who approves are told apart by names.
+        (Some(_), NameFrom::Configuration) => return Ok(NameGiven::Taken),
+        (None, NameFrom::Claim | NameFrom::Configuration) => {}
     }
     let taken = sqlx::query_scalar!(
         // name_is_taken

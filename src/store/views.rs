@@ -145,7 +145,7 @@ impl Store {
 
     /// Counts by status, outcome and reason, and the age in seconds of the oldest that is due and not finished.
     pub async fn overview(&self) -> Result<(Vec<Count>, f64), StoreError> {
-        in_transaction(&self.probe, |tx| Box::pin(figures::overview(tx))).await
+        in_transaction(&self.console, |tx| Box::pin(figures::overview(tx))).await
     }
 }
 

@@ -302,12 +302,20 @@ pub const METRICS: &[Metric] = &[
     .of_service(),
     // Evidence and callbacks.
     gauge("leaver_audit_entries", &[], "Entries of the audit chain.").of_service(),
-    gauge("leaver_audit_ok", &[], "1 where the audit chain was found whole at the last verification.")
-        .of_service()
-        .shown("where checkpoints are configured"),
-    gauge("leaver_audit_checkpoint_age_seconds", &[], "The age of the newest checkpoint of the audit chain.")
-        .of_service()
-        .shown("from the first checkpoint, where checkpoints are configured"),
+    gauge(
+        "leaver_audit_ok",
+        &[],
+        "1 where the chain continued the last checkpoint when the next was to be signed.",
+    )
+    .of_service()
+    .shown("where checkpoints are configured"),
+    gauge(
+        "leaver_audit_checkpoint_age_seconds",
+        &[],
+        "The age of the oldest entry that no checkpoint covers; 0 where all are covered.",
+    )
+    .of_service()
+    .shown("where checkpoints are configured"),
     counter(
         "leaver_callbacks_total",
         &["event", "result"],

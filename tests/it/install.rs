@@ -202,7 +202,9 @@ fn the_build_reads_only_what_is_in_its_context() {
     for path in &kept {
         assert!(repository().join(path).exists(), "{path}");
     }
-    for needed in ["Cargo.toml", "Cargo.lock", "src", "simulator", "migrations", ".sqlx", ".cargo"] {
+    for needed in
+        ["Cargo.toml", "Cargo.lock", "askama.toml", "src", "simulator", "migrations", ".sqlx", ".cargo"]
+    {
         assert!(kept.contains(needed), "{needed}");
     }
     assert!(ignored.lines().any(|line| line == "*"), "secrets and builds stay out");

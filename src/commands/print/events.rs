@@ -34,8 +34,8 @@ pub(in crate::commands) fn events(page: &EventPage) {
         ]
     };
     terminal::table(&columns, &page.items.iter().map(row).collect::<Vec<_>>());
-    if page.next.is_some() {
-        say!("there are more: --limit, or narrow it with --source, --disposition, --event");
+    if let Some(next) = &page.next {
+        say!("there are more: --after {next}, or --limit, --source, --disposition, --event");
     }
 }
 

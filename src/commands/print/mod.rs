@@ -136,8 +136,8 @@ pub(super) fn list(page: &Page) {
         ]
     };
     terminal::table(&columns, &page.items.iter().map(row).collect::<Vec<_>>());
-    if page.next.is_some() {
-        say!("there are more: --limit, or narrow it with --status, --person, --source");
+    if let Some(next) = &page.next {
+        say!("there are more: --after {next}, or --limit, --status, --person, --source");
     }
 }
 

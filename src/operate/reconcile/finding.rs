@@ -29,6 +29,8 @@ pub enum Finding {
     Failed,
     /// An operator had them put back, or has them put back now.
     Restored,
+    /// An offboarding was cancelled or taken back, and they are still there.
+    Cancelled,
     /// Nobody in Genesys Cloud is this person.
     NotFound,
     /// Several users match, or what is known of the person does not agree.
@@ -66,6 +68,7 @@ impl Finding {
             Self::Held => "held",
             Self::Failed => "failed",
             Self::Restored => "restored",
+            Self::Cancelled => "cancelled",
             Self::NotFound => "not_found",
             Self::Ambiguous => "ambiguous",
             Self::NotDue => "not_due",
@@ -79,7 +82,9 @@ impl Finding {
         match self {
             Self::Gone | Self::InHand | Self::NotFound | Self::NotDue | Self::Duplicate => Weight::Nothing,
             Self::StillActive | Self::StillHolds | Self::Protected | Self::Stale => Weight::Gap,
-            Self::Held | Self::Failed | Self::Restored | Self::Ambiguous | Self::Unread => Weight::ForAPerson,
+            Self::Held | Self::Failed | Self::Restored | Self::Cancelled | Self::Ambiguous | Self::Unread => {
+                Weight::ForAPerson
+            }
         }
     }
 }

@@ -85,7 +85,13 @@ pub(super) fn judge(found: &mut Found, held: &Held, earlier: Option<&Earlier>, n
                 found.is_now(Finding::Restored);
                 return found.says(format!("{id} has put them back"));
             }
-            (Goal::Offboarded, Status::Cancelled) => found.says(format!("{id} was cancelled")),
+            // Somebody decided, or the HR system said, that they stay; a list of before knows nothing of it.
+            (Goal::Offboarded, Status::Cancelled) => {
+                found.is_now(Finding::Cancelled);
+                return found.says(format!(
+                    "{id} was cancelled; `leaver offboard` where they have left all the same"
+                ));
+            }
             (Goal::Offboarded, Status::Done) => found.says(format!("{id} ended before")),
             (Goal::Offboarded | Goal::Restored, _) => {}
         }

@@ -161,7 +161,7 @@ fn text_of(bytes: &[u8]) -> Result<String, OperateError> {
         refused(format!("line {line}: is not UTF-8: save it as CSV UTF-8"))
     })?;
     let text = text.trim_start_matches('\u{feff}');
-    Ok(if text.contains('\n') { text.to_owned() } else { text.replace('\r', "\n") })
+    Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
 }
 
 /// What separates the columns: what the heading has most of, outside quotation marks.
@@ -176,7 +176,7 @@ fn separator_of(heading: &str) -> char {
 fn mark_repeated(people: &mut [Leaver]) {
     let mut first: HashMap<_, usize> = HashMap::new();
     for leaver in people {
-        let folded = |text: &Option<String>| text.as_ref().map(|text| text.to_lowercase());
+        let folded = |text: &Option<String>| text.as_ref().map(|text| text.to_ascii_lowercase());
         let said = (
             folded(&leaver.email),
             leaver.external_id.clone(),

@@ -101,7 +101,7 @@ pub struct CallbackPages {
     /// Newest first.
     pub items: Vec<CallbackView>,
     /// Where the next page begins, or nothing at the end.
-    pub next: Option<i64>,
+    pub next: Option<String>,
 }
 
 /// How full the outbox is.
@@ -130,7 +130,7 @@ impl Store {
 impl Store {
     /// Counts what waits and what was given up.
     pub async fn outbox_use(&self) -> Result<OutboxUse, StoreError> {
-        in_transaction(&self.probe, |tx| Box::pin(outbox_use(tx))).await
+        in_transaction(&self.console, |tx| Box::pin(outbox_use(tx))).await
     }
 }
 

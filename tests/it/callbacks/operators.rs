@@ -31,7 +31,7 @@ async fn operators_see_what_was_told_and_have_it_told_once_more() {
     let get = async |query: &str| service.api(Method::GET, &format!("/api/v1/callbacks{query}"), VERA).await;
     let (status, page) = get("?limit=1").await;
     assert_eq!((status, &page["items"][0]["told"]), (200, &json!("busy")));
-    let (_, second) = get(&format!("?limit=1&after={}", page["next"])).await;
+    let (_, second) = get(&format!("?limit=1&after={}", page["next"].as_str().unwrap())).await;
     assert_eq!((&second["items"][0]["told"], &second["next"]), (&json!("brake"), &Value::Null));
     let (_, given_up) = get(&format!("?status=gave_up&offboarding={id}")).await;
     assert_eq!(given_up["items"].as_array().unwrap().len(), 1);
