@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What the start of the service and its commands bring together.
-const EVERYTHING: [&str; 15] = [
+const EVERYTHING: [&str; 16] = [
     "commands",
     "config",
     "genesys",
