@@ -4,9 +4,12 @@
 mod browser;
 mod forms;
 mod hostile;
+mod layoffs;
 mod pages;
 mod roles;
 mod sessions;
+mod switch;
+mod told;
 
 use reqwest::redirect::Policy;
 
