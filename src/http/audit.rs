@@ -131,8 +131,6 @@ fn lines(
 
 /// Of a query it is a parameter that is wrong.
 fn parameter(error: &OperateError) -> Problem {
-    match trouble(error) {
-        Problem::BadField(name, _) => Problem::BadParameter(name),
-        other => other,
-    }
+    let problem = trouble(error);
+    if let Problem::BadField(name, _) = problem { Problem::BadParameter(name) } else { problem }
 }

@@ -69,6 +69,7 @@ impl Metrics {
     }
 }
 
+/// Shows the metrics in Prometheus's text format. It needs no token: whoever reaches this listener may read them.
 #[utoipa::path(
     get, path = "/metrics", tag = "metrics", security(()),
     responses((status = 200, description = "Prometheus text", body = String, content_type = "text/plain; version=0.0.4")),

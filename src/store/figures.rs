@@ -69,8 +69,10 @@ impl Store {
     }
 
     /// The connections of each pool.
-    pub fn connections(&self) -> [Connections; 3] {
-        [("ingest", &self.ingest), ("worker", &self.worker), ("probe", &self.probe)].map(connections)
+    pub fn connections(&self) -> [Connections; 4] {
+        let pools = [("ingest", &self.ingest), ("worker", &self.worker), ("probe", &self.probe)];
+        let [ingest, worker, probe] = pools.map(connections);
+        [ingest, worker, probe, connections(("console", &self.console))]
     }
 }
 

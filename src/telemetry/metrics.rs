@@ -303,7 +303,8 @@ pub const METRICS: &[Metric] = &[
     // Evidence and callbacks.
     gauge("leaver_audit_entries", &[], "Entries of the audit chain.").of_service(),
     gauge("leaver_audit_ok", &[], "1 where the audit chain was found whole at the last verification.")
-        .of_service(),
+        .of_service()
+        .shown("where checkpoints are configured"),
     gauge("leaver_audit_checkpoint_age_seconds", &[], "The age of the newest checkpoint of the audit chain.")
         .of_service()
         .shown("from the first checkpoint, where checkpoints are configured"),

@@ -67,7 +67,7 @@ fn references<'a>(part: &'a Value, found: &mut BTreeSet<&'a str>) {
             parts.values().for_each(|part| references(part, found));
         }
         Value::Array(parts) => parts.iter().for_each(|part| references(part, found)),
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

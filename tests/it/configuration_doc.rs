@@ -37,7 +37,8 @@ fn nonsense() -> [Value; 6] {
 
 fn variables() -> Environment {
     let names = EXAMPLE.match_indices("\"env:").filter_map(|(at, _)| EXAMPLE[at + 5..].split('"').next());
-    names.map(|name| (name, format!("postgres://a-value-of-{name}"))).collect()
+    let scheme = |name: &str| if name == "DATABASE_URL" { "postgres" } else { "https" };
+    names.map(|name| (name, format!("{}://a-value-of-it.example", scheme(name)))).collect()
 }
 
 /// What the code makes of a configuration, or its refusal. The switches of steps and reports count as what they come to.
@@ -82,12 +83,17 @@ fn sections() -> Vec<Section> {
             comment.clear();
         } else if header {
             let prose = std::mem::take(&mut comment).join(" ").trim().to_owned();
-            sections.push(Section {
-                header: bare.to_owned(),
-                prose,
-                settings: Vec::new(),
-                text: format!("{line}\n"),
-            });
+            // Several of a list show more keys of one section.
+            match sections.iter().position(|section| section.header == bare) {
+                Some(known) => {
+                    let again = sections.remove(known);
+                    sections.push(again);
+                }
+                None => {
+                    let text = format!("{line}\n");
+                    sections.push(Section { header: bare.to_owned(), prose, settings: Vec::new(), text });
+                }
+            }
             shared.clear();
         } else if let (Some((key, rest)), Some(section)) = (setting(bare), sections.last_mut()) {
             if !comment.is_empty() {
@@ -96,7 +102,9 @@ fn sections() -> Vec<Section> {
             let (value, aside) = rest.split_once("  #").unwrap_or((rest, ""));
             let meaning = format!("{shared} {}", aside.trim()).trim().to_owned();
             let value = value.trim().to_owned();
-            section.settings.push(Setting { key: key.to_owned(), value, meaning });
+            if section.settings.iter().all(|setting| setting.key != key) {
+                section.settings.push(Setting { key: key.to_owned(), value, meaning });
+            }
         } else if line.is_empty() {
             comment.clear();
             shared.clear();
@@ -128,10 +136,9 @@ fn with(table: &Table, header: &str, key: &str, value: Option<Value>) -> Table {
             true => Value::Array(vec![Value::Table(Table::new())]),
             false => Value::Table(Table::new()),
         });
-        place = match entry {
-            Value::Array(items) => items[0].as_table_mut().expect("a table"),
-            other => other.as_table_mut().expect("a table"),
-        };
+        place = if let Value::Array(items) = entry { &mut items[0] } else { entry }
+            .as_table_mut()
+            .expect("a table");
     }
     match value {
         Some(value) => place.insert(key.to_owned(), value),

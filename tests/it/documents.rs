@@ -88,6 +88,8 @@ impl Stage {
             presets::fully_assigned_agent(org, "Jane Doe", "jane.doe@example.com", "W1");
         });
         let service = world.serve("", &["serve", "--no-worker"]);
+        // As a worker with somebody to tell in its configuration writes it down.
+        world.sql("insert into callback_targets (name, events) values ('desk', '{offboarding.held}')").await;
         // The commands post to the configured listener, which is the running one.
         let (public, admin) = (service.public.clone(), service.admin.clone());
         let config = world.edited_config("", |text| {
@@ -199,6 +201,12 @@ async fn filled_in(stage: &mut Stage, command: &str) -> String {
         let plan: Value = serde_json::from_str(&said).unwrap();
         line = fill(&line, "ID", plan["id"].as_str().unwrap());
         line = fill(&line, "HEX", plan["digest"].as_str().unwrap());
+    }
+    if has(&line, "CALLBACK") || line.starts_with("leaver callbacks repeat") {
+        stage.somebody("held", Some("stale_event")).await;
+        let newest = stage.world.rows("select id from callbacks order by sequence desc limit 1").await;
+        let newest: uuid::Uuid = sqlx::Row::get(&newest[0], 0);
+        line = fill(&fill(&line, "CALLBACK", &newest.to_string()), "ID", &newest.to_string());
     }
     if has(&line, "ID") {
         let id = stage.offboarding_for(&line).await;

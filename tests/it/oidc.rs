@@ -151,12 +151,12 @@ async fn a_way_back_is_good_once_in_the_browser_that_began_it() {
     const NOT_HERE: &str = "was not begun in this browser";
 
     let mut browser = Browser::new(&service);
-    let back = browser.to_the_way_back("account=s1").await;
+    let back = browser.way_back("account=s1").await;
     let began = browser.clone();
     // What somebody else sends to a person: their own way back, so that the person works under their name.
     let mut victim = Browser::new(&service);
     refused(&victim.go(&back).await, 400, NOT_HERE);
-    let _ = victim.to_the_way_back("account=s2").await;
+    let _ = victim.way_back("account=s2").await;
     refused(&victim.go(&back).await, 400, NOT_HERE);
     assert_eq!(browser.go(&back).await.status, 200);
     let mut again = began;
@@ -165,7 +165,7 @@ async fn a_way_back_is_good_once_in_the_browser_that_began_it() {
 
     // A state that is not the one of this browser's sign-in spoils the sign-in too.
     let mut browser = Browser::new(&service);
-    let back = browser.to_the_way_back("account=s1").await;
+    let back = browser.way_back("account=s1").await;
     let mut other: reqwest::Url = back.clone();
     let pairs: Vec<(String, String)> = back.query_pairs().into_owned().collect();
     other.query_pairs_mut().clear().extend_pairs(
@@ -180,21 +180,21 @@ async fn a_way_back_is_good_once_in_the_browser_that_began_it() {
 
     // Two cookies: one was put there by somebody else.
     let mut browser = Browser::new(&service);
-    let back = browser.to_the_way_back("account=s1").await;
+    let back = browser.way_back("account=s1").await;
     browser.put("leaver_sign_in", "AAAA");
     refused(&browser.go(&back).await, 400, NOT_HERE);
 
     // Too late.
     let mut browser = Browser::new(&service);
-    let back = browser.to_the_way_back("account=s1").await;
+    let back = browser.way_back("account=s1").await;
     world.sql("update sign_ins set expires_at = now()").await;
     refused(&browser.go(&back).await, 400, NOT_HERE);
 
     // The code of another sign-in.
     let mut browser = Browser::new(&service);
-    let used = browser.to_the_way_back("account=s3").await;
+    let used = browser.way_back("account=s3").await;
     browser.forget();
-    let fresh = browser.to_the_way_back("account=s3").await;
+    let fresh = browser.way_back("account=s3").await;
     let code =
         |url: &reqwest::Url| url.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
     let injected = fresh.as_str().replace(&code(&fresh), &code(&used)).parse().unwrap();
@@ -211,7 +211,7 @@ async fn what_the_issuer_says_instead_of_a_code_is_told_in_our_own_words() {
     let issuer = Issuer::start(&accounts(), Claims::InIdToken);
     let service = world.serve(&sign_on(&issuer.url, "RS256", ""), &["serve", "--no-worker"]);
     let mut browser = Browser::new(&service);
-    let back = browser.to_the_way_back("deny").await;
+    let back = browser.way_back("deny").await;
     assert!(back.query().unwrap().contains("error=access_denied"), "{back}");
     let page = browser.go(&back).await;
     refused(&page, 403, "signing in was cancelled, or that you may not use Leaver");
@@ -224,7 +224,7 @@ async fn what_the_issuer_says_instead_of_a_code_is_told_in_our_own_words() {
     assert_eq!(page.headers["cache-control"], "no-store");
     let error = "error=%3Cscript%3E&error_description=%3Cscript%3E";
     let mut browser = Browser::new(&service);
-    let back = browser.to_the_way_back("account=s1").await;
+    let back = browser.way_back("account=s1").await;
     let state = back.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
     let page = browser.open(&format!("/sign-in/oidc/callback?{error}&state={state}")).await;
     refused(&page, 502, "The issuer refused the sign-in");

@@ -86,7 +86,7 @@ impl Browser {
     }
 
     /// Begins a sign-in and goes on, as this account, until the issuer sends the browser back; gives the address of the way back.
-    pub(super) async fn to_the_way_back(&mut self, account: &str) -> Url {
+    pub(super) async fn way_back(&mut self, account: &str) -> Url {
         const STEPS_MAX: usize = 10;
         let mut url: Url = format!("{CONSOLE}/sign-in/oidc").parse().expect("an address");
         for _ in 0..STEPS_MAX {
@@ -105,7 +105,7 @@ impl Browser {
 
     /// Signs in from the beginning to the end.
     pub(super) async fn sign_in(&mut self, account: &str) -> Page {
-        let back = self.to_the_way_back(&format!("account={account}")).await;
+        let back = self.way_back(&format!("account={account}")).await;
         self.go(&back).await
     }
 }
