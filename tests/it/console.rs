@@ -90,6 +90,13 @@ impl Visitor {
     }
 }
 
+/// Runs a statement that a test has put together.
+async fn put(world: &World, statement: String) {
+    use sqlx::{Connection, Executor};
+    let mut connection = sqlx::PgConnection::connect(world.database.url()).await.expect("a connection");
+    connection.execute(sqlx::AssertSqlSafe(statement)).await.expect("a statement that works");
+}
+
 /// An offboarding that is held, because its event has no date.
 async fn held(service: &Service, event: &str, email: &str) -> String {
     let mut undated = termination(event, event, email);

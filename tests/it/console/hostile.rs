@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Visitor, serve};
+use super::{Visitor, put, serve};
 use crate::support::{BOB, World, termination};
 
 /// What a page must never have as it came. Each begins with a mark, by which it is found again.
@@ -175,7 +175,7 @@ async fn hostile_words_above_every_page_stay_words() {
             "update pause set paused = true, since = now(), moved_by = {0}, reason = {0}",
             quoted(hostile)
         );
-        world.sql(&statement).await;
+        put(&world, statement).await;
         for path in ["/", "/held", "/resume"] {
             let page = bob.page(path).await;
             assert!(page.contains("<strong>Paused</strong>"), "{path}");

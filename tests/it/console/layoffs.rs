@@ -1,6 +1,6 @@
 //! Planned layoffs in the console: who sees, approves and cancels them.
 
-use super::{VERA, Visitor, serve};
+use super::{VERA, Visitor, put, serve};
 use crate::support::{ALICE, BOB, World};
 
 /// The digest of the list of every layoff here.
@@ -9,13 +9,11 @@ const DIGEST: &str = "681d8323a95a6d2e70b06a67d31b763080e35829a969a4dd8f022ba929
 /// A layoff of two people that alice planned; gives its id.
 async fn planned(world: &World, from: &str, until: &str) -> String {
     let id = uuid::Uuid::now_v7().to_string();
-    world
-        .sql(&format!(
+    put(world, format!(
             "insert into layoffs (id, requested_by, why, starts_at, ends_at, count_max, list_digest, list_size)
              values ('{id}', 'operator:alice', 'the <plant> in Ulm', now() + interval '{from}', now() + interval '{until}',
                  1, decode('{DIGEST}', 'hex'), 2)"
-        ))
-        .await;
+        )).await;
     id
 }
 
@@ -45,7 +43,7 @@ async fn the_list_says_of_each_where_it_stands_and_offers_what_the_role_may() {
         ("cancelled_by = 'operator:bob', cancelled_at = now()", "cancelled</span>"),
     ];
     for (change, word) in states {
-        world.sql(&format!("update layoffs set {change}")).await;
+        put(&world, format!("update layoffs set {change}")).await;
         let page = bob.page("/layoffs").await;
         assert!(page.contains(word), "{word}: {page}");
         assert_eq!(

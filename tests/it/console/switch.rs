@@ -1,6 +1,6 @@
 //! The switch over all replicas, from the console: what stands above every page while the service is paused, and who moves it.
 
-use super::{VERA, Visitor, held, serve};
+use super::{VERA, Visitor, held, put, serve};
 use crate::support::{ALICE, BOB, World};
 
 #[tokio::test]
@@ -72,12 +72,14 @@ async fn somebody_who_pauses_is_told_of_the_calls_that_may_still_be_under_way() 
     let service = serve(&world);
     let id = held(&service, "e1", "jane@example.com").await;
     let bob = Visitor::sign_in(&service, BOB).await;
-    world
-        .sql(&format!(
+    put(
+        &world,
+        format!(
             "insert into journal (offboarding_id, actor, action, request_id)
              values ('{id}', 'worker:1', 'call_intended', gen_random_uuid())"
-        ))
-        .await;
+        ),
+    )
+    .await;
     bob.post("/pause", &[("reason", "a wrong export")]).await;
     let page = bob.page("/?did=paused").await;
     assert!(page.contains("One call that was begun before may still be under way."), "{page}");
