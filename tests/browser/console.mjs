@@ -114,6 +114,11 @@ async function signIn(page) {
   await enter(page, "/");
 }
 
+async function signOut(page) {
+  await tabTo(page, ".who button");
+  await enter(page, "/sign-in");
+}
+
 // 1. The whole way of one person, by keyboard alone.
 const page = await open(1440, 900, "light");
 await signIn(page);
@@ -178,6 +183,7 @@ for (const scheme of ["light", "dark"]) {
     for (const [what, path] of [["paused", "/"], ["resume", "/resume"]]) {
       await look(other, what, path, `${width}-${scheme}`);
     }
+    await signOut(other);
     await other.context().close();
   }
 }
@@ -227,8 +233,7 @@ for (const scheme of ["light", "dark"]) {
     for (const [what, path] of [...pages, ["approve", ask], ["layoff", layoff]]) {
       await look(other, what, path, `${width}-${scheme}`);
     }
-    await tabTo(other, ".who button");
-    await enter(other, "/sign-in");
+    await signOut(other);
     await other.context().close();
   }
 }

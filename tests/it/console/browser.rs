@@ -19,6 +19,10 @@ const SCRIPT_LIMIT: Duration = Duration::from_secs(540);
 /// How long a changing call takes, so that there is something to watch.
 const CALL_TAKES: Duration = Duration::from_millis(120);
 
+/// Others who want to be told, and do not answer.
+const TARGETS: &str = "[[callbacks]]\nname = \"hr-portal\"\nurl = \"http://127.0.0.1:9/\"\nsecret = \"secret-of-the-portal-0123456789\"\n\
+     [[callbacks]]\nname = \"it-desk\"\nurl = \"http://127.0.0.1:9/\"\nsecret = \"secret-of-the-desk-0123456789\"\n";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_approves_watches_restores_and_signs_out_by_keyboard_on_any_screen() {
     let tools = Tools::ready();
@@ -28,7 +32,7 @@ async fn a_person_approves_watches_restores_and_signs_out_by_keyboard_on_any_scr
     });
     // The network of a real cloud.
     world.simulator.on_request(take_time);
-    let more = format!("{WITH_VERA}[worker]\npoll = \"200ms\"\nretry_base = \"200ms\"\n");
+    let more = format!("{WITH_VERA}[worker]\npoll = \"200ms\"\nretry_base = \"200ms\"\n{TARGETS}");
     let service = world.serve(&more, &["serve"]);
     furnish(&world).await;
     let jane = held(&service, "E1001", "jane.doe@example.com").await;
@@ -93,12 +97,6 @@ async fn furnish(world: &World) {
 
 /// What others were told, and layoffs of every kind.
 async fn furnish_others(world: &World) {
-    world
-        .sql(
-            "insert into callback_targets (name, events)
-             values ('hr-portal', '{offboarding.done}'), ('it-desk', '{offboarding.held}')",
-        )
-        .await;
     world
         .sql(
             "insert into callbacks (target, offboarding_id, event, status, offboarding_status, outcome, reason, goal,
