@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use chrono::Utc;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -105,7 +106,13 @@ impl Row {
             attempts: view.attempts,
             result: view.last_result.as_deref().map(plain).unwrap_or_default(),
             happened: Moment(view.created_at).html(),
-            next: next.map(|(what, at)| (what, Moment(at).brief())),
+            // One that is due is sent as soon as its target is not being waited for.
+            next: next.map(|(what, at)| match view.status {
+                CallbackStatus::Waiting if at <= Utc::now() => ("Due", "now".to_owned()),
+                CallbackStatus::Waiting | CallbackStatus::Delivered | CallbackStatus::GaveUp => {
+                    (what, Moment(at).brief())
+                }
+            }),
             offboarding: view.offboarding.to_string(),
             short: short(OffboardingId(view.offboarding)),
         }

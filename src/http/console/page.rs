@@ -67,7 +67,7 @@ impl Banner {
         Self {
             title: "Paused",
             text: words.join(", "),
-            said: state.reason.as_deref().map(plain),
+            said: state.reason.as_deref().map(|reason| ended(plain(reason))),
             means: "Nothing is changed in Genesys Cloud; what arrives is stored, and waits.",
             ends: (role >= Role::Operator).then_some("/resume"),
         }
@@ -228,6 +228,10 @@ pub(super) fn render(part: &impl Template) -> Result<String, Failure> {
 pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let head: String = chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
-    let end = if text.ends_with(['.', '?', '!']) { "" } else { "." };
-    format!("{head}{}{end}", chars.as_str())
+    ended(format!("{head}{}", chars.as_str()))
+}
+
+/// A text with a full stop, unless it ends like a sentence already.
+fn ended(text: String) -> String {
+    if text.ends_with(['.', '?', '!']) { text } else { text + "." }
 }
