@@ -125,11 +125,18 @@ async fn decide(
     let decided = operate::decide_layoff(&api.store, id, decision, &actor).await;
     match decided.map_err(|error| trouble(&error))? {
         Ok(layoff) => Ok(api.json(&layoff)),
-        Err(LayoffDecided::OwnRequest) => Err(Problem::OwnRequest),
-        Err(LayoffDecided::Unknown) | Err(LayoffDecided::Yes) => Err(Problem::NotFound),
-        Err(LayoffDecided::OtherList) => Err(Problem::LayoffNotPossible("its list has another digest")),
-        Err(LayoffDecided::AlreadyApproved) => Err(Problem::LayoffNotPossible("it was approved before")),
-        Err(LayoffDecided::AlreadyCancelled) => Err(Problem::LayoffNotPossible("it was cancelled before")),
-        Err(LayoffDecided::Over) => Err(Problem::LayoffNotPossible("its window is over")),
+        Err(refused) => Err(problem(refused)),
+    }
+}
+
+/// Says why a decision is not possible.
+pub(super) fn problem(refused: LayoffDecided) -> Problem {
+    match refused {
+        LayoffDecided::OwnRequest => Problem::OwnRequest,
+        LayoffDecided::Unknown | LayoffDecided::Yes => Problem::NotFound,
+        LayoffDecided::OtherList => Problem::LayoffNotPossible("its list has another digest"),
+        LayoffDecided::AlreadyApproved => Problem::LayoffNotPossible("it was approved before"),
+        LayoffDecided::AlreadyCancelled => Problem::LayoffNotPossible("it was cancelled before"),
+        LayoffDecided::Over => Problem::LayoffNotPossible("its window is over"),
     }
 }

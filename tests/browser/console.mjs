@@ -10,6 +10,8 @@ const order = JSON.parse(process.argv[2]);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const STEP_LIMIT = 90_000;
 const TABS_MAX = 200;
+const SCREENS = [[1440, 900], [390, 844]];
+const REASON = "HR sent a wrong export: the list of 22 November is being checked";
 mkdirSync(order.screenshots, { recursive: true });
 
 const browser = await chromium.launch({
@@ -94,12 +96,27 @@ async function fits(page, what) {
   if (over > 0) wrong.push(`${what}: wider than the screen by ${over} px`);
 }
 
+// A page as it is shown, without what axe objects to and without anything beside the screen.
+async function look(page, what, path, screen) {
+  await page.goto(path);
+  await page.evaluate(() => document.querySelectorAll("details.kind, .card:not(.flush) > details").forEach((one, index) => { one.open = index === 0; }));
+  await page.screenshot({ path: join(order.screenshots, `${what}-${screen}.png`), fullPage: true });
+  const all = await findings(page, `${what} ${screen}`);
+  console.log(`${what} ${screen}: ${all.join(", ") || "nothing"}`);
+  await fits(page, `${what} ${screen}`);
+}
+
 async function signIn(page) {
   await page.goto("/");
   check(new URL(page.url()).pathname === "/sign-in", "without a session, the sign-in comes first");
   await tabTo(page, "#token");
   await page.keyboard.type(order.token);
   await enter(page, "/");
+}
+
+async function signOut(page) {
+  await tabTo(page, ".who button");
+  await enter(page, "/sign-in");
 }
 
 // 1. The whole way of one person, by keyboard alone.
@@ -147,6 +164,41 @@ await enter(page, `/offboardings/${order.held}?did=restore`);
 await page.locator(".now", { hasText: "Done: restored" }).waitFor();
 await page.screenshot({ path: join(order.screenshots, "restored-1440-light.png"), fullPage: true });
 
+// The service is paused with a reason, every page says so, and it goes on.
+await page.goto("/");
+await press(page, "#do-pause", "/pause");
+await tabTo(page, "#reason");
+await page.keyboard.type(REASON);
+await enter(page, "/?did=paused");
+check((await page.locator(".notice").innerText()).includes("The service is paused"), "the page says what was done");
+for (const path of ["/", "/offboardings", "/callbacks", "/layoffs"]) {
+  await page.goto(path);
+  const said = await page.locator('[role="region"][aria-label="Paused"]').innerText();
+  check(said.includes(REASON) && said.includes("bob"), `${path} says that the service is paused`);
+}
+for (const scheme of ["light", "dark"]) {
+  for (const [width, height] of SCREENS) {
+    const other = await open(width, height, scheme);
+    await signIn(other);
+    for (const [what, path] of [["paused", "/"], ["resume", "/resume"]]) {
+      await look(other, what, path, `${width}-${scheme}`);
+    }
+    await signOut(other);
+    await other.context().close();
+  }
+}
+await press(page, "#do-resume", "/resume");
+await tabTo(page, 'button[type="submit"].primary');
+await enter(page, "/?did=resumed");
+check((await page.locator('[role="region"][aria-label="Paused"]').count()) === 0, "nothing says any more that it is paused");
+
+// A callback that was given up is sent once more, and the list stays as it was chosen.
+await page.goto("/callbacks?status=gave_up");
+const given = await page.locator("tbody tr").count();
+await tabTo(page, ".act button");
+await enter(page, "/callbacks?status=gave%5Fup&did=repeated");
+check((await page.locator("tbody tr").count()) === given - 1, "one fewer is given up");
+
 // 2. Every page on every screen.
 const pages = [
   ["overview", "/"],
@@ -156,10 +208,13 @@ const pages = [
   ["events", "/events"],
   ["event", `/events/E1001`],
   ["sources", "/sources"],
+  ["callbacks", "/callbacks"],
+  ["layoffs", "/layoffs"],
+  ["pause", "/pause"],
   ["new", `/offboardings/new?person=${encodeURIComponent(order.person)}`],
 ];
 for (const scheme of ["light", "dark"]) {
-  for (const [width, height] of [[1440, 900], [390, 844]]) {
+  for (const [width, height] of SCREENS) {
     const other = await open(width, height, scheme);
     await other.goto("/sign-in");
     const name = (what) => join(order.screenshots, `${what}-${width}-${scheme}.png`);
@@ -172,16 +227,13 @@ for (const scheme of ["light", "dark"]) {
       return box ? `/held/approve?reason=${box.form.elements.reason.value}&id=${box.value}` : null;
     });
     check(ask !== null, "something can be ticked");
-    for (const [what, path] of [...pages, ["approve", ask]]) {
-      await other.goto(path);
-      await other.evaluate(() => document.querySelectorAll("details.kind, .card:not(.flush) > details").forEach((one, index) => { one.open = index === 0; }));
-      await other.screenshot({ path: name(what), fullPage: true });
-      const all = await findings(other, `${what} ${width} ${scheme}`);
-      console.log(`${what} ${width} ${scheme}: ${all.join(", ") || "nothing"}`);
-      await fits(other, `${what} ${width} ${scheme}`);
+    await other.goto("/layoffs");
+    const layoff = await other.evaluate(() => document.querySelector('a[href$="/approve"]')?.getAttribute("href"));
+    check(layoff !== undefined, "a layoff can be approved");
+    for (const [what, path] of [...pages, ["approve", ask], ["layoff", layoff]]) {
+      await look(other, what, path, `${width}-${scheme}`);
     }
-    await tabTo(other, ".who button");
-    await enter(other, "/sign-in");
+    await signOut(other);
     await other.context().close();
   }
 }

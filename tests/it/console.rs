@@ -4,9 +4,12 @@
 mod browser;
 mod forms;
 mod hostile;
+mod layoffs;
 mod pages;
 mod roles;
 mod sessions;
+mod switch;
+mod told;
 
 use reqwest::redirect::Policy;
 
@@ -85,6 +88,13 @@ impl Visitor {
         })
         .await
     }
+}
+
+/// Runs a statement that a test has put together.
+async fn put(world: &World, statement: String) {
+    use sqlx::{Connection, Executor};
+    let mut connection = sqlx::PgConnection::connect(world.database.url()).await.expect("a connection");
+    connection.execute(sqlx::AssertSqlSafe(statement)).await.expect("a statement that works");
 }
 
 /// An offboarding that is held, because its event has no date.

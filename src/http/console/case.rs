@@ -19,6 +19,8 @@ use crate::http::problem::Problem;
 use crate::offboarding::{Goal, JournalEntry, OffboardingId};
 use crate::operate;
 use crate::plan::{PLAN, Return};
+use crate::store::callbacks::CallbackFilter;
+use crate::store::console::Surroundings;
 use crate::store::snapshot::Stored;
 use crate::store::views::View;
 
@@ -130,6 +132,12 @@ impl Case {
         let around = store.surroundings(id).await?.ok_or(Problem::NotFound)?;
         let stored = store.stored(id).await?;
         let decisions = store.decisions(id, &caller.actor()).await?;
+        let told = CallbackFilter { offboarding: Some(id.0), limit: 1, ..CallbackFilter::default() };
+        let told = operate::callbacks(store, &told)
+            .await?
+            .items
+            .first()
+            .map(|_| super::offboardings::address("/callbacks", &[("offboarding", &id.to_string())]));
         let restorable = stored.iter().filter(|one| comes_back(one)).count();
         let (choices, refusals) = choices(console, &view, caller, &decisions, restorable);
         let mut entries: Vec<_> = view.journal.iter().flatten().rev().take(ENTRIES_MAX).map(entry).collect();
@@ -147,7 +155,7 @@ impl Case {
                 .map(|reason| (marked_up(reason.meaning()), marked_up(reason.next_action()))),
             phases: phases(&view, &around, &stored),
             back: view.goal == Goal::Restored,
-            facts: facts(&view, &around),
+            facts: facts(&view, &around, told),
             snapshot: snapshot(&stored),
             left_out: all.saturating_sub(ENTRIES_MAX),
             shown: mark(&pulse),
@@ -200,11 +208,11 @@ pub(super) async fn show(
 ) -> Result<Response, Failure> {
     let id = read_id(&path).ok_or(Problem::NotFound)?;
     let case = Case::read(&console, id, visitor.caller()).await?;
-    let shell = console.shell(&visitor.0, Part::Offboardings, case.title.clone());
+    let shell = console.shell(&visitor.0, Part::Offboardings, case.title.clone()).await?;
     html(&CasePage { shell: shell.saying(Said::of(&query.did)), case })
 }
 
-fn facts(view: &View, around: &crate::store::console::Surroundings) -> Vec<Fact> {
+fn facts(view: &View, around: &Surroundings, told: Option<String>) -> Vec<Fact> {
     let text = |name, text: Option<&str>| {
         text.map(|text| Fact { name, text: Some(plain(text)), html: None, link: None })
     };
@@ -246,6 +254,13 @@ fn facts(view: &View, around: &crate::store::console::Surroundings) -> Vec<Fact>
             super::offboardings::address(&format!("/events/{}", encoded(event)), &[("source", &view.source)]);
         all.push(Some(Fact { name: "Event", text: Some(plain(event)), html: None, link: Some(link) }));
     }
+    let words = |link| Fact {
+        name: "Callbacks",
+        text: Some("What others were told".to_owned()),
+        html: None,
+        link: Some(link),
+    };
+    all.push(told.map(words));
     all.push(text("Id", Some(&view.id.to_string())));
     all.into_iter().flatten().collect()
 }

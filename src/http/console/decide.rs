@@ -14,6 +14,7 @@ use crate::config::Role;
 use crate::http::api::{id as read_id, problem_of, trouble};
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
+use crate::http::session::Session;
 use crate::offboarding::{Goal, OffboardingId, Reason, Status};
 use crate::operate::{self, Completion};
 use crate::store::console::can_be_completed;
@@ -252,8 +253,8 @@ impl Asked {
         }
     }
 
-    fn shell(&self, console: &Console, session: &crate::http::session::Session) -> Shell {
-        console.shell(session, Part::Offboardings, format!("{} this offboarding?", self.words.label))
+    async fn shell(&self, console: &Console, session: &Session) -> Result<Shell, Failure> {
+        console.shell(session, Part::Offboardings, format!("{} this offboarding?", self.words.label)).await
     }
 }
 
@@ -269,7 +270,7 @@ pub(super) async fn ask(
     {
         return Err(problem.into());
     }
-    page::html(&asked.page(asked.shell(&console, &visitor.0), &Completion::default(), None))
+    page::html(&asked.page(asked.shell(&console, &visitor.0).await?, &Completion::default(), None))
 }
 
 /// Carries it out.
@@ -298,7 +299,7 @@ pub(super) async fn carry_out(
     match problem.status() {
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::NOT_FOUND => Err(problem.into()),
         status => {
-            let shell = asked.shell(&console, &sent.session);
+            let shell = asked.shell(&console, &sent.session).await?;
             page::with_status(status, &asked.page(shell, &completion, Some(sentence(&problem.to_string()))))
         }
     }

@@ -127,7 +127,7 @@ pub(super) async fn list(
         address("/events", &kept)
     });
     html(&EventsPage {
-        shell: console.shell(&visitor.0, Part::Events, "Events"),
+        shell: console.shell(&visitor.0, Part::Events, "Events").await?,
         rows: page.items.iter().map(Row::of).collect(),
         dispositions: operate::DISPOSITIONS
             .iter()
@@ -200,7 +200,7 @@ pub(super) async fn show(
         ("Gave way to others", event.view.replaced_at),
     ];
     html(&EventPage {
-        shell: console.shell(&visitor.0, Part::Events, "Event").saying(notice),
+        shell: console.shell(&visitor.0, Part::Events, "Event").await?.saying(notice),
         row: Row::of(&event.view),
         facts: facts.into_iter().flatten().collect(),
         moments: moments.into_iter().filter_map(|(name, at)| Some((name, Moment(at?).html()))).collect(),

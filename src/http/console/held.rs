@@ -73,7 +73,7 @@ pub(super) async fn show(
         total: page.items.len(),
         more: page.next.is_some(),
         approver: visitor.caller().role >= Role::Approver,
-        shell: console.shell(&visitor.0, Part::Held, "Held").saying(notice),
+        shell: console.shell(&visitor.0, Part::Held, "Held").await?.saying(notice),
     })
 }
 
@@ -159,7 +159,7 @@ pub(super) async fn ask(
         return Ok(Redirect::to("/held").into_response());
     }
     let set = Set::read(&of("id"), of("reason").first().copied())?;
-    let shell = console.shell(&visitor.0, Part::Held, "Approve these offboardings?");
+    let shell = console.shell(&visitor.0, Part::Held, "Approve these offboardings?").await?;
     page::html(&set.page(&console, shell, None).await?)
 }
 
@@ -174,7 +174,7 @@ pub(super) async fn approve(State(console): State<Console>, sent: Sent) -> Resul
         Approval::Refused(id, decided) => {
             let problem = problem_of(decided).unwrap_or(Problem::NotFound);
             let error = format!("Nothing was approved, because of {id}: {}", sentence(&problem.to_string()));
-            let shell = console.shell(&sent.session, Part::Held, "Approve these offboardings?");
+            let shell = console.shell(&sent.session, Part::Held, "Approve these offboardings?").await?;
             page::with_status(problem.status(), &set.page(&console, shell, Some(error)).await?)
         }
     }

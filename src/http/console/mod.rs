@@ -3,17 +3,20 @@
 //! it into words.
 
 mod assets;
+mod callbacks;
 mod case;
 mod chart;
 mod decide;
 mod events;
 mod guard;
 mod held;
+mod layoffs;
 mod live;
 mod new;
 mod offboardings;
 mod overview;
 mod page;
+mod pause;
 mod progress;
 mod sign_in;
 mod sources;
@@ -100,6 +103,12 @@ impl Console {
             .route("/events/{id}", get(events::show))
             .route("/events/{id}/replay", post(events::replay))
             .route("/sources", get(sources::show))
+            .route("/callbacks", get(callbacks::list))
+            .route("/callbacks/{id}/repeat", post(callbacks::repeat))
+            .route("/layoffs", get(layoffs::list))
+            .route("/layoffs/{id}/{decision}", get(layoffs::ask).post(layoffs::carry_out))
+            .route("/pause", get(pause::ask_pause).post(pause::pause))
+            .route("/resume", get(pause::ask_resume).post(pause::resume))
             .route("/assets/{name}", get(assets::serve))
             .method_not_allowed_fallback(super::wrong_method)
             .layer(axum::middleware::map_response(secured))

@@ -67,7 +67,7 @@ pub(super) async fn form(
 ) -> Result<Response, Failure> {
     visitor.caller().needs(Role::Operator)?;
     let (person, kind) = (query.person.trim(), query.termination_type.trim());
-    let shell = console.shell(&visitor.0, Part::Offboardings, "Take somebody out");
+    let shell = console.shell(&visitor.0, Part::Offboardings, "Take somebody out").await?;
     let mut page = NewPage::new(shell, person, kind);
     if person.is_empty() {
         return page::html(&page);
@@ -188,7 +188,7 @@ pub(super) async fn ask(State(console): State<Console>, sent: Sent) -> Result<Re
             Ok(Taken::KeyReused) => Problem::KeyReused,
             Err(error) => trouble(&error),
         };
-    let shell = console.shell(&sent.session, Part::Offboardings, "Take somebody out");
+    let shell = console.shell(&sent.session, Part::Offboardings, "Take somebody out").await?;
     let mut page = NewPage::new(shell, &asked.person, asked.termination_type.as_deref().unwrap_or_default());
     page.foresee(&console).await;
     page.reason = plain(&asked.reason);

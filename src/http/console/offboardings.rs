@@ -97,7 +97,7 @@ pub(super) async fn list(
     let names = console.inner.sources.iter().map(|source| source.name.as_str());
     let sources = names.chain([policy::OPERATORS_SOURCE]).map(|name| Choice::of(name, &chosen.source));
     html(&ListPage {
-        shell: console.shell(&visitor.0, Part::Offboardings, "Offboardings"),
+        shell: console.shell(&visitor.0, Part::Offboardings, "Offboardings").await?,
         rows: page.items.iter().map(Row::of).collect(),
         statuses: Status::ALL.iter().map(|status| Choice::of(status.as_str(), &chosen.status)).collect(),
         reasons: Reason::ALL.iter().map(|reason| Choice::of(reason.as_str(), &chosen.reason)).collect(),

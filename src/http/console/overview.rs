@@ -1,8 +1,9 @@
 //! `GET /`: how it goes, at a glance.
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::Response;
+use serde::Deserialize;
 
 use super::Console;
 use super::chart;
@@ -62,8 +63,20 @@ struct OverviewPage {
     sources: Vec<SourceRow>,
 }
 
+#[derive(Deserialize)]
+pub(super) struct Just {
+    #[serde(default)]
+    did: String,
+}
+
 /// Shows the overview.
-pub(super) async fn show(State(console): State<Console>, visitor: Visitor) -> Result<Response, Failure> {
+pub(super) async fn show(
+    State(console): State<Console>,
+    visitor: Visitor,
+    Query(just): Query<Just>,
+) -> Result<Response, Failure> {
+    let shell = console.shell(&visitor.0, Part::Overview, "Overview").await?;
+    let notice = console.switched(&just.did, &shell).await?;
     let (store, limits) = (&console.inner.api.store, console.inner.api.brake);
     let (all, _) = store.overview().await?;
     let used = store.brake_use().await?;
@@ -81,7 +94,7 @@ pub(super) async fn show(State(console): State<Console>, visitor: Visitor) -> Re
     let brake =
         |one: &&crate::store::views::Count| one.reason == "brake" && one.status == Status::Held.as_str();
     html(&OverviewPage {
-        shell: console.shell(&visitor.0, Part::Overview, "Overview"),
+        shell: shell.saying(notice),
         counts: counts.collect(),
         oldest: oldest.map(|oldest| OldestRow {
             href: format!("/offboardings/{}", oldest.id),

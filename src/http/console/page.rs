@@ -6,13 +6,15 @@ use axum::response::{Html, IntoResponse, Response};
 
 use super::Console;
 use super::assets::{ASSETS, Assets};
+use super::words::{Moment, plain};
 use crate::config::Role;
 use crate::http::api::trouble;
 use crate::http::problem::Problem;
 use crate::http::session::Session;
 use crate::offboarding::choices::Mode;
-use crate::operate::OperateError;
+use crate::operate::{self, OperateError};
 use crate::store::StoreError;
+use crate::store::pause::PauseState;
 
 /// What to do about a form that is not taken.
 pub(super) const GO_BACK: &str = "Go back, load the page again, and send it once more.";
@@ -25,6 +27,8 @@ pub(super) enum Part {
     Held,
     Events,
     Sources,
+    Callbacks,
+    Layoffs,
 }
 
 /// One entry of the navigation.
@@ -36,8 +40,38 @@ pub(super) struct Link {
 
 /// Something about the service as a whole that stands above every page.
 pub(super) struct Banner {
-    pub(super) title: String,
+    pub(super) title: &'static str,
+    /// Who and when, with words of ours around it.
     pub(super) text: String,
+    /// What somebody gave as a reason.
+    pub(super) said: Option<String>,
+    /// What follows from it.
+    pub(super) means: &'static str,
+    /// Where it can be ended, for those who may.
+    pub(super) ends: Option<&'static str>,
+}
+
+impl Banner {
+    const DRY_RUN: Self = Self {
+        title: "Dry run",
+        text: String::new(),
+        said: None,
+        means: "What is accepted is decided and written down; nothing is changed in Genesys Cloud.",
+        ends: None,
+    };
+
+    fn paused(state: &PauseState, role: Role) -> Self {
+        let since = state.since.map(|at| format!("since {} ({})", Moment(at).exact(), Moment(at).relative()));
+        let by = state.by.as_deref().map(|by| format!("by {}", plain(by)));
+        let words: Vec<_> = since.into_iter().chain(by).collect();
+        Self {
+            title: "Paused",
+            text: words.join(", "),
+            said: state.reason.as_deref().map(|reason| ended(plain(reason))),
+            means: "Nothing is changed in Genesys Cloud; what arrives is stored, and waits.",
+            ends: (role >= Role::Operator).then_some("/resume"),
+        }
+    }
 }
 
 /// What became of what somebody just did.
@@ -55,6 +89,8 @@ pub(super) struct Shell {
     pub(super) banners: Vec<Banner>,
     pub(super) links: Vec<Link>,
     pub(super) may_offboard: bool,
+    /// The service is paused.
+    pub(super) paused: bool,
     pub(super) assets: &'static Assets,
 }
 
@@ -67,37 +103,44 @@ impl Shell {
 }
 
 impl Console {
-    /// What is around a page of this session.
-    pub(super) fn shell(&self, session: &Session, part: Part, title: impl Into<String>) -> Shell {
+    /// What is around a page of this session, with what everybody has to know about the service now.
+    pub(super) async fn shell(
+        &self,
+        session: &Session,
+        part: Part,
+        title: impl Into<String>,
+    ) -> Result<Shell, Failure> {
         let all = [
             (Part::Overview, "/", "Overview"),
             (Part::Offboardings, "/offboardings", "Offboardings"),
             (Part::Held, "/held", "Held"),
             (Part::Events, "/events", "Events"),
             (Part::Sources, "/sources", "Sources"),
+            (Part::Callbacks, "/callbacks", "Callbacks"),
+            (Part::Layoffs, "/layoffs", "Layoffs"),
         ];
-        Shell {
-            title: title.into(),
+        let (title, role) = (title.into(), session.caller.role);
+        let switch = operate::pause_state(&self.inner.api.store).await?;
+        let mut banners = Vec::new();
+        if switch.paused {
+            banners.push(Banner::paused(&switch, role));
+        }
+        match self.inner.api.mode {
+            Mode::Live => {}
+            Mode::DryRun => banners.push(Banner::DRY_RUN),
+        }
+        Ok(Shell {
+            title,
             operator: session.caller.name.clone(),
-            role: session.caller.role.as_str(),
+            role: role.as_str(),
             csrf: session.csrf().to_owned(),
             notice: None,
-            banners: self.banners(),
+            banners,
             links: all.map(|(own, href, text)| Link { href, text, here: own == part }).into(),
-            may_offboard: session.caller.role >= Role::Operator,
+            may_offboard: role >= Role::Operator,
+            paused: switch.paused,
             assets: &ASSETS,
-        }
-    }
-
-    fn banners(&self) -> Vec<Banner> {
-        match self.inner.api.mode {
-            Mode::Live => Vec::new(),
-            Mode::DryRun => vec![Banner {
-                title: "Dry run".to_owned(),
-                text: "What is accepted is decided and written down; nothing is changed in Genesys Cloud."
-                    .to_owned(),
-            }],
-        }
+        })
     }
 }
 
@@ -185,6 +228,10 @@ pub(super) fn render(part: &impl Template) -> Result<String, Failure> {
 pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let head: String = chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
-    let end = if text.ends_with(['.', '?', '!']) { "" } else { "." };
-    format!("{head}{}{end}", chars.as_str())
+    ended(format!("{head}{}", chars.as_str()))
+}
+
+/// A text with a full stop, unless it ends like a sentence already.
+fn ended(text: String) -> String {
+    if text.ends_with(['.', '?', '!']) { text } else { text + "." }
 }

@@ -66,7 +66,7 @@ pub(super) async fn show(State(console): State<Console>, visitor: Visitor) -> Re
         let uses = console.inner.api.store.key_uses(&source.name).await?;
         source.keys = uses.into_iter().map(key).collect();
     }
-    html(&SourcesPage { shell: console.shell(&visitor.0, Part::Sources, "Sources"), sources })
+    html(&SourcesPage { shell: console.shell(&visitor.0, Part::Sources, "Sources").await?, sources })
 }
 
 fn key(used: KeyUse) -> (String, String) {

@@ -19,6 +19,10 @@ const SCRIPT_LIMIT: Duration = Duration::from_secs(540);
 /// How long a changing call takes, so that there is something to watch.
 const CALL_TAKES: Duration = Duration::from_millis(120);
 
+/// Others who want to be told, and do not answer.
+const TARGETS: &str = "[[callbacks]]\nname = \"hr-portal\"\nurl = \"http://127.0.0.1:9/\"\nsecret = \"secret-of-the-portal-0123456789\"\n\
+     [[callbacks]]\nname = \"it-desk\"\nurl = \"http://127.0.0.1:9/\"\nsecret = \"secret-of-the-desk-0123456789\"\n";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_approves_watches_restores_and_signs_out_by_keyboard_on_any_screen() {
     let tools = Tools::ready();
@@ -28,7 +32,7 @@ async fn a_person_approves_watches_restores_and_signs_out_by_keyboard_on_any_scr
     });
     // The network of a real cloud.
     world.simulator.on_request(take_time);
-    let more = format!("{WITH_VERA}[worker]\npoll = \"200ms\"\nretry_base = \"200ms\"\n");
+    let more = format!("{WITH_VERA}[worker]\npoll = \"200ms\"\nretry_base = \"200ms\"\n{TARGETS}");
     let service = world.serve(&more, &["serve"]);
     furnish(&world).await;
     let jane = held(&service, "E1001", "jane.doe@example.com").await;
@@ -80,12 +84,48 @@ async fn furnish(world: &World) {
                      as kinds (kind, status, outcome, reason, later) where kind = n % 12) s",
         )
         .await;
+    furnish_others(world).await;
     world
         .sql(
             "insert into events (id, source, event_id, received_at, key_index, body, content_digest, disposition, email,
                  said, effective_at)
              select gen_random_uuid(), 'workday', 'WD-' || n, now() - n * interval '5 hours', 0, '{}'::bytea, ''::bytea, 'accepted',
                  'person' || n || '@example.com', 'leaves', now() - n * interval '5 hours' from generate_series(1, 62) as n",
+        )
+        .await;
+}
+
+/// What others were told, and layoffs of every kind.
+async fn furnish_others(world: &World) {
+    world
+        .sql(
+            "insert into callbacks (target, offboarding_id, event, status, offboarding_status, outcome, reason, goal,
+                 effective_at, occurred_at, attempts, last_result, delivered_at, ended_at, next_attempt_at)
+             select case when n % 4 = 2 then 'it-desk' else 'hr-portal' end, o.id, 'offboarding.' || o.status, k.status, o.status,
+                 o.outcome, o.reason, 'offboarded', now(), o.updated_at, k.attempts, k.result,
+                 case when k.status = 'delivered' then o.updated_at + interval '2 seconds' end,
+                 case when k.status <> 'waiting' then o.updated_at + interval '2 seconds' end, now() + interval '1 day'
+             from (select *, row_number() over (order by updated_at) as n from offboardings
+                   where status in ('done', 'held', 'failed')) o
+             join (values (0, 'delivered', 1, 'answered 204'), (1, 'delivered', 1, 'answered 200'),
+                 (2, 'waiting', 4, 'did not answer within 10 s'), (3, 'gave_up', 12, 'answered 410, which means: never again'))
+                 as k (kind, status, attempts, result) on k.kind = n % 4 order by o.updated_at",
+        )
+        .await;
+    world
+        .sql(
+            "insert into layoffs (id, requested_by, why, starts_at, ends_at, count_max, list_digest, list_size, created_at,
+                 approved_by, approved_at, cancelled_by, cancelled_at)
+             select gen_random_uuid(), k.by, k.why, now() + k.begins, now() + k.begins + interval '2 days', k.most,
+                 sha256(k.why::bytea), k.most + 4, now() - interval '9 days',
+                 case when k.approved then 'operator:carol' end, case when k.approved then now() - interval '8 days' end,
+                 case when k.cancelled then 'operator:carol' end, case when k.cancelled then now() - interval '7 days' end
+             from (values ('operator:alice', 'Closing of the contact centre in Ulm', interval '3 hours', 120, false, false),
+                 ('operator:bob', 'Seasonal contracts end', interval '5 days', 38, false, false),
+                 ('operator:alice', 'Outsourcing of the night shift', interval '-6 hours', 24, true, false),
+                 ('operator:alice', 'Merger, first wave', interval '-8 days', 60, true, false),
+                 ('operator:bob', 'Merger, second wave', interval '-3 hours', 75, true, true))
+                 as k (by, why, begins, most, approved, cancelled)",
         )
         .await;
 }

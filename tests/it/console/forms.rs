@@ -10,15 +10,28 @@ async fn a_form_without_the_token_of_its_own_session_is_refused() {
     let id = held(&service, "e1", "jane@example.com").await;
     let (alice, bob) = (Visitor::sign_in(&service, ALICE).await, Visitor::sign_in(&service, BOB).await);
     let paths = ["cancel", "retry", "restore"].map(|word| format!("/offboardings/{id}/{word}"));
-    let others = ["/held/approve", "/sign-out", "/offboardings/new", "/events/x/replay"].map(str::to_owned);
+    let others = [
+        "/held/approve",
+        "/sign-out",
+        "/offboardings/new",
+        "/events/x/replay",
+        "/pause",
+        "/resume",
+        "/callbacks/x/repeat",
+        "/layoffs/x/approve",
+        "/layoffs/x/cancel",
+    ];
+    let others = others.map(str::to_owned);
     for path in paths.iter().chain(&others) {
         for csrf in [None, Some(""), Some("wrong"), Some(bob.csrf.as_str())] {
-            let fields: Vec<_> = csrf.map(|csrf| ("csrf", csrf)).into_iter().collect();
+            let fields: Vec<_> =
+                csrf.map(|csrf| ("csrf", csrf)).into_iter().chain([("reason", "because")]).collect();
             let answer = alice.post_as(path, &fields, Some(&service.admin)).await;
             assert_eq!(answer.status, 403, "{path} {csrf:?}: {}", answer.text());
         }
     }
     assert_eq!(world.number("select count(*) from offboardings where status = 'held'").await, 1);
+    assert_eq!(world.number("select count(*) from pause where paused").await, 0);
     assert_eq!(alice.get("/").await.status, 200, "and nobody was signed out");
 }
 

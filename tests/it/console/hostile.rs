@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Visitor, serve};
+use super::{Visitor, put, serve};
 use crate::support::{BOB, World, termination};
 
 /// What a page must never have as it came. Each begins with a mark, by which it is found again.
@@ -86,8 +86,23 @@ async fn hostile_text_in_every_field_of_an_event_and_of_the_record_stays_text() 
     }
     assert!(ids.len() >= HOSTILE.len() / 2, "{ids:?}");
     fill(&world).await;
-    for path in ["/", "/offboardings", "/held", "/events", "/sources", "/events?disposition=held"] {
+    for path in [
+        "/",
+        "/offboardings",
+        "/held",
+        "/events",
+        "/sources",
+        "/events?disposition=held",
+        "/callbacks",
+        "/layoffs",
+    ] {
         assert_harmless(path, &bob.page(path).await);
+    }
+    for path in ["/callbacks", "/layoffs"] {
+        assert!(bob.page(path).await.contains("h0&#60;script&#62;"), "{path} shows it, and as text");
+    }
+    for path in layoffs(&world).await {
+        assert_harmless(&path, &bob.page(&path).await);
     }
     for id in &ids {
         let page = bob.page(&format!("/offboardings/{id}")).await;
@@ -128,10 +143,55 @@ async fn fill(world: &World) {
          from offboardings o, unnest($1::text[]) as t",
         "insert into approvals (offboarding_id, reason, approved_by, expires_at, set_digest, set_size)
          select o.id, t, t, now(), '', 1 from offboardings o, unnest($1::text[]) as t",
+        "insert into callbacks (target, offboarding_id, event, offboarding_status, outcome, goal, effective_at, last_result)
+         select t, o.id, t, 'held', t, 'offboarded', now(), t
+         from (select id from offboardings limit 1) o, unnest($1::text[]) as t",
+        "insert into layoffs (id, requested_by, why, starts_at, ends_at, count_max, list_digest, list_size, approved_by,
+             approved_at)
+         select gen_random_uuid(), t, t, now(), now() + interval '1 day', 1, '', 1, t, now() from unnest($1::text[]) as t",
+        "insert into layoffs (id, requested_by, why, starts_at, ends_at, count_max, list_digest, list_size, cancelled_by,
+             cancelled_at)
+         select gen_random_uuid(), t, t, now(), now() + interval '1 day', 1, '', 1, t, now() from unnest($1::text[]) as t",
         "update offboardings set lease_worker = ($1::text[])[1], lease_token = null, genesys_user_id = ($1::text[])[2] || id",
     ] {
         sqlx::query(statement).bind(&texts).execute(&mut connection).await.expect("a statement that works");
     }
+}
+
+/// The pages that ask whether to cancel the layoffs that can be.
+async fn layoffs(world: &World) -> Vec<String> {
+    use sqlx::Row;
+    let rows = world.rows("select id::text from layoffs where cancelled_at is null").await;
+    rows.iter().map(|row| format!("/layoffs/{}/cancel", row.get::<String, _>(0))).collect()
+}
+
+#[tokio::test]
+async fn hostile_words_above_every_page_stay_words() {
+    let world = World::new().await;
+    let service = serve(&world);
+    let bob = Visitor::sign_in(&service, BOB).await;
+    for hostile in HOSTILE {
+        let statement = format!(
+            "update pause set paused = true, since = now(), moved_by = {0}, reason = {0}",
+            quoted(hostile)
+        );
+        put(&world, statement).await;
+        for path in ["/", "/held", "/resume"] {
+            let page = bob.page(path).await;
+            assert!(page.contains("<strong>Paused</strong>"), "{path}");
+            assert_harmless(path, &page);
+        }
+        world.sql("update pause set paused = false, reason = null").await;
+        let answer = bob.post("/pause", &[("reason", hostile)]).await;
+        assert_harmless("pause", &answer.text());
+        assert_harmless("paused", &bob.page("/").await);
+        assert_eq!(bob.post("/resume", &[]).await.status, 303);
+    }
+}
+
+/// A text as Postgres writes it within a statement.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 #[tokio::test]
@@ -152,6 +212,11 @@ async fn hostile_parameters_come_back_as_text_or_not_at_all() {
             format!("/held?approved={encoded}"),
             format!("/held/approve?reason={encoded}&id={encoded}"),
             format!("/assets/{encoded}"),
+            format!("/?did={encoded}"),
+            format!("/callbacks?status={encoded}"),
+            format!("/callbacks?offboarding={encoded}&after={encoded}&did={encoded}"),
+            format!("/layoffs?after={encoded}"),
+            format!("/layoffs/{encoded}/approve"),
         ] {
             let answer = bob.get(&path).await;
             // Genesys Cloud may refuse to look for such a person; that is told as its trouble.

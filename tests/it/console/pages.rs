@@ -42,6 +42,9 @@ async fn each_page_has_a_strict_policy_and_nothing_from_elsewhere() {
         "/held",
         "/events",
         "/sources",
+        "/callbacks",
+        "/layoffs",
+        "/pause",
         "/events/e1",
         "/events/none",
     ];

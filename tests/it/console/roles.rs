@@ -39,7 +39,12 @@ async fn each_form_wants_its_role() {
         (own("cancel"), "operator"),
         ("/held/approve".to_owned(), "approver"),
         ("/offboardings/new".to_owned(), "operator"),
+        ("/pause".to_owned(), "operator"),
+        ("/resume".to_owned(), "operator"),
+        (format!("/layoffs/{id}/approve"), "approver"),
+        (format!("/layoffs/{id}/cancel"), "operator"),
         (format!("/events/{}/replay", uuid::Uuid::now_v7()), "operator"),
+        (format!("/callbacks/{}/repeat", uuid::Uuid::now_v7()), "operator"),
     ];
     let rank = |role: &str| ["viewer", "operator", "approver"].iter().position(|known| *known == role);
     for (token, has) in [(VERA, "viewer"), (ALICE, "operator")] {
@@ -48,7 +53,7 @@ async fn each_form_wants_its_role() {
             let answer = visitor.post(path, &[("reason", "effective_date_missing"), ("id", &id)]).await;
             assert_eq!(answer.status, 403, "{path} as {has}");
             assert!(answer.text().contains(&format!("needs the role {role}")), "{path}: {}", answer.text());
-            if !path.ends_with("replay") {
+            if !path.ends_with("replay") && !path.ends_with("repeat") {
                 assert_eq!(visitor.get(path).await.status, 403, "{path} as {has}");
             }
         }

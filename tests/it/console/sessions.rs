@@ -64,9 +64,14 @@ async fn without_a_session_every_page_leads_to_the_sign_in() {
     let service = serve(&world);
     let id = uuid::Uuid::now_v7();
     let pages = ["/", "/offboardings", "/offboardings/new", "/held", "/held/approve", "/events", "/sources"];
-    let more =
-        [format!("/offboardings/{id}"), format!("/offboardings/{id}/approve"), format!("/events/{id}")];
-    for path in pages.into_iter().chain(more.iter().map(String::as_str)) {
+    let pages = pages.into_iter().chain(["/callbacks", "/layoffs", "/pause", "/resume"]);
+    let more = [
+        format!("/layoffs/{id}/approve"),
+        format!("/offboardings/{id}"),
+        format!("/offboardings/{id}/approve"),
+        format!("/events/{id}"),
+    ];
+    for path in pages.chain(more.iter().map(String::as_str)) {
         for cookie in [
             "",
             "leaver_session=",
