@@ -54,7 +54,7 @@ impl Message {
             Share::None => Value::Null,
         };
         let reason: Option<Reason> = due.reason.as_deref().and_then(|reason| reason.parse().ok());
-        let next_action = reason.map(Reason::next_action);
+        let next_action = reason.map(|reason| sentence(reason.next_action()));
         let mut data = json!({
             "id": due.offboarding,
             "sequence": due.sequence,
@@ -124,4 +124,11 @@ fn evidence(console: Option<&Url>, offboarding: OffboardingId) -> Option<String>
 
 fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// Words that go on after others, as a sentence of their own.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", letters.as_str())
 }

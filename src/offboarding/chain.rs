@@ -245,7 +245,7 @@ mod tests {
             assert_eq!(Entry::read(&whole[..cut]), None, "{cut}");
         }
         assert_eq!(Entry::read(&[&whole[..], b"-"].concat()), None);
-        assert_eq!(Entry::read(b"-1:a--------"), None);
+        assert_eq!(Entry::read(b"-1:a-------"), None);
         assert_eq!(Entry::read(b"99999999999999999999999:a---------"), None);
         assert_eq!(Entry::read(b"1:\xff---------"), None);
         assert_eq!(Entry::read(b"+1:a---------"), None);

@@ -117,7 +117,7 @@ fn the_usual_body_tells_what_a_target_may_know() {
                 "person": {"email": "canary@example.com", "external_id": "W-17", "genesys_user_id": "G-17"},
                 "effective_at": "2026-01-31T18:42:00.000000Z", "completed_at": "2026-01-31T18:42:00.000000Z",
                 "evidence": format!("https://leaver.example.com/offboardings/{OFFBOARDING}"),
-                "next_action": "Make sure that so many terminations are no mistake, then approve.",
+                "next_action": "Make sure that it is no mistake, then `leaver approve ID…`.",
             }
         })
     );

@@ -76,7 +76,7 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
         "[console]\nurl = \"https://leaver.example.com\"\n[oidc]\nissuer = \"https://login.example.com\"\nclient_id = \"leaver\"\n[oidc.roles]\nviewer = [\"v\"]\n[oidc.operators]\nalice = \"jane\"\nbob = \"JANE\"\n[[operators]]\nname = \"alice\"\nrole = \"viewer\"\ntoken = \"hushhush-alice-0123\"\n[[operators]]\nname = \"bob\"\nrole = \"viewer\"\ntoken = \"hushhush-bob-012345\"",
         "oidc.operators.bob: is the same person as another operator",
     ),
-    ("[telemetry]\nlevel = 1", "telemetry: unknown key"),
+    ("[telemetry]\nlevel = 1", "telemetry.level: unknown key"),
     (
         "[audit]\ncheckpoint_key = \"hushhush\"",
         "audit.checkpoint_key: expected an ed25519 seed of 32 bytes in hexadecimal or base64 (`leaver audit key --new` makes one)",
