@@ -36,6 +36,11 @@ fn notifier(world: &World, more: &str) -> Notifier {
     Parts::new(&config).expect("its parts").notifier(&config).expect("a notifier")
 }
 
+/// Lets all workers be gone for some minutes that had the targets in their configuration.
+async fn nobody_has_said_so_lately(world: &World) {
+    world.sql("update callback_targets set announced_at = announced_at - interval '10 minutes'").await;
+}
+
 async fn announced(world: &World, more: &str) -> Notifier {
     let notifier = notifier(world, more);
     notifier.announce().await.expect("stored targets");
@@ -216,15 +221,28 @@ async fn a_new_target_hears_nothing_of_before_and_one_that_is_gone_nothing_more(
     hold(&world, id, "protected").await;
     drain(&alone).await;
     assert_eq!((first.got().len(), second.got().len()), (3, 1));
+    nobody_has_said_so_lately(&world).await;
     let gone = announced(&world, &target("second", &second)).await;
     hold(&world, id, "rehired").await;
     drain(&gone).await;
     assert_eq!((first.got().len(), second.got().len()), (3, 3));
     assert_eq!(drain(&alone).await, 0, "what was taken out is sent nothing, whoever tries");
     hold(&world, id, "report_found").await;
+    nobody_has_said_so_lately(&world).await;
     announced(&world, &target("first", &first)).await;
     world.store.sweep_callbacks(std::time::Duration::from_secs(3600)).await.unwrap();
     let last = outbox(&world).await.pop().unwrap();
     assert_eq!((last.target.as_str(), last.status.as_str()), ("second", "gave_up"));
     assert_eq!(last.last_result.as_deref(), Some("its target is not configured any more"));
+}
+
+#[tokio::test]
+async fn a_worker_with_another_configuration_takes_nobodys_target_away() {
+    let (world, first, second) = (World::new().await, Receiver::start().await, Receiver::start().await);
+    let one = announced(&world, &target("first", &first)).await;
+    let other = announced(&world, &target("second", &second)).await;
+    held(&world, "brake").await;
+    drain(&one).await;
+    drain(&other).await;
+    assert_eq!((first.got().len(), second.got().len()), (1, 1));
 }

@@ -24,7 +24,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 /// The commands that answer a question by their exit code: 1 is an answer too. (A test's Postgres runs without `fsync`, of which
 /// `leaver check` rightly complains.)
-const ANSWERED_BY_CODE: &[&str] = &["leaver check", "leaver plan", "leaver reconcile --csv leavers.csv"];
+const ANSWERED_BY_CODE: &[&str] =
+    &["leaver check", "leaver plan", "leaver reconcile --csv", "leaver callbacks test NAME"];
 
 fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -92,7 +93,8 @@ impl Stage {
         world.sql("insert into callback_targets (name, events) values ('desk', '{offboarding.held}')").await;
         // The commands post to the configured listener, which is the running one.
         let (public, admin) = (service.public.clone(), service.admin.clone());
-        let config = world.edited_config("", |text| {
+        let desk = "[[callbacks]]\nname = \"desk\"\nurl = \"http://127.0.0.1:9/\"\nsecret = \"a-secret-of-the-desk\"";
+        let config = world.edited_config(desk, |text| {
             let address = |url: &str| url.trim_start_matches("http://").to_owned();
             text.replacen("listen = \"127.0.0.1:0\"", &format!("listen = {:?}", address(&public)), 1)
                 .replacen(
@@ -220,6 +222,9 @@ async fn filled_in(stage: &mut Stage, command: &str) -> String {
         ("TEXT", "because"),
         ("SOURCE", "workday"),
         ("WORD", "worker.terminated"),
+        ("NAME", "desk"),
+        ("SHELL", "bash"),
+        ("FILE", "leavers.csv"),
     ] {
         line = fill(&line, word, meant);
     }

@@ -55,12 +55,14 @@ async fn operators_see_what_was_told_and_have_it_told_once_more() {
     let entry = journal.iter().find(|entry| entry.action == "callback_repeated").unwrap();
     assert_eq!((entry.actor.as_str(), entry.target.as_deref()), ("operator:alice", Some("hris")));
     let other = Receiver::start().await;
+    nobody_has_said_so_lately(&world).await;
     announced(&world, &target("other", &other)).await;
     let (status, problem) = service.api(Method::POST, &path, ALICE).await;
     assert_eq!((status, &problem["type"]), (409, &json!("urn:leaver:problem:not-possible")));
 }
 
-#[tokio::test]
+// The receiver has to answer while the command waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_commands_list_repeat_and_try() {
     let (world, receiver) = (World::new().await, Receiver::start().await);
     let more = target("hris", &receiver)

@@ -113,7 +113,8 @@ async fn one_that_hangs_or_can_not_be_reached_is_given_back() {
     let notifier = announced(&world, &(target("away", &away) + &target("hung", &receiver))).await;
     receiver.always(Reply::after(204, Duration::from_secs(30)));
     held(&world, "brake").await;
-    assert_eq!(drain(&notifier).await, 2);
+    // While one hangs the other may be tried again.
+    assert!((2..=4).contains(&drain(&notifier).await));
     let mut words: Vec<_> = outbox(&world).await.into_iter().filter_map(|view| view.last_result).collect();
     words.sort();
     assert_eq!(words, ["can't be reached", "no answer in time"]);
@@ -194,7 +195,7 @@ async fn ten_thousand_for_a_target_that_is_away_hold_up_nobody() {
         .into_iter()
         .filter(|line| line["fields"]["to"] == "dead" && line["level"] == "WARN")
         .collect();
-    assert_eq!(told.len(), 1, "{told:?}");
+    assert!((1..=2).contains(&told.len()), "two are tried at a time: {told:?}");
     // It comes back, and is told everything.
     dead.always(Reply::of(204));
     world.sql("update callback_targets set paused_until = null").await;

@@ -213,7 +213,7 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
         "telemetry.sample_ratio: expected a number from 0 to 1, found a string",
     ),
     ("[telemetry]\nservice_name = \"\"", "telemetry.service_name: is empty"),
-    ("[telemetry]\nendpoint = \"x\"", "telemetry.endpoint: unknown key (did you mean otlp_endpoint?)"),
+    ("[telemetry]\nendpoint = \"x\"", "telemetry.endpoint: unknown key"),
     ("[worker]\nlease = \"100ms\"", "worker.lease: expected a duration from 250ms to 10m, found \"100ms\""),
     (
         "[worker]\nlease = 30",
