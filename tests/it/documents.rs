@@ -106,7 +106,9 @@ impl Stage {
         let folder = world.folder.path();
         std::os::unix::fs::symlink(program(), folder.join("leaver")).unwrap();
         fs::write(folder.join("people.csv"), "one@example.com\ntwo@example.com\n").unwrap();
-        fs::write(folder.join("leavers.csv"), "email,left_on\njane.doe@example.com,2026-01-02\n").unwrap();
+        let left = chrono::Utc::now().date_naive() - chrono::Days::new(2);
+        fs::write(folder.join("leavers.csv"), format!("email,left_on\njane.doe@example.com,{left}\n"))
+            .unwrap();
         let event = termination("from-a-file", "W9", "nobody.there@example.com");
         fs::write(folder.join("event.json"), event.to_string()).unwrap();
         Self { engine: world.engine(), world, service, config, people: 0 }
@@ -250,7 +252,8 @@ async fn every_command_of_readme_and_runbook_runs_as_it_is_written() {
     for command in &shown {
         // Each command meets nobody's case but its own.
         let end = "update offboardings set status = 'cancelled', reason = 'cancelled_by_operator' \
-                   where status in ('scheduled', 'held', 'failed')";
+                   where status in ('scheduled', 'held', 'failed'); \
+                   update pause set paused = false, reason = null";
         stage.world.sql(end).await;
         if let Some((_, there)) = ELSEWHERE.iter().find(|(line, _)| line == command) {
             assert!(ci.contains(there), "{command} is run nowhere");

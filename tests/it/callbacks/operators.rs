@@ -96,6 +96,7 @@ async fn the_commands_list_repeat_and_try() {
     assert_eq!((code, err.contains("waiting, delivered or gave_up")), (Some(2), true), "{err}");
     let calls = receiver.got().len();
     let (_, out, _) = ran(&config, &["check"]);
+    let out = out.split_whitespace().collect::<Vec<_>>().join(" ");
     for words in ["callbacks hris", "signed with 2 keys", "callbacks note", "not signed", "set console.url"] {
         assert!(out.contains(words), "{words}: {out}");
     }
