@@ -87,6 +87,7 @@ impl Stage {
         let world = World::new().await;
         world.simulator.organisation(|org| {
             presets::fully_assigned_agent(org, "Jane Doe", "jane.doe@example.com", "W1");
+            presets::fully_assigned_agent(org, "John Roe", "john.roe@example.com", "W2");
         });
         let service = world.serve("", &["serve", "--no-worker"]);
         // As a worker with somebody to tell in its configuration writes it down.
@@ -107,7 +108,7 @@ impl Stage {
         std::os::unix::fs::symlink(program(), folder.join("leaver")).unwrap();
         fs::write(folder.join("people.csv"), "one@example.com\ntwo@example.com\n").unwrap();
         let left = chrono::Utc::now().date_naive() - chrono::Days::new(2);
-        fs::write(folder.join("leavers.csv"), format!("email,left_on\njane.doe@example.com,{left}\n"))
+        fs::write(folder.join("leavers.csv"), format!("email,left_on\njohn.roe@example.com,{left}\n"))
             .unwrap();
         let event = termination("from-a-file", "W9", "nobody.there@example.com");
         fs::write(folder.join("event.json"), event.to_string()).unwrap();
