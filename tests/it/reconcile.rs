@@ -318,3 +318,19 @@ async fn a_pause_stops_no_reconciliation_and_what_it_opens_waits() {
     assert_eq!(step(&world, &engine).await, 1);
     assert!(!changes_of(&world, &jane).is_empty());
 }
+
+#[tokio::test]
+async fn what_was_cancelled_or_taken_back_is_not_opened_by_a_list_of_before() {
+    let world = World::new().await;
+    agent(&world, "jane@example.com", |jane| jane);
+    let id = world.terminate("jane@example.com").await.to_string();
+    let config = world.config(MORE);
+    let list = write(&world, &format!("email,left_on\njane@example.com,{}\n", day(-1)));
+    for reason in ["cancelled_by_operator", "rescinded"] {
+        put(&world, &id, "cancelled", Some(reason)).await;
+        let found = reconcile(&config, &list, &["--apply"]).await;
+        assert_eq!(found.code, 1, "{found:?}");
+        assert_eq!(findings(&found.json()), [(2, "cancelled", "for_a_person")]);
+        assert_eq!(offboardings(&world).await, 1);
+    }
+}

@@ -55,6 +55,16 @@ fn mistake(text: &str) -> String {
 const USER: &str = "4c3c9f7e-9a0b-4d6d-9e0e-0a1b2c3d4e5f";
 
 #[test]
+fn whoever_stands_behind_another_kind_of_line_end_is_on_the_list_too() {
+    let list = read("email\na@b.c\rb@b.c\r\nc@b.c");
+    let addresses: Vec<_> = list.people.iter().filter_map(|leaver| leaver.email.as_deref()).collect();
+    assert_eq!(addresses, ["a@b.c", "b@b.c", "c@b.c"]);
+    // A Kelvin sign is no k: these are two addresses.
+    let list = read("email\nkate@b.c\n\u{212a}ate@b.c");
+    assert!(list.people.iter().all(|leaver| leaver.same_as.is_none()), "{list:?}");
+}
+
+#[test]
 fn a_list_is_read_in_every_form_in_which_spreadsheets_write_it() {
     let plain = "email,external_id,left_on,source,type\nA@b.c,W 1,2026-03-31,hr,voluntary\n";
     let forms = [
