@@ -120,9 +120,17 @@ async fn the_same_key_is_the_same_offboarding_and_never_another() {
     }
     assert_eq!(world.number("select count(*) from offboardings").await, 1);
     assert_eq!(
-        world.number("select count(*) from events where source = 'operator' and event_id = 'k-1'").await,
+        world
+            .number(
+                "select count(*) from events where source = 'operator' and event_id = 'operator:alice:k-1'"
+            )
+            .await,
         1
     );
+    // A key is its operator's own: another's same word is about somebody else.
+    let other = client().post(format!("{}/api/v1/offboardings", service.admin)).bearer_auth(BOB);
+    let body_of_bob = json!({"person": "john@example.com", "reason": "left"}).to_string();
+    assert_eq!(Answer::to(other.header("idempotency-key", "k-1").body(body_of_bob)).await.status, 201);
     with_key(&service, &"x".repeat(256), &body).await.is_problem(400, "bad-parameter");
     let twice = client().post(format!("{}/api/v1/offboardings", service.admin)).bearer_auth(ALICE);
     let twice = twice.header("idempotency-key", "a").header("idempotency-key", "b").body(body.to_string());
