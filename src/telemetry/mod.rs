@@ -5,7 +5,9 @@
 pub mod metrics;
 pub mod traces;
 
+use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
 
@@ -19,11 +21,15 @@ use traces::{Traces, TracesError};
 pub fn start(settings: &traces::Settings) -> Result<Traces, TracesError> {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=error,hyper=warn"));
-    // A line is readable alone: spans are for traces.
-    let lines = fmt::layer().json().with_current_span(false).with_span_list(false);
     let (layer, traces) = traces::layer(settings)?;
-    let lines = lines.with_writer(std::io::stderr).with_filter(filter);
-    if tracing_subscriber::registry().with(lines).with(layer).try_init().is_ok() {
+    let started = match layer {
+        // Each with a filter of its own: what is logged does not decide what is traced.
+        Some(layer) => {
+            tracing_subscriber::registry().with(lines().with_filter(filter)).with(layer).try_init()
+        }
+        None => tracing_subscriber::registry().with(filter).with(lines()).try_init(),
+    };
+    if started.is_ok() {
         // A panic's message may hold data; where it happened is enough to find it.
         std::panic::set_hook(Box::new(|panic| {
             let at = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -31,4 +37,12 @@ pub fn start(settings: &traces::Settings) -> Result<Traces, TracesError> {
         }));
     }
     Ok(traces)
+}
+
+/// A line is readable alone: spans are for traces.
+fn lines<S>() -> impl Layer<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    fmt::layer().json().with_current_span(false).with_span_list(false).with_writer(std::io::stderr)
 }

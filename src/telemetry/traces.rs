@@ -19,7 +19,7 @@ use reqwest::Url;
 use tracing::{Metadata, Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
 /// Where the collector takes spans, below its address (OTLP 1.x, "OTLP/HTTP Request").
@@ -84,7 +84,7 @@ impl Traces {
 }
 
 /// Makes what turns this crate's spans into a collector's, and what sends them.
-pub(super) fn layer<S>(settings: &Settings) -> Result<(impl Layer<S>, Traces), TracesError>
+pub(super) fn layer<S>(settings: &Settings) -> Result<(Option<impl Layer<S>>, Traces), TracesError>
 where
     S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
 {
@@ -97,8 +97,9 @@ where
             .with_target(false)
             .with_tracked_inactivity(false)
             // Spans alone: an event is a line of the log, which has a place of its own. And ours alone: what libraries
-            // write into theirs is nothing that we have looked at.
-            .with_filter(filter_fn(is_ours))
+            // write into theirs is nothing that we have looked at. Asked anew for each span: where a library only asks whether an
+            // event would be enabled, a remembered answer is taken for that of the next span.
+            .with_filter(dynamic_filter_fn(|metadata, _| is_ours(metadata)))
     });
     Ok((layer, Traces(provider)))
 }

@@ -196,7 +196,9 @@ impl Runner {
             let begun = Instant::now();
             let observed = step.observe(look, users).await;
             let error = observed.iter().find_map(|observed| observed.as_ref().err());
-            measure::step_ended(step.name(), Operation::Look, begun, error);
+            if !users.is_empty() {
+                measure::step_ended(step.name(), Operation::Look, begun, error);
+            }
             for (observed, all) in observed.into_iter().zip(&mut seen) {
                 match (observed, all) {
                     (Ok(observed), Ok(all)) => {
