@@ -85,6 +85,15 @@ async fn deliver(service: &Service, event: &str, worker: &str, email: &str) -> u
         .as_u16()
 }
 
+impl Collector {
+    /// What can be read of the spans, for whoever misses one.
+    fn words(&self) -> std::collections::BTreeSet<String> {
+        let bytes = self.bytes();
+        let words = bytes.split(|byte| !(b' '..=b'~').contains(byte)).filter(|word| word.len() > 8);
+        words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    }
+}
+
 async fn is_done(service: &Service, count: usize) {
     until("everybody is done", LIMIT, async || {
         let (_, list) = service.api(reqwest::Method::GET, "/api/v1/offboardings?status=done", ALICE).await;
@@ -133,7 +142,7 @@ async fn a_collector_gets_requests_transactions_attempts_and_calls_and_nothing_a
         "request_id",
         &id,
     ] {
-        assert!(collector.has(text), "no {text} in the spans");
+        assert!(collector.has(text), "no {text} in the spans: {:?}", collector.words());
     }
     // The delivery belongs to the sender's trace, though its flag says that nobody samples it.
     let bytes = collector.bytes();
