@@ -2,20 +2,16 @@
 
 use uuid::Uuid;
 
-use super::OperateError;
+use super::{OperateError, one_more, page};
 use crate::offboarding::Actor;
 use crate::store::Store;
 use crate::store::callbacks::{CallbackFilter, CallbackPages, Repeated};
 
 /// Lists a page of callbacks.
 pub async fn callbacks(store: &Store, filter: &CallbackFilter) -> Result<CallbackPages, OperateError> {
-    // One more than asked for tells whether there is a next page.
-    let wanted = filter.limit.max(1);
-    let asked = CallbackFilter { limit: wanted.saturating_add(1), ..filter.clone() };
-    let mut items = store.callbacks(&asked).await?;
-    let more = items.len() > wanted as usize;
-    items.truncate(wanted as usize);
-    let next = if more { items.last().map(|view| view.sequence.to_string()) } else { None };
+    let asked = CallbackFilter { limit: one_more(filter.limit), ..filter.clone() };
+    let items = store.callbacks(&asked).await?;
+    let (items, next) = page(items, filter.limit, |view| view.sequence.to_string());
     Ok(CallbackPages { items, next })
 }
 
