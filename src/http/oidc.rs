@@ -77,6 +77,7 @@ impl SingleSignOn {
         let given = store.name_of_account(&settings.issuer, &person.subject, name, from).await;
         match given.map_err(|error| trouble(&error))? {
             NameGiven::Taken => Err(Refused::NameOfAnother),
+            NameGiven::Otherwise => Err(Refused::KnownOtherwise),
             // A token came to be called as the account is.
             NameGiven::Known(known) if linked.is_none() && self.is_of_a_token(&known) => {
                 Err(Refused::NameOfAnOperator)

@@ -61,6 +61,12 @@ pub(super) enum Refused {
         "Another account of the issuer has signed in under your name before, so the journal could not tell you apart."
     )]
     NameOfAnother,
+    /// A name of the configuration, for an account that has another.
+    #[error(
+        "You have signed in under another name than the one that [oidc.operators] gives you now. Whoever runs Leaver can \
+         let the new one count: the documentation of sign-in says how, under names."
+    )]
+    KnownOtherwise,
     /// The database.
     #[error("Leaver can't do this at the moment.")]
     OwnTrouble,
@@ -75,7 +81,8 @@ impl Refused {
             | Self::NoName(_)
             | Self::NoRole(_)
             | Self::NameOfAnOperator
-            | Self::NameOfAnother => StatusCode::FORBIDDEN,
+            | Self::NameOfAnother
+            | Self::KnownOtherwise => StatusCode::FORBIDDEN,
             Self::IssuerRefuses | Self::IssuerMisconfigured => StatusCode::BAD_GATEWAY,
             Self::IssuerAway | Self::OwnTrouble => StatusCode::SERVICE_UNAVAILABLE,
         }

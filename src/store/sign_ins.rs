@@ -38,6 +38,8 @@ pub enum NameGiven {
     Known(String),
     /// Not at all: another account has the name.
     Taken,
+    /// Not at all: the account has acted under another name, and the configuration now gives it this one.
+    Otherwise,
 }
 
 /// Where the name of an account comes from.
@@ -45,7 +47,7 @@ pub enum NameGiven {
 pub enum NameFrom {
     /// The issuer: it counts the first time only.
     Claim,
-    /// The configuration, which says that it is the name of this person; it counts from then on.
+    /// The configuration, which says that it is the name of this person: it counts unless the account has another already.
     Configuration,
 }
 
@@ -147,19 +149,14 @@ async fn give_name(
     )
     .fetch_optional(&mut **tx)
     .await?;
-    match (known, from) {
-        (Some(known), NameFrom::Claim) => return Ok(NameGiven::Known(known)),
-        (Some(known), NameFrom::Configuration) if known == name => return Ok(NameGiven::Known(known)),
+    if let Some(known) = known {
         // Whoever acted under one name must not come back under another: who asked and who approves are told apart by names.
-        (Some(_), NameFrom::Configuration) => return Ok(NameGiven::Taken),
-        (None, NameFrom::Claim | NameFrom::Configuration) => {}
+        let keeps = from == NameFrom::Claim || known == name;
+        return Ok(if keeps { NameGiven::Known(known) } else { NameGiven::Otherwise });
     }
     let taken = sqlx::query_scalar!(
         // name_is_taken
-        r#"select exists (select from oidc_people where lower(name) = lower($3)
-                          and not (issuer = $1 and subject = $2)) as "taken!""#,
-        issuer,
-        subject,
+        r#"select exists (select from oidc_people where lower(name) = lower($1)) as "taken!""#,
         name
     )
     .fetch_one(&mut **tx)
@@ -169,8 +166,7 @@ async fn give_name(
     }
     sqlx::query!(
         // give_name
-        "insert into oidc_people (issuer, subject, name) values ($1, $2, $3)
-         on conflict on constraint oidc_people_pkey do update set name = excluded.name",
+        "insert into oidc_people (issuer, subject, name) values ($1, $2, $3)",
         issuer,
         subject,
         name

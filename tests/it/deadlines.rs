@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::edge::{Answer, connect, ready, say};
+use crate::process::until;
 use crate::support::{Service, World, termination};
 
 /// More slow connections than there are connections to the database or threads.
@@ -82,6 +84,38 @@ async fn a_slow_sender_is_cut_off_in_time_and_holds_up_nobody() {
         assert!(said.starts_with("HTTP/1.1 408 ") && said.contains("urn:leaver:problem:too-slow"), "{said}");
     }
     assert_eq!(world.number("select count(*) from events").await, 1);
+}
+
+/// Whether the service still has its end of this connection, by the kernel's table of connections.
+fn is_kept(stream: &TcpStream) -> bool {
+    let (own, peer) = (stream.local_addr().unwrap().port(), stream.peer_addr().unwrap().port());
+    let (from, to) = (format!(":{peer:04X}"), format!(":{own:04X}"));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().any(|line| {
+        let mut ends = line.split_whitespace().skip(1);
+        ends.next().is_some_and(|end| end.ends_with(&from))
+            && ends.next().is_some_and(|end| end.ends_with(&to))
+    })
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_nothing_of_its_answer_is_given_up() {
+    let world = World::new().await;
+    let service = world.serve("", &["serve", "--no-worker"]);
+    ready(&service).await;
+    let mut stream = connect(&service.admin).await;
+    // Answers of many times what both ends keep for a peer that is only slow.
+    let asked = "GET /api/v1/openapi.json HTTP/1.1\r\nhost: leaver\r\n\r\n".repeat(400);
+    stream.write_all(asked.as_bytes()).await.unwrap();
+    let started = Instant::now();
+    assert!(is_kept(&stream));
+    until("the service ends the connection", Duration::from_secs(60), async || !is_kept(&stream)).await;
+    assert!(
+        started.elapsed() > Duration::from_secs(10),
+        "{:?}: a slow peer is not cut off",
+        started.elapsed()
+    );
+    others_are_served(&service).await;
 }
 
 #[tokio::test]

@@ -184,6 +184,30 @@ async fn an_answer_that_a_crash_has_swallowed_is_given_without_acting_again() {
 }
 
 #[tokio::test]
+async fn a_switch_that_a_crash_has_left_without_an_answer_does_not_undo_what_was_decided_since() {
+    let world = World::new().await;
+    let service = world.serve("", RECEIVE);
+    let why = |reason: &str| Some(json!({ "reason": reason }));
+    let at = async |path, token, key, body: Option<Value>| {
+        let answer = post(&service, path, token, key, body.as_ref()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    };
+    at("/pause", BOB, "b1", why("first")).await;
+    at("/resume", ALICE, "a1", None).await;
+    lose_the_answers(&world).await;
+    at("/pause", BOB, "b2", why("second")).await;
+    let again = at("/resume", ALICE, "a1", None).await;
+    assert_eq!((&again["paused"], &again["reason"]), (&json!(true), &json!("second")));
+    at("/resume", BOB, "b3", None).await;
+    lose_the_answers(&world).await;
+    let again = at("/pause", BOB, "b2", why("second")).await;
+    assert_eq!(again["paused"], false, "{again}");
+    let moved = "select count(*) from journal where action in ('paused', 'resumed')";
+    assert_eq!(world.number(moved).await, 4);
+}
+
+#[tokio::test]
 async fn a_request_that_died_before_its_effect_is_carried_out_by_the_next() {
     let world = World::new().await;
     let service = world.serve("", RECEIVE);

@@ -263,6 +263,56 @@ async fn the_way_to_the_issuer_carries_what_protects_the_way_back() {
 }
 
 #[tokio::test]
+async fn whoever_signed_in_under_one_name_does_not_come_back_under_another_by_configuration() {
+    let world = World::new().await;
+    let issuer = Issuer::start(&accounts(), Claims::InIdToken);
+    let named = |more: &str| world.serve(&sign_on(&issuer.url, "RS256", more), &["serve", "--no-worker"]);
+    let first = named("");
+    assert_eq!(Browser::new(&first).sign_in("s7").await.status, 200);
+    let second = named("[oidc.operators]\nbob = \"robert.b@example.com\"");
+    let page = Browser::new(&second).sign_in("s7").await;
+    refused(&page, 403, "under another name than the one that [oidc.operators] gives you now");
+    assert_eq!(sessions(&world).await, [session("robert.b@example.com", "viewer")]);
+    world.sql("delete from oidc_people where name = 'robert.b@example.com'").await;
+    assert_eq!(Browser::new(&second).sign_in("s7").await.status, 200);
+    assert_eq!(Browser::new(&second).sign_in("s7").await.status, 200);
+    let opened = ["bob", "bob", "robert.b@example.com"].map(|name| session(name, "viewer"));
+    assert_eq!(sessions(&world).await, opened);
+}
+
+#[tokio::test]
+async fn a_session_ends_with_what_gave_its_role() {
+    let world = World::new().await;
+    let issuer = Issuer::start(&accounts(), Claims::InIdToken);
+    let config = sign_on(&issuer.url, "RS256", "");
+    let no_worker = ["serve", "--no-worker"];
+    let service = world.serve(&config, &no_worker);
+    let mut browser = Browser::new(&service);
+    assert_eq!(browser.sign_in("s3").await.status, 200);
+    let changes = [
+        ("another client", config.replace("\"RS256\"", "\"PS256\"")),
+        ("another claim", config.replace("[oidc.roles]", "role_claim = \"groups\"\n[oidc.roles]")),
+        ("another group", config.replace("leaver-approvers", "leaver-chiefs")),
+        ("another issuer", config.replace(&issuer.url, "https://login.example.com")),
+        ("no issuer", format!("[console]\nurl = \"{CONSOLE}\"\n")),
+    ];
+    for (what, changed) in changes {
+        assert_ne!(changed, config, "{what}");
+        let replica = world.serve(&changed, &no_worker);
+        browser.move_to(&replica);
+        let page = browser.open("/").await;
+        assert_eq!(
+            (page.status, page.location.as_ref().map(|to| to.path())),
+            (303, Some("/sign-in")),
+            "{what}"
+        );
+    }
+    let replica = world.serve(&config, &no_worker);
+    browser.move_to(&replica);
+    assert_eq!(browser.open("/").await.status, 200, "another replica with the same configuration knows it");
+}
+
+#[tokio::test]
 async fn without_the_section_nothing_is_there() {
     let world = World::new().await;
     let service = world.serve("", &["serve", "--no-worker"]);

@@ -33,6 +33,11 @@ impl Browser {
         Self { client: client.expect("a client"), cookies: Vec::new(), console: service.admin.clone() }
     }
 
+    /// From now on the console is reached at this service.
+    pub(super) fn move_to(&mut self, service: &Service) {
+        self.console.clone_from(&service.admin);
+    }
+
     /// Asks for a page of the console.
     pub(super) async fn open(&mut self, path: &str) -> Page {
         self.go(&format!("{CONSOLE}{path}").parse().expect("an address")).await
