@@ -300,7 +300,9 @@ pub async fn serve(
     // In this order: not ready, no new work, the running calls, and the listeners last: deliveries are taken until then.
     stopping.cancel();
     parts.stop.cancel();
-    let _ = tokio::time::timeout(BACKGROUND_DRAIN_MAX, background).await;
+    let drained = tokio::time::timeout(BACKGROUND_DRAIN_MAX, background);
+    // At least until whoever sends deliveries here has noticed.
+    let _ = tokio::join!(drained, tokio::time::sleep(config.server.stop_delay));
     closing.cancel();
     let listeners = async { tokio::join!(public, admin) };
     if tokio::time::timeout(CONNECTIONS_DRAIN_MAX, listeners).await.is_err() {

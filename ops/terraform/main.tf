@@ -1,6 +1,7 @@
 # The least that Leaver needs in Genesys Cloud as leaver.example.toml has it: a role with exactly the permissions that
 # `leaver check` asks for, and an OAuth client that has this role in all divisions. Terraform's own client has to have the
-# role too, or it may not grant it.
+# role too, or it may not grant it: apply once for the role alone (`-target genesyscloud_auth_role.leaver`), give that role to
+# Terraform's client in Admin, Integrations, OAuth, and apply again.
 
 resource "genesyscloud_auth_role" "leaver" {
   name        = "Leaver"

@@ -56,7 +56,10 @@ pub async fn list_callbacks(
     let page = operate::callbacks(&Parts::new(config)?.store, &filter).await?;
     match output {
         Output::Json => print::json(&InMode::new(config.policy.mode, &page)),
-        Output::Text => print::callbacks(&page.items),
+        Output::Text => {
+            print::callbacks(&page.items);
+            print::more(page.next, "--limit, --status, --offboarding");
+        }
     }
     Ok(())
 }

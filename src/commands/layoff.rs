@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use serde_json::json;
 use uuid::Uuid;
 
 use super::{Failure, Output, actor, print};
@@ -47,12 +46,13 @@ pub async fn plan_layoff(
 
 /// Prints the layoffs, newest first.
 pub async fn list_layoffs(config: &Config, output: Output) -> Result<(), Failure> {
-    let layoffs = operate::layoffs(&Parts::new(config)?.store, &LayoffFilter::newest()).await?.items;
+    let page = operate::layoffs(&Parts::new(config)?.store, &LayoffFilter::newest()).await?;
     match output {
-        Output::Json => print::json(&InMode::new(config.policy.mode, json!({ "items": layoffs }))),
+        Output::Json => print::json(&InMode::new(config.policy.mode, &page)),
         Output::Text => {
             print::mode(config.policy.mode);
-            print::layoffs(&layoffs);
+            print::layoffs(&page.items);
+            print::older_layoffs(page.next);
         }
     }
     Ok(())

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::error::ConfigError;
 use super::section::Section;
-use crate::offboarding::checkpoint::CheckpointKey;
+use crate::offboarding::checkpoint::{CheckpointKey, CheckpointProof};
 
-pub(super) const KEYS: &[&str] = &["checkpoint_key", "checkpoint_file", "checkpoint_every"];
+pub(super) const KEYS: &[&str] =
+    &["checkpoint_key", "checkpoint_file", "checkpoint_every", "checkpoint_public_keys"];
 
 /// Shorter only fills the file; what is not covered within a day is noticed too late.
 const EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
@@ -22,6 +23,8 @@ pub struct Audit {
     pub checkpoint_file: Option<PathBuf>,
     /// The shortest time between two. Default 60 s, 1 s to 1 day.
     pub checkpoint_every: Duration,
+    /// Public keys whose private ones signed before: what they signed still stands in the file. Default none.
+    pub checkpoint_public_keys: Vec<CheckpointProof>,
 }
 
 impl Audit {
@@ -42,7 +45,19 @@ impl Audit {
             ));
         }
         let every = section.duration("checkpoint_every", Duration::from_secs(60), EVERY)?;
-        Ok(Self { checkpoint_key: key, checkpoint_file: file, checkpoint_every: every })
+        let earlier = section.list("checkpoint_public_keys")?.unwrap_or_default();
+        let expected =
+            "an ed25519 public key of 32 bytes in hexadecimal or base64 (`leaver audit key` shows it)";
+        let earlier: Vec<_> = earlier
+            .iter()
+            .map(|text| text.parse(expected, CheckpointProof::read))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            checkpoint_public_keys: earlier,
+            checkpoint_key: key,
+            checkpoint_file: file,
+            checkpoint_every: every,
+        })
     }
 }
 

@@ -63,12 +63,15 @@ const KEYS: &[&str] = &[
     "telemetry",
     "oidc",
 ];
-const SERVER_KEYS: &[&str] = &["listen", "admin_listen", "body_limit"];
+const SERVER_KEYS: &[&str] = &["listen", "admin_listen", "body_limit", "stop_delay"];
 const DATABASE_KEYS: &[&str] = &["url"];
 const WORKER_KEYS: &[&str] = &["concurrency", "lease", "poll", "retry_base", "retry_max"];
 
 /// One termination event fits into a kilobyte; a body is held in memory as a whole, once per connection.
 const BODY_LIMIT: RangeInclusive<usize> = 1024..=1024 * 1024;
+
+/// An orderly stop has 25 s in all, and connections are given some of them afterwards.
+const STOP_DELAY: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(15);
 
 /// Each has a database connection at times, and Postgres gives out a hundred by default.
 const CONCURRENCY: RangeInclusive<usize> = 1..=64;
@@ -231,6 +234,9 @@ pub struct Server {
     pub admin_listen: SocketAddr,
     /// The longest body of a webhook, in bytes. Default 65536, 1 KiB to 1 MiB.
     pub body_limit: usize,
+    /// For how long deliveries are taken at least once the process is to stop and says so at `/readyz`: until every load
+    /// balancer has noticed. Default 3 s, up to 15 s.
+    pub stop_delay: Duration,
 }
 
 impl Default for Server {
@@ -239,6 +245,7 @@ impl Default for Server {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)),
             body_limit: 65_536,
+            stop_delay: Duration::from_secs(3),
         }
     }
 }
@@ -255,7 +262,8 @@ impl Server {
             return Err(ConfigError::refused(admin_key, "is the same as server.listen"));
         }
         let body_limit = section.integer("body_limit", default.body_limit, BODY_LIMIT)?;
-        Ok(Self { listen, admin_listen, body_limit })
+        let stop_delay = section.duration("stop_delay", default.stop_delay, STOP_DELAY)?;
+        Ok(Self { listen, admin_listen, body_limit, stop_delay })
     }
 }
 

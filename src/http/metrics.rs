@@ -158,7 +158,7 @@ fn of_work(text: &mut Exposition, figures: &Figures) {
     let last = figures.last_deliveries.iter();
     text.all(
         "leaver_last_delivery_timestamp_seconds",
-        last.map(|last| (vec![last.source.as_str()], last.unix_seconds)),
+        last.map(|(source, at)| (vec![source.as_str()], at.timestamp_micros() as f64 / 1e6)),
     );
 }
 

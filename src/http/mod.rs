@@ -22,6 +22,7 @@ pub mod problem;
 mod query;
 pub mod scim;
 pub mod session;
+mod wanted;
 pub mod webhooks;
 
 use std::convert::Infallible;

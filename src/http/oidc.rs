@@ -16,9 +16,10 @@ use subtle::ConstantTimeEq;
 
 use super::api::Api;
 use super::auth::Caller;
-use super::oidc_pages::{Refused, continue_to_the_console};
+use super::oidc_pages::Refused;
 use super::problem::Problem;
 use super::session::SignedInBy;
+use super::wanted::Wanted;
 use crate::config::{CALLBACK_PATH, Config};
 use crate::oidc::{BuildError, Oidc, OidcError, Person};
 use crate::store::sign_ins::{NameFrom, NameGiven, SignIn};
@@ -104,12 +105,20 @@ pub(super) fn routes() -> Router<Api> {
     Router::new().route(PATH, get(depart).fallback(here)).route(CALLBACK_PATH, get(arrive).fallback(here))
 }
 
-async fn depart(State(api): State<Api>) -> Result<Response, Problem> {
-    let sign_on = api.single_sign_on.as_ref().ok_or(Problem::NotFound)?;
-    Ok(departed(&api.store, sign_on).await.unwrap_or_else(IntoResponse::into_response))
+/// Where somebody wants to go once they are signed in.
+#[derive(Deserialize)]
+struct Departure {
+    #[serde(default)]
+    to: String,
 }
 
-async fn departed(store: &Store, sign_on: &SingleSignOn) -> Result<Response, Refused> {
+async fn depart(State(api): State<Api>, Query(departure): Query<Departure>) -> Result<Response, Problem> {
+    let sign_on = api.single_sign_on.as_ref().ok_or(Problem::NotFound)?;
+    let departed = departed(&api.store, sign_on, &Wanted::read(&departure.to)).await;
+    Ok(departed.unwrap_or_else(IntoResponse::into_response))
+}
+
+async fn departed(store: &Store, sign_on: &SingleSignOn, wanted: &Wanted) -> Result<Response, Refused> {
     let departure = sign_on.oidc.depart().await.map_err(|error| refused(&error, sign_on))?;
     let id: [u8; 32] = rand::random();
     let sign_in = SignIn {
@@ -117,6 +126,7 @@ async fn departed(store: &Store, sign_on: &SingleSignOn) -> Result<Response, Ref
         state_hash: Sha256::digest(departure.state.as_bytes()).into(),
         nonce: departure.nonce,
         code_verifier: departure.code_verifier,
+        wanted: wanted.as_str().to_owned(),
     };
     store.begin_sign_in(sign_in).await.map_err(|error| trouble(&error))?;
     let cookie = sign_on.cookie(&URL_SAFE_NO_PAD.encode(id), COOKIE_SECONDS)?;
@@ -146,8 +156,10 @@ async fn arrive(
 ) -> Result<Response, Problem> {
     let sign_on = api.single_sign_on.as_ref().ok_or(Problem::NotFound)?;
     let mut response = match arrived(&api, sign_on, &headers, returned).await {
-        Ok(session) => {
-            let mut response = continue_to_the_console();
+        // The session's cookie is `SameSite=Strict`: a redirect would still belong to the way that began at the issuer, and
+        // the browser would leave the cookie out. A page of ours begins anew.
+        Ok((session, wanted)) => {
+            let mut response = wanted.page("Signed in");
             response.headers_mut().append(header::SET_COOKIE, session);
             response
         }
@@ -164,7 +176,7 @@ async fn arrived(
     sign_on: &SingleSignOn,
     headers: &HeaderMap,
     returned: Return,
-) -> Result<HeaderValue, Refused> {
+) -> Result<(HeaderValue, Wanted), Refused> {
     let id = id(headers).ok_or(Refused::NotBegunHere)?;
     // Taken before anything is compared: whatever comes of it, nobody comes back with it again.
     let taken = api.store.take_sign_in(Sha256::digest(id).into()).await.map_err(|error| trouble(&error))?;
@@ -188,7 +200,8 @@ async fn arrived(
     let person = arrived.map_err(|error| refused(&error, sign_on))?;
     let name = sign_on.name(&api.store, &person).await?;
     let caller = Caller { name, role: person.role };
-    api.sessions.open(&caller, SignedInBy::OpenId).await.map_err(|_| Refused::OwnTrouble)
+    let session = api.sessions.open(&caller, SignedInBy::OpenId).await.map_err(|_| Refused::OwnTrouble)?;
+    Ok((session, Wanted::read(&begun.wanted)))
 }
 
 /// The one id in the request's cookies. Two are none: one of them was put there by somebody else.

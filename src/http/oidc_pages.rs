@@ -1,22 +1,10 @@
-//! The pages at the end of a sign-in at the issuer: on to the console, or why not. No claim is on them.
+//! The page at the end of a sign-in at the issuer that opened no session: why not. No claim is on it.
 
 use askama::Template;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-/// Nothing is loaded, framed or sent from these pages.
-const HEADERS: [(HeaderName, HeaderValue); 5] = [
-    (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(
-            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        ),
-    ),
-    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-];
+use super::wanted::HEADERS;
 
 /// Why nobody was signed in, in words for whoever tried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -107,13 +95,4 @@ impl IntoResponse for Refused {
             Err(_) => super::problem::Problem::Unavailable.into_response(),
         }
     }
-}
-
-/// The session's cookie is `SameSite=Strict`: a redirect would still belong to the way that began at the issuer, and the
-/// browser would leave the cookie out. A page of ours begins anew.
-pub(super) fn continue_to_the_console() -> Response {
-    const PAGE: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Signed in</title>\n\
-        <meta http-equiv=\"refresh\" content=\"0; url=/\"></head>\n\
-        <body><p>Signed in. <a href=\"/\">Go on to the console</a></p></body></html>\n";
-    (HEADERS, PAGE).into_response()
 }

@@ -59,6 +59,12 @@ pub enum Action {
     EventAccepted,
     /// An operator had a stored event read again, which changed what it says; the target is the event.
     EventReplayed,
+    /// An operator planned a layoff; the target is the layoff, the result its list's digest, length and largest count.
+    LayoffPlanned,
+    /// An approver let a planned layoff pass the brake; the target is the layoff, the result its list's digest.
+    LayoffApproved,
+    /// An operator cancelled a planned layoff; the target is the layoff.
+    LayoffCancelled,
     /// A planned layoff lets the person's first change past the brake; the target is the layoff.
     UnderLayoff,
     /// The HRIS was asked; the result says what it answered.
@@ -127,6 +133,9 @@ impl Action {
         match self {
             Self::EventAccepted => "event_accepted",
             Self::EventReplayed => "event_replayed",
+            Self::LayoffPlanned => "layoff_planned",
+            Self::LayoffApproved => "layoff_approved",
+            Self::LayoffCancelled => "layoff_cancelled",
             Self::UnderLayoff => "under_layoff",
             Self::LookedUp => "looked_up",
             Self::LookUpFailed => "look_up_failed",

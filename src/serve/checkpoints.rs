@@ -20,10 +20,12 @@ const LOOKS_PER_INTERVAL: u32 = 6;
 /// The longest pause between two of these questions.
 const LOOK_PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// The checkpoints that this configuration has written, and the key that proves them. Without a file they are in the log only.
+/// The checkpoints that this configuration has written, and the keys that prove them: the present one and those before.
+/// Without a file they are in the log only.
 pub fn witness(audit: &Audit) -> Option<operate::Witness> {
     let key = audit.checkpoint_key.as_ref()?;
-    Some(operate::Witness { files: audit.checkpoint_file.iter().cloned().collect(), keys: vec![key.proof()] })
+    let keys = std::iter::once(key.proof()).chain(audit.checkpoint_public_keys.iter().copied()).collect();
+    Some(operate::Witness { files: audit.checkpoint_file.iter().cloned().collect(), keys })
 }
 
 /// What keeps a checkpoint from being written.

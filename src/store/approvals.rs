@@ -66,7 +66,7 @@ impl Store {
         if idempotency::was_carried_out() {
             return Ok(Approval::Given(set));
         }
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let (set, actor) = (set.clone(), actor.clone());
             Box::pin(async move { approve(tx, set, reason, &actor, valid).await })
         })

@@ -86,7 +86,7 @@ impl Row {
 impl Store {
     /// The number of the last link; 0 where there is none.
     pub async fn audit_entries(&self) -> Result<i64, StoreError> {
-        in_transaction(&self.ingest, |tx| {
+        in_transaction(&self.operators, |tx| {
             Box::pin(async move {
                 // audit_entries
                 let entries = sqlx::query_scalar!(r#"select coalesce(max(seq), 0) as "n!" from audit_chain"#);
@@ -99,7 +99,7 @@ impl Store {
     /// The next links after this number, each with the journal's row. What can't be null in the schema may be: whoever
     /// changes rows changes constraints too.
     pub async fn audit_links(&self, after: i64) -> Result<Vec<AuditLink>, StoreError> {
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             Box::pin(async move {
                 let rows = sqlx::query_as!(
                     Row,
@@ -126,7 +126,7 @@ impl Store {
 
     /// Looks for the entries after this one in the chain, a bounded part at a time.
     pub async fn audit_chained(&self, after: i64) -> Result<ChainedPart, StoreError> {
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             Box::pin(async move {
                 let part = sqlx::query_as!(
                     ChainedPart,
@@ -148,7 +148,7 @@ impl Store {
     /// The hashes of these links, as far as they are there.
     pub async fn audit_hashes(&self, seqs: &[i64]) -> Result<HashMap<i64, Vec<u8>>, StoreError> {
         let seqs = seqs.to_vec();
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let seqs = seqs.clone();
             Box::pin(async move {
                 let rows = sqlx::query!(
@@ -166,7 +166,7 @@ impl Store {
 
     /// The links after one number and up to another, a bounded part at a time.
     pub async fn audit_part(&self, after: i64, up_to: i64) -> Result<Vec<Link>, StoreError> {
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             Box::pin(async move {
                 let links = sqlx::query_as!(
                     Link,
@@ -211,13 +211,14 @@ impl Store {
         Ok(Some(Position { seq, hash: hash.try_into().map_err(unknown)? }))
     }
 
-    /// Notes that a checkpoint was written which covers the chain up to here.
+    /// Notes that a checkpoint was written which covers the chain up to here, unless another process was faster and got further.
     pub async fn audit_covered(&self, position: Position) -> Result<(), StoreError> {
         in_transaction(&self.worker, move |tx| {
             Box::pin(async move {
                 sqlx::query!(
                     // audit_covered
-                    "update audit_checkpoint set seq = $1, hash = $2, written_at = clock_timestamp(), problem = null",
+                    "update audit_checkpoint set seq = $1, hash = $2, written_at = clock_timestamp(), problem = null
+                     where seq <= $1",
                     position.seq,
                     &position.hash[..],
                 )

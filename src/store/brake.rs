@@ -31,7 +31,7 @@ pub(super) enum Passage {
 impl Store {
     /// How many people count against the brake now.
     pub async fn brake_use(&self) -> Result<BrakeUse, StoreError> {
-        in_transaction(&self.console, |tx| Box::pin(changed_besides(tx, ""))).await
+        in_transaction(&self.operators, |tx| Box::pin(changed_besides(tx, ""))).await
     }
 }
 

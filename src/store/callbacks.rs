@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::journal::{self, NewEntry};
 use super::leases::interval;
-use super::{Store, StoreError, Tx, in_transaction};
+use super::{Store, StoreError, Tx, idempotency, in_transaction};
 use crate::offboarding::{Action, Actor, OffboardingId, Status};
 
 mod views;
@@ -120,8 +120,8 @@ pub enum Repeated {
 }
 
 impl Store {
-    /// Makes these the targets, with the events that each wants: what happens from now on is written down for them, and for
-    /// nobody else. What still waited for others is given up.
+    /// Announces these targets, with the events that each wants: what happens from now on is written down for them, and for
+    /// those that another worker has announced within [`ANNOUNCEMENT_LASTS`]. What waited for others is given up.
     pub async fn set_callback_targets(&self, targets: &[(String, Vec<String>)]) -> Result<(), StoreError> {
         let targets = targets.to_vec();
         in_transaction(&self.worker, move |tx| {
@@ -165,9 +165,11 @@ impl Store {
     /// Has a callback sent once more, under the same id.
     pub async fn repeat_callback(&self, id: Uuid, actor: &Actor) -> Result<Repeated, StoreError> {
         let actor = actor.clone();
-        in_transaction(&self.ingest, move |tx| {
+        // A request that is repeated after its commit must not send once more what was delivered since.
+        let again = idempotency::was_carried_out();
+        in_transaction(&self.operators, move |tx| {
             let actor = actor.clone();
-            Box::pin(async move { repeat(tx, id, &actor).await })
+            Box::pin(async move { if again { present(tx, id).await } else { repeat(tx, id, &actor).await } })
         })
         .await
     }
@@ -423,6 +425,10 @@ async fn repeat(tx: Tx<'_>, id: Uuid, actor: &Actor) -> Result<Repeated, StoreEr
     let entry =
         NewEntry::note(OffboardingId(row.offboarding_id), actor, Action::CallbackRepeated, Some(&row.event));
     journal::append(tx, NewEntry { target: Some(&row.target), ..entry }).await?;
+    present(tx, id).await
+}
+
+async fn present(tx: Tx<'_>, id: Uuid) -> Result<Repeated, StoreError> {
     let view = views::one(tx, id).await?;
     Ok(view.map_or(Repeated::Unknown, |view| Repeated::Yes(Box::new(view))))
 }

@@ -44,7 +44,7 @@ impl Store {
             return Ok(Decided::Yes);
         }
         let (facts, actor, valid) = (facts.clone(), actor.clone(), self.approval_valid);
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let (facts, actor) = (facts.clone(), actor.clone());
             Box::pin(async move {
                 if let Some(refused) = add(tx, id, &facts, &actor).await? {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::decisions::{self, Decided, Decision};
-use super::{Store, StoreError, Tx, in_transaction, word};
+use super::{Store, StoreError, Tx, figures, in_transaction, word};
 use crate::offboarding::{Actor, OffboardingId, Reason, Status};
 
 /// What a page about one offboarding shows beside the offboarding itself.
@@ -73,7 +73,7 @@ pub struct Oldest {
 impl Store {
     /// What changes whenever something about an offboarding changes; nothing where there is none.
     pub async fn pulse(&self, id: OffboardingId) -> Result<Option<String>, StoreError> {
-        in_transaction(&self.console, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             Box::pin(async move {
                 let pulse = sqlx::query_scalar!(
                     // pulse
@@ -93,7 +93,7 @@ impl Store {
 
     /// What is around one offboarding.
     pub async fn surroundings(&self, id: OffboardingId) -> Result<Option<Surroundings>, StoreError> {
-        in_transaction(&self.console, move |tx| Box::pin(surroundings(tx, id))).await
+        in_transaction(&self.operators, move |tx| Box::pin(surroundings(tx, id))).await
     }
 
     /// What somebody may decide about an offboarding now: for each decision `Yes`, or why not.
@@ -103,7 +103,7 @@ impl Store {
         actor: &Actor,
     ) -> Result<Vec<(Decision, Decided)>, StoreError> {
         let actor = actor.clone();
-        in_transaction(&self.console, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let actor = actor.clone();
             Box::pin(async move { possible(tx, id, &actor).await })
         })
@@ -116,7 +116,7 @@ impl Store {
         ids: Vec<OffboardingId>,
     ) -> Result<HashMap<OffboardingId, Vec<String>>, StoreError> {
         let ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
-        in_transaction(&self.console, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let ids = ids.clone();
             Box::pin(async move {
                 let rows = sqlx::query!(
@@ -143,7 +143,7 @@ impl Store {
 
     /// The last `days` days, today included, oldest first.
     pub async fn days(&self, days: i32) -> Result<Vec<Day>, StoreError> {
-        in_transaction(&self.console, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             Box::pin(async move {
                 let days = sqlx::query_as!(
                     Day,
@@ -177,7 +177,7 @@ impl Store {
 
     /// The offboarding that has been due for the longest time and is not finished.
     pub async fn oldest_unfinished(&self) -> Result<Option<Oldest>, StoreError> {
-        in_transaction(&self.console, |tx| {
+        in_transaction(&self.operators, |tx| {
             Box::pin(async move {
                 let row = sqlx::query!(
                     // oldest_unfinished
@@ -202,22 +202,9 @@ impl Store {
         &self,
         sources: Vec<String>,
     ) -> Result<HashMap<String, DateTime<Utc>>, StoreError> {
-        in_transaction(&self.console, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let sources = sources.clone();
-            Box::pin(async move {
-                let rows = sqlx::query!(
-                    // last_deliveries: source by source, so that each is one look into the index
-                    r#"select source as "source!", last as "last!" from unnest($1::text[]) as source
-                           cross join lateral (
-                               select received_at as last from events
-                               where events.source = source.source and not starts_with(event_id, 'look-up:')
-                               order by received_at desc limit 1) as newest"#,
-                    &sources,
-                )
-                .fetch_all(&mut **tx)
-                .await?;
-                Ok(rows.into_iter().map(|row| (row.source, row.last)).collect())
-            })
+            Box::pin(async move { figures::last_deliveries(tx, &sources).await })
         })
         .await
     }

@@ -60,7 +60,7 @@ impl Store {
             return Ok(Decided::Yes);
         }
         let (actor, valid) = (actor.clone(), self.approval_valid);
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let actor = actor.clone();
             Box::pin(async move { decide(tx, id, decision, &actor, valid).await })
         })

@@ -35,7 +35,7 @@ impl Store {
     /// The offboarding of this user.
     pub async fn offboarding_about(&self, about: &About) -> Result<Option<Earlier>, StoreError> {
         let about = about.clone();
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let (source, external_id) = about.external_id.clone().unzip();
             let (user, email_key) = (about.user.clone(), about.email_key.clone());
             Box::pin(async move {

@@ -181,7 +181,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let filter = filter.clone();
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let filter = filter.clone();
             Box::pin(async move { list(tx, &filter).await })
         })
@@ -191,7 +191,7 @@ impl Store {
     /// The event that `key` names: the row's id, or the sender's own id, which `source` tells apart.
     pub async fn event(&self, key: &str, source: Option<&str>) -> Result<FoundEvent, StoreError> {
         let (key, source) = (key.to_owned(), source.map(str::to_owned));
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let (key, source) = (key.clone(), source.clone());
             Box::pin(async move { find(tx, &key, source.as_deref()).await })
         })

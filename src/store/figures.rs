@@ -1,5 +1,8 @@
 //! Reading: the figures of the whole service that the metrics show, in one short transaction.
 
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use super::audit::{self, AuditState};
@@ -27,23 +30,14 @@ pub struct Figures {
     pub calls_announced: Option<u32>,
     /// For how long Genesys Cloud still wants no calls.
     pub calls_blocked_seconds: f64,
-    /// When each source's last new event was stored; without the sources that have none.
-    pub last_deliveries: Vec<LastDelivery>,
+    /// When each source delivered last what was authentic and new; without the sources that never did.
+    pub last_deliveries: HashMap<String, DateTime<Utc>>,
     /// How much others have still to be told.
     pub outbox: OutboxUse,
     /// Whether no changing call begins.
     pub paused: bool,
     /// How the audit chain stands.
     pub audit: AuditState,
-}
-
-/// When a source was heard last.
-#[derive(Clone, Debug)]
-pub struct LastDelivery {
-    /// Which.
-    pub source: String,
-    /// Seconds since 1970.
-    pub unix_seconds: f64,
 }
 
 /// The connections of one pool.
@@ -61,7 +55,7 @@ impl Store {
     /// Reads all figures; `sources` are those of which the last delivery is told. A statement that takes longer than a
     /// second is given up: nobody waits for it any more.
     pub async fn figures(&self, sources: Vec<String>) -> Result<Figures, StoreError> {
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let sources = sources.clone();
             Box::pin(async move { figures(tx, &sources).await })
         })
@@ -70,9 +64,13 @@ impl Store {
 
     /// The connections of each pool.
     pub fn connections(&self) -> [Connections; 4] {
-        let pools = [("ingest", &self.ingest), ("worker", &self.worker), ("probe", &self.probe)];
-        let [ingest, worker, probe] = pools.map(connections);
-        [ingest, worker, probe, connections(("console", &self.console))]
+        [
+            ("ingest", &self.ingest),
+            ("worker", &self.worker),
+            ("probe", &self.probe),
+            ("operators", &self.operators),
+        ]
+        .map(connections)
     }
 }
 
@@ -101,17 +99,6 @@ async fn figures(tx: Tx<'_>, sources: &[String]) -> Result<Figures, StoreError> 
     )
     .fetch_one(&mut **tx)
     .await?;
-    let last_deliveries = sqlx::query_as!(
-        LastDelivery,
-        // last_deliveries: one look into events_by_receipt for each.
-        r#"select source as "source!", extract(epoch from last.received_at)::float8 as "unix_seconds!"
-           from unnest($1::text[]) asked(source)
-           cross join lateral (select received_at from events where events.source = asked.source
-                               order by received_at desc limit 1) last"#,
-        sources,
-    )
-    .fetch_all(&mut **tx)
-    .await?;
     Ok(Figures {
         offboardings,
         oldest_unfinished_seconds,
@@ -121,11 +108,32 @@ async fn figures(tx: Tx<'_>, sources: &[String]) -> Result<Figures, StoreError> 
         calls_reserved: calls.reserved,
         calls_announced: calls.allowed_per_minute.and_then(|allowed| u32::try_from(allowed).ok()),
         calls_blocked_seconds: calls.blocked,
-        last_deliveries,
+        last_deliveries: last_deliveries(tx, sources).await?,
         outbox: callbacks::outbox_use(tx).await?,
         paused: pause::state(tx).await?.paused,
         audit: audit::state(tx).await?,
     })
+}
+
+/// When each of these sources delivered last what was authentic and new. What it answered when it was asked is no delivery:
+/// a webhook that was switched off must not look alive by it.
+pub(super) async fn last_deliveries(
+    tx: Tx<'_>,
+    sources: &[String],
+) -> Result<HashMap<String, DateTime<Utc>>, StoreError> {
+    let rows = sqlx::query!(
+        // last_deliveries: source by source and key by key, so that each is one look into events_delivered_by_key
+        r#"select source as "source!", max(last) as "last!"
+           from unnest($1::text[]) as source cross join generate_series(0, 7) as key
+               cross join lateral (select max(received_at) as last from events
+                                   where events.source = source.source and key_index = key
+                                     and not starts_with(event_id, 'look-up:')) as used
+           where last is not null group by source"#,
+        sources,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.source, row.last)).collect())
 }
 
 /// Counts by status, outcome and reason, and the age in seconds of the oldest that is due and not finished.

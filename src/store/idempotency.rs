@@ -83,7 +83,7 @@ impl Store {
     /// Claims a request, or finds what became of it.
     pub async fn claim_key(&self, request: &KeyedRequest) -> Result<Claimed, StoreError> {
         let request = request.clone();
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let request = request.clone();
             Box::pin(async move { claim(tx, &request).await })
         })
@@ -92,7 +92,7 @@ impl Store {
 
     /// Keeps the answer of a request, unless somebody else carries it out by now.
     pub async fn keep_answer(&self, claim: Claim, answer: KeptAnswer) -> Result<(), StoreError> {
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let answer = answer.clone();
             Box::pin(async move {
                 sqlx::query!(
@@ -114,7 +114,7 @@ impl Store {
 
     /// Gives a claim back: the key is free again, or, where the action was committed, its answer can be asked for.
     pub async fn release_key(&self, claim: Claim) -> Result<(), StoreError> {
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             Box::pin(async move {
                 sqlx::query!(
                     // release_key
@@ -137,7 +137,7 @@ impl Store {
 
     /// Deletes keys that are older than a day, with their answers; whether there may be more of them.
     pub async fn forget_keys(&self) -> Result<bool, StoreError> {
-        let forgotten = in_transaction(&self.ingest, |tx| Box::pin(forget(tx))).await?;
+        let forgotten = in_transaction(&self.operators, |tx| Box::pin(forget(tx))).await?;
         Ok(i64::try_from(forgotten).unwrap_or(i64::MAX) >= FORGOTTEN_AT_ONCE)
     }
 }

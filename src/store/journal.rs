@@ -27,8 +27,13 @@ impl<'a> NewEntry<'a> {
         action: Action,
         result: Option<&'a str>,
     ) -> Self {
+        Self { offboarding: Some(offboarding), ..Self::of_the_service(actor, action, result) }
+    }
+
+    /// An entry about the service as a whole, which belongs to no offboarding.
+    pub(crate) fn of_the_service(actor: &'a Actor, action: Action, result: Option<&'a str>) -> Self {
         Self {
-            offboarding: Some(offboarding),
+            offboarding: None,
             actor,
             action,
             step: None,

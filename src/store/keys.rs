@@ -17,12 +17,12 @@ impl Store {
     /// The keys of a source that verified deliveries, the one that did last first. A source has at most eight.
     pub async fn key_uses(&self, source: &str) -> Result<Vec<KeyUse>, StoreError> {
         let source = source.to_owned();
-        in_transaction(&self.worker, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let source = source.clone();
             Box::pin(async move {
                 let uses = sqlx::query_as!(
                     KeyUse,
-                    // key_uses: key by key, so that each is one look into the index
+                    // key_uses: key by key, so that each is one look into events_delivered_by_key
                     r#"select key as "key_index!", last as "last!"
                        from generate_series(0, 7) as key
                            cross join lateral (select max(received_at) as last from events

@@ -8,9 +8,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::journal::{self, NewEntry};
 use super::views::PAGE_MAX;
 use super::{Store, StoreError, Tx, idempotency, in_transaction};
-use crate::offboarding::{Actor, OffboardingId};
+use crate::offboarding::{Action, Actor, OffboardingId};
 
 /// The identity of one layoff.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -151,7 +152,7 @@ impl Store {
         if idempotency::was_carried_out() {
             return Ok(id);
         }
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let (plan, actor) = (plan.clone(), actor.clone());
             Box::pin(async move { insert(tx, id, &plan, &actor).await })
         })
@@ -160,7 +161,7 @@ impl Store {
 
     /// The layoffs, newest first.
     pub async fn layoffs(&self, filter: LayoffFilter) -> Result<Vec<Layoff>, StoreError> {
-        in_transaction(&self.ingest, move |tx| Box::pin(list(tx, filter))).await
+        in_transaction(&self.operators, move |tx| Box::pin(list(tx, filter))).await
     }
 
     /// Carries out a decision about a layoff.
@@ -174,7 +175,7 @@ impl Store {
             return Ok(LayoffDecided::Yes);
         }
         let actor = actor.clone();
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let actor = actor.clone();
             Box::pin(async move { decide(tx, id, decision, &actor).await })
         })
@@ -209,8 +210,20 @@ pub(super) async fn with_room_for(
     Ok(found.map(LayoffId))
 }
 
+/// What is decided about a layoff belongs to no offboarding.
+async fn note(
+    tx: Tx<'_>,
+    id: LayoffId,
+    actor: &Actor,
+    action: Action,
+    result: &str,
+) -> Result<(), StoreError> {
+    let (target, result) = (id.to_string(), (!result.is_empty()).then_some(result));
+    let entry = NewEntry::of_the_service(actor, action, result);
+    journal::append(tx, NewEntry { target: Some(&target), ..entry }).await
+}
+
 async fn insert(tx: Tx<'_>, id: LayoffId, plan: &Plan, actor: &Actor) -> Result<LayoffId, StoreError> {
-    idempotency::carried_out(tx).await?;
     sqlx::query!(
         // plan_layoff
         "insert into layoffs (id, requested_by, why, starts_at, ends_at, count_max, list_digest, list_size)
@@ -250,6 +263,11 @@ async fn insert(tx: Tx<'_>, id: LayoffId, plan: &Plan, actor: &Actor) -> Result<
     )
     .execute(&mut **tx)
     .await?;
+    let Plan { people, count, digest, from, until, .. } = plan;
+    let (digest, listed) = (hex::encode(digest), people.len());
+    let (from, until) = (from.to_rfc3339(), until.to_rfc3339());
+    let words = format!("list {digest} of {listed}, at most {count}, from {from} until {until}");
+    note(tx, id, actor, Action::LayoffPlanned, &words).await?;
     Ok(id)
 }
 
@@ -315,6 +333,8 @@ async fn decide(
             sqlx::query!("update layoffs set approved_by = $2, approved_at = now() where id = $1", id.0, by)
                 .execute(&mut **tx)
                 .await?;
+            let list = format!("list {}", hex::encode(row.list_digest));
+            note(tx, id, actor, Action::LayoffApproved, &list).await?;
         }
         LayoffDecision::Cancel => {
             sqlx::query!(
@@ -324,8 +344,8 @@ async fn decide(
             )
             .execute(&mut **tx)
             .await?;
+            note(tx, id, actor, Action::LayoffCancelled, "").await?;
         }
     }
-    idempotency::carried_out(tx).await?;
     Ok(LayoffDecided::Yes)
 }

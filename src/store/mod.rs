@@ -53,12 +53,12 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// The channel on which an event that is due at once wakes the workers.
 const WAKE_CHANNEL: &str = "leaver_wake";
 
-/// Connections for ingest, for the worker, for the readiness probe and for the console are apart, so that none of them
-/// starves another.
+/// Connections for what the senders say, for the worker, for the readiness probe and for all that operators ask and decide
+/// (with what scrapers read) are apart, so that none of them starves another: whoever looks holds up no delivery.
 const INGEST_CONNECTIONS: u32 = 5;
 const WORKER_CONNECTIONS: u32 = 10;
 const PROBE_CONNECTIONS: u32 = 1;
-const CONSOLE_CONNECTIONS: u32 = 3;
+const OPERATORS_CONNECTIONS: u32 = 5;
 
 /// How long a caller waits for a connection: an answer is due within 3 s.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -105,7 +105,7 @@ pub struct Store {
     ingest: PgPool,
     worker: PgPool,
     probe: PgPool,
-    console: PgPool,
+    operators: PgPool,
     /// How long an approval that is given through this store is valid.
     approval_valid: Duration,
     /// The sources whose HRIS is asked before anything is changed.
@@ -141,7 +141,7 @@ impl Store {
             ingest: pool(INGEST_CONNECTIONS),
             worker: pool(WORKER_CONNECTIONS),
             probe: pool(PROBE_CONNECTIONS),
-            console: pool(CONSOLE_CONNECTIONS),
+            operators: pool(OPERATORS_CONNECTIONS),
             options,
             approval_valid: approvals::VALID_DEFAULT,
             asked_sources: Arc::default(),
@@ -230,7 +230,7 @@ impl Store {
         self.ingest.close().await;
         self.worker.close().await;
         self.probe.close().await;
-        self.console.close().await;
+        self.operators.close().await;
     }
 }
 

@@ -42,7 +42,7 @@ impl Store {
             return self.pause_state().await;
         }
         let (reason, actor) = (reason.to_owned(), actor.clone());
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let (reason, actor) = (reason.clone(), actor.clone());
             Box::pin(async move {
                 take_alone(tx).await?;
@@ -57,7 +57,7 @@ impl Store {
                 .execute(&mut **tx)
                 .await?;
                 if moved.rows_affected() == 1 {
-                    note(tx, &actor, Action::Paused, Some(&reason)).await?;
+                    journal::append(tx, NewEntry::of_the_service(&actor, Action::Paused, Some(&reason))).await?;
                 }
                 state(tx).await
             })
@@ -71,7 +71,7 @@ impl Store {
             return self.pause_state().await;
         }
         let actor = actor.clone();
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let actor = actor.clone();
             Box::pin(async move {
                 take_alone(tx).await?;
@@ -83,7 +83,7 @@ impl Store {
                 .execute(&mut **tx)
                 .await?;
                 if moved.rows_affected() == 1 {
-                    note(tx, &actor, Action::Resumed, None).await?;
+                    journal::append(tx, NewEntry::of_the_service(&actor, Action::Resumed, None)).await?;
                     sqlx::query!("select pg_notify($1, '')", WAKE_CHANNEL).execute(&mut **tx).await?;
                 }
                 state(tx).await
@@ -94,12 +94,12 @@ impl Store {
 
     /// Where the switch stands.
     pub async fn pause_state(&self) -> Result<PauseState, StoreError> {
-        in_transaction(&self.console, |tx| Box::pin(state(tx))).await
+        in_transaction(&self.operators, |tx| Box::pin(state(tx))).await
     }
 
     /// How many changing calls were intended within [`CALL_UNDER_WAY_MAX`] and have no outcome: they may be under way.
     pub async fn calls_under_way(&self) -> Result<u64, StoreError> {
-        in_transaction(&self.console, |tx| {
+        in_transaction(&self.operators, |tx| {
             Box::pin(async move {
                 let calls = sqlx::query_scalar!(
                     // calls_under_way
@@ -158,19 +158,4 @@ pub(super) async fn state(tx: Tx<'_>) -> Result<PauseState, StoreError> {
     .fetch_one(&mut **tx)
     .await?;
     Ok(state)
-}
-
-/// What is done to the service as a whole belongs to no offboarding.
-async fn note(tx: Tx<'_>, actor: &Actor, action: Action, result: Option<&str>) -> Result<(), StoreError> {
-    let entry = NewEntry {
-        offboarding: None,
-        actor,
-        action,
-        step: None,
-        target: None,
-        result,
-        request_id: None,
-        correlation_id: None,
-    };
-    journal::append(tx, entry).await
 }

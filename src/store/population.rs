@@ -78,7 +78,7 @@ pub struct Evidence {
 impl Store {
     /// The next offboardings after this one, by id, that were opened within these bounds.
     pub async fn population(&self, after: Option<Uuid>, opened: Opened) -> Result<Vec<Evidence>, StoreError> {
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             Box::pin(async move {
                 let part = sqlx::query_as!(
                     Evidence,

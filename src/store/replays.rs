@@ -94,7 +94,7 @@ impl Store {
         operator: &Actor,
     ) -> Result<Replayed, StoreError> {
         let operator = operator.clone();
-        let replayed = in_transaction(&self.ingest, move |tx| {
+        let replayed = in_transaction(&self.operators, move |tx| {
             let (delivery, operator) = (delivery.clone(), operator.clone());
             Box::pin(async move { Run { delivery: &delivery, operator: &operator }.replay(tx, event).await })
         })

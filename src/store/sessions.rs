@@ -54,7 +54,7 @@ pub enum Look {
 impl Store {
     /// Opens a session, and deletes those that are over.
     pub async fn open_session(&self, new: NewSession) -> Result<(), StoreError> {
-        in_transaction(&self.console, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let new = new.clone();
             Box::pin(async move { open(tx, &new).await })
         })
@@ -68,12 +68,12 @@ impl Store {
         idle: Duration,
         look: Look,
     ) -> Result<Option<SessionRow>, StoreError> {
-        in_transaction(&self.console, move |tx| Box::pin(find(tx, id_hash, idle, look))).await
+        in_transaction(&self.operators, move |tx| Box::pin(find(tx, id_hash, idle, look))).await
     }
 
     /// Ends a session; does nothing where there is none.
     pub async fn close_session(&self, id_hash: [u8; 32]) -> Result<(), StoreError> {
-        in_transaction(&self.console, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             Box::pin(async move {
                 sqlx::query!(
                     // close_session

@@ -19,6 +19,8 @@ pub struct SignIn {
     pub nonce: String,
     /// Of PKCE.
     pub code_verifier: String,
+    /// The page that is to be shown at the end.
+    pub wanted: String,
 }
 
 /// What a return from the issuer needs of its beginning.
@@ -29,6 +31,8 @@ pub struct TakenSignIn {
     pub nonce: String,
     /// Of PKCE.
     pub code_verifier: String,
+    /// The page that is to be shown at the end.
+    pub wanted: String,
 }
 
 /// How the journal calls an account of the issuer.
@@ -54,7 +58,7 @@ pub enum NameFrom {
 impl Store {
     /// Keeps a sign-in for ten minutes.
     pub async fn begin_sign_in(&self, sign_in: SignIn) -> Result<(), StoreError> {
-        in_transaction(&self.console, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let sign_in = sign_in.clone();
             Box::pin(async move { begin(tx, &sign_in).await })
         })
@@ -63,12 +67,12 @@ impl Store {
 
     /// Takes the sign-in of a browser, once.
     pub async fn take_sign_in(&self, id_hash: [u8; 32]) -> Result<Option<TakenSignIn>, StoreError> {
-        in_transaction(&self.console, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             Box::pin(async move {
                 let row = sqlx::query!(
                     // take_sign_in
                     r#"delete from sign_ins where id_hash = $1
-                       returning state_hash, nonce, code_verifier, expires_at > now() as "in_time!""#,
+                       returning state_hash, nonce, code_verifier, wanted, expires_at > now() as "in_time!""#,
                     id_hash.as_slice()
                 )
                 .fetch_optional(&mut **tx)
@@ -77,6 +81,7 @@ impl Store {
                     state_hash: row.state_hash,
                     nonce: row.nonce,
                     code_verifier: row.code_verifier,
+                    wanted: row.wanted,
                 }))
             })
         })
@@ -92,7 +97,7 @@ impl Store {
         from: NameFrom,
     ) -> Result<NameGiven, StoreError> {
         let (issuer, subject, name) = (issuer.to_owned(), subject.to_owned(), name.to_owned());
-        in_transaction(&self.console, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let (issuer, subject, name) = (issuer.clone(), subject.clone(), name.clone());
             Box::pin(async move { give_name(tx, &issuer, &subject, &name, from).await })
         })
@@ -103,12 +108,13 @@ impl Store {
 async fn begin(tx: Tx<'_>, sign_in: &SignIn) -> Result<(), StoreError> {
     sqlx::query!(
         // begin_sign_in
-        "insert into sign_ins (id_hash, state_hash, nonce, code_verifier, expires_at)
-         values ($1, $2, $3, $4, now() + interval '10 minutes')",
+        "insert into sign_ins (id_hash, state_hash, nonce, code_verifier, wanted, expires_at)
+         values ($1, $2, $3, $4, $5, now() + interval '10 minutes')",
         sign_in.id_hash.as_slice(),
         sign_in.state_hash.as_slice(),
         sign_in.nonce,
         sign_in.code_verifier,
+        sign_in.wanted,
     )
     .execute(&mut **tx)
     .await?;

@@ -49,7 +49,7 @@ impl Store {
     /// delivered.
     pub async fn waiting_tokens(&self, source: &str) -> Result<Vec<WaitingToken>, StoreError> {
         let source = source.to_owned();
-        in_transaction(&self.worker, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let source = source.clone();
             Box::pin(async move {
                 let rows = sqlx::query!(

@@ -131,7 +131,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let filter = filter.clone();
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let filter = filter.clone();
             Box::pin(async move { list(tx, &filter).await })
         })
@@ -140,12 +140,12 @@ impl Store {
 
     /// One offboarding with its steps and its journal.
     pub async fn show(&self, id: OffboardingId) -> Result<Option<View>, StoreError> {
-        in_transaction(&self.ingest, move |tx| Box::pin(show(tx, id))).await
+        in_transaction(&self.operators, move |tx| Box::pin(show(tx, id))).await
     }
 
     /// Counts by status, outcome and reason, and the age in seconds of the oldest that is due and not finished.
     pub async fn overview(&self) -> Result<(Vec<Count>, f64), StoreError> {
-        in_transaction(&self.console, |tx| Box::pin(figures::overview(tx))).await
+        in_transaction(&self.operators, |tx| Box::pin(figures::overview(tx))).await
     }
 }
 

@@ -94,6 +94,25 @@ async fn every_entry_is_covered_by_a_line_in_the_file_that_is_also_in_the_log() 
 }
 
 #[tokio::test]
+async fn a_key_that_was_changed_leaves_the_record_whole_where_the_one_before_is_named() {
+    let (world, service, file) = signed().await;
+    drop(service);
+    let changed = signing(&file).replace(SEED, &"07".repeat(32));
+    run(&world.config(&changed), &["audit", "verify"]).await.failed(1, &["signed by none of the keys"]);
+    let proof = CheckpointKey::read(SEED).unwrap().proof().to_string();
+    let known = format!("{changed}checkpoint_public_keys = [\"{proof}\"]\n");
+    let service = world.serve(&known, &["serve"]);
+    let before = checkpoints(&file).len();
+    deliver(&service, 9).await;
+    until("the new key has signed", LIMIT, async || checkpoints(&file).len() > before).await;
+    let (status, verified) =
+        service.api(reqwest::Method::GET, "/api/v1/audit/verify", crate::support::ALICE).await;
+    assert_eq!((status, &verified["ok"]), (200, &Value::Bool(true)), "{verified}");
+    let wrong = format!("{changed}checkpoint_public_keys = [\"beef\"]\n");
+    run(&world.config(&wrong), &["audit", "verify"]).await.failed(2, &["audit.checkpoint_public_keys[0]"]);
+}
+
+#[tokio::test]
 async fn a_line_that_was_cut_off_is_told_and_one_that_was_changed_is_a_finding() {
     let (world, service, file) = signed().await;
     drop(service);

@@ -9,6 +9,7 @@ use serde_json::json;
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::edge::{Answer, ended, eventually, ready, terminate};
+use crate::process::until;
 use crate::support::{HRIS_SECRET, Service, World, signed, termination};
 
 /// A stop takes no longer than this.
@@ -110,6 +111,42 @@ async fn a_process_with_nothing_to_do_stops_quickly_also_with_connections_kept_o
     assert_eq!(alive.text().await.unwrap(), "ok\n");
     terminate(&service);
     assert_eq!(ended(&mut service, AT_ONCE).await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn deliveries_are_taken_until_a_load_balancer_has_noticed_the_stop() {
+    const DELAY: Duration = Duration::from_secs(3);
+    let world = World::new().await;
+    let mut service =
+        world.serve_edited("", &["serve"], |text| text.replace("stop_delay = \"0s\"", "stop_delay = \"3s\""));
+    ready(&service).await;
+    terminate(&service);
+    let started = Instant::now();
+    stopping(&service).await;
+    assert_eq!(service.deliver(&termination("e1", "W1", "jane@example.com")).await.0, 202);
+    assert_eq!(ended(&mut service, STOP_MAX).await.code(), Some(0));
+    assert!(started.elapsed() >= DELAY, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn people_who_look_hold_up_no_delivery() {
+    const LOOKERS: usize = 12;
+    let world = World::new().await;
+    let service = world.serve("", &["serve", "--no-worker"]);
+    ready(&service).await;
+    let mut gate = PgConnection::connect(world.database.url()).await.unwrap();
+    gate.execute("begin; lock table callbacks, journal, layoffs in access exclusive mode").await.unwrap();
+    let mut looking = tokio::task::JoinSet::new();
+    for number in 0..LOOKERS {
+        let page = ["callbacks", "layoffs", "audit/verify"][number % 3];
+        let request = crate::support::client().get(format!("{}/api/v1/{page}", service.admin));
+        looking.spawn(request.bearer_auth(crate::support::ALICE).send());
+    }
+    let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and state = 'active'";
+    until("all that may look wait", AT_ONCE, async || world.number(waiting).await >= 5).await;
+    let delivered = service.deliver(&serde_json::json!({"event": "worker.hired", "workerId": "W1"})).await;
+    assert_eq!(delivered.0, 202, "{}", delivered.1);
+    gate.execute("rollback").await.unwrap();
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ fn layoff() -> Value {
 }
 
 /// What the process leaves behind that dies after the action's commit.
-async fn lose_the_answers(world: &World) {
+pub(crate) async fn lose_the_answers(world: &World) {
     world
         .sql(
             "update idempotency_keys set status = null, body = null, content_type = null,

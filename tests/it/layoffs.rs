@@ -8,6 +8,7 @@ use leaver::store::progress::BrakeLimits;
 use leaver::worker::Settings;
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::Row as _;
 
 use crate::approvals::post;
 use crate::brake::tiny_agent;
@@ -234,6 +235,22 @@ async fn the_api_plans_lists_approves_and_cancels() {
     post(&service, &approve, BOB, &digest).await.is_problem(409, "not-possible");
     assert_eq!(post(&service, &cancel, ALICE, &json!({})).await.status, 200);
     post(&service, &cancel, ALICE, &json!({})).await.is_problem(409, "not-possible");
+    let rows = world.rows("select actor, action, target, result from journal order by seq").await;
+    let text =
+        |row: &sqlx::postgres::PgRow, column: usize| row.get::<Option<String>, _>(column).unwrap_or_default();
+    let entries: Vec<[String; 3]> =
+        rows.iter().map(|row| [0, 1, 3].map(|column| text(row, column))).collect();
+    let list = format!("list {}", planned["digest"].as_str().unwrap());
+    let words = format!("{list} of 2, at most 2, from {from} until {until}");
+    let recorded = [
+        ["operator:alice", "layoff_planned", &words],
+        ["operator:bob", "layoff_approved", &list],
+        ["operator:alice", "layoff_cancelled", ""],
+    ];
+    assert_eq!(entries, recorded.map(|entry| entry.map(str::to_owned)));
+    assert!(rows.iter().all(|row| text(row, 2) == planned["id"].as_str().unwrap()), "each names the layoff");
+    let verified = service.api(Method::GET, "/api/v1/audit/verify", ALICE).await.1;
+    assert_eq!((&verified["ok"], &verified["entries"]), (&json!(true), &json!(3)));
     let own = post(&service, "/layoffs", BOB, &body).await.json();
     let own = format!("/layoffs/{}/approve", own["id"].as_str().unwrap());
     post(&service, &own, BOB, &digest).await.is_problem(403, "own-request");

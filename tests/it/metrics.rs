@@ -227,6 +227,22 @@ async fn a_running_service_shows_what_the_list_says_and_nothing_else() {
     assert!(!text.contains("jane") && !text.contains("W1"), "{text}");
 }
 
+#[tokio::test]
+async fn what_a_source_answers_when_it_is_asked_is_no_delivery() {
+    let world = World::new().await;
+    let service = world.serve("", &["serve", "--no-worker"]);
+    assert_eq!(service.deliver(&termination("e1", "W1", "jane@example.com")).await.0, 202);
+    let last = "leaver_last_delivery_timestamp_seconds{source=\"workday\"}";
+    world.sql("update events set received_at = now() - interval '9 days'").await;
+    let silent = service.metric(last).await.expect("a delivery");
+    // As the answer to a question is stored.
+    world
+        .sql("insert into events select (jsonb_populate_record(e, jsonb_build_object('id', gen_random_uuid(),
+                  'event_id', 'look-up:' || e.event_id, 'received_at', now(), 'arrival', e.arrival + 1))).* from events e")
+        .await;
+    assert_eq!(service.metric(last).await, Some(silent));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_scrape_is_answered_in_time_where_the_database_says_nothing() {
     let world = World::new().await;

@@ -281,6 +281,19 @@ async fn whoever_signed_in_under_one_name_does_not_come_back_under_another_by_co
 }
 
 #[tokio::test]
+async fn the_page_that_somebody_wanted_is_shown_after_the_way_by_the_issuer() {
+    let world = World::new().await;
+    let issuer = Issuer::start(&accounts(), Claims::InIdToken);
+    let service = world.serve(&sign_on(&issuer.url, "RS256", ""), &["serve", "--no-worker"]);
+    for (wanted, shown) in [("/held", "/held"), ("//evil.example", "/")] {
+        let mut browser = Browser::new(&service);
+        let back = browser.way_back_wanting(wanted, "account=s3").await;
+        let page = browser.go(&back).await;
+        assert!(page.text.contains(&format!("content=\"0; url={shown}\"")), "{wanted}: {}", page.text);
+    }
+}
+
+#[tokio::test]
 async fn a_session_ends_with_what_gave_its_role() {
     let world = World::new().await;
     let issuer = Issuer::start(&accounts(), Claims::InIdToken);

@@ -236,6 +236,7 @@ impl World {
 [server]
 listen = "127.0.0.1:0"
 admin_listen = "127.0.0.1:0"
+stop_delay = "0s"
 [database]
 url = {url:?}
 [sources.workday]

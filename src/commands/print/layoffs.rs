@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::store::layoffs::Layoff;
+use crate::store::layoffs::{Layoff, LayoffId};
 
 pub(in crate::commands) fn layoffs(layoffs: &[Layoff]) {
     if layoffs.is_empty() {
@@ -15,6 +15,13 @@ pub(in crate::commands) fn layoffs(layoffs: &[Layoff]) {
         say!("people     {} on the list, {} may pass, {} did", layoff.people, layoff.count, layoff.used);
         say!("planned    {}", by(Some(&layoff.requested_by), Some(layoff.created_at)));
         say!("digest     {}", layoff.digest);
+    }
+}
+
+/// Says where the rest of a list is.
+pub(in crate::commands) fn older_layoffs(next: Option<LayoffId>) {
+    if let Some(next) = next {
+        say!("there are older ones: GET /api/v1/layoffs?after={next}");
     }
 }
 

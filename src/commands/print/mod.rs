@@ -30,7 +30,7 @@ mod times;
 pub(super) use audit::{audit_keys, verification};
 pub(super) use callbacks::callbacks;
 pub(super) use events::{event, events, replay};
-pub(super) use layoffs::layoffs;
+pub(super) use layoffs::{layoffs, older_layoffs};
 pub(super) use offboarding::offboarding;
 pub(super) use pause::{paused, switch};
 pub(super) use preview::preview;
@@ -136,8 +136,13 @@ pub(super) fn list(page: &Page) {
         ]
     };
     terminal::table(&columns, &page.items.iter().map(row).collect::<Vec<_>>());
-    if let Some(next) = &page.next {
-        say!("there are more: --after {next}, or --limit, --status, --person, --source");
+    more(page.next, "--limit, --status, --person, --source");
+}
+
+/// Says that a list goes on, and how to see the rest or less.
+pub(super) fn more(next: Option<impl std::fmt::Display>, options: &str) {
+    if let Some(next) = next {
+        say!("there are more: --after {next}, or {options}");
     }
 }
 

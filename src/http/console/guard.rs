@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use reqwest::Url;
 
 use super::Console;
@@ -13,6 +13,7 @@ use crate::config::Role;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
 use crate::http::session::Session;
+use crate::http::wanted;
 use crate::http::webhooks::whole;
 
 /// The longest form: every id that a page of held ones can tick, and a reason.
@@ -37,7 +38,7 @@ impl FromRequestParts<Console> for Visitor {
     async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Response> {
         match console.inner.sessions.of(&parts.headers).await {
             Ok(Some(session)) => Ok(Self(session)),
-            Ok(None) => Err(Redirect::to("/sign-in").into_response()),
+            Ok(None) => Err(wanted::sign_in_first(parts)),
             Err(problem) => Err(Failure::from(problem).into_response()),
         }
     }
@@ -107,7 +108,8 @@ impl FromRequest<Console> for Sent {
     }
 }
 
-/// Refuses a form that a page of somebody else's sent. A browser says where a form comes from; who says nothing is none.
+/// Refuses a form that a page of somebody else's sent. Every browser says where such a form comes from; who says nothing is
+/// none, and has to know the session's secret all the same.
 pub(super) fn own_origin(headers: &HeaderMap, console: &Console) -> Result<(), Failure> {
     let only = |name: &str| {
         let mut values = headers.get_all(name).iter();
@@ -118,12 +120,11 @@ pub(super) fn own_origin(headers: &HeaderMap, console: &Console) -> Result<(), F
         }
     };
     let (site, origin) = (only(SEC_FETCH_SITE)?, only(header::ORIGIN.as_str())?);
-    if site.is_some_and(|site| site != "same-origin") {
-        return Err(foreign());
+    // The browser's own judgement, which knows the address that its person sees; a proxy may change the Host.
+    if let Some(site) = site {
+        return if site == "same-origin" { Ok(()) } else { Err(foreign()) };
     }
-    let Some(origin) = origin else {
-        return if site.is_some() { Ok(()) } else { Err(foreign()) };
-    };
+    let Some(origin) = origin else { return Ok(()) };
     let configured = console.inner.settings.url.as_ref();
     let configured = configured.is_some_and(|url| url.origin().ascii_serialization() == origin);
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());

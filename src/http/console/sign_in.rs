@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use askama::Template;
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
 
 use super::Console;
 use super::assets::{ASSETS, Assets};
@@ -19,6 +20,7 @@ use super::page::{self, Failure};
 use crate::http::RemoteAddress;
 use crate::http::oidc::SingleSignOn;
 use crate::http::session::SignedInBy;
+use crate::http::wanted::Wanted;
 
 /// Failures of one address within a minute, after which it is not listened to until the minute is over: a person who
 /// mistypes does not meet this, and a token of 16 bytes is not found at this rate.
@@ -62,24 +64,38 @@ impl Tries {
 struct SignInPage<'a> {
     refused: Option<&'static str>,
     /// Another way in: where it begins, and what it is called.
-    elsewhere: Option<(&'static str, &'a str)>,
+    elsewhere: Option<(String, &'a str)>,
+    /// The page that is to be shown once somebody is signed in, unless it is the overview.
+    wanted: Option<&'a str>,
     assets: &'static Assets,
 }
 
+/// Where somebody wants to go.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    to: String,
+}
+
 impl<'a> SignInPage<'a> {
-    fn new(refused: Option<&'static str>, console: &'a Console) -> Self {
+    fn new(refused: Option<&'static str>, wanted: &'a Wanted, console: &'a Console) -> Self {
         let elsewhere = console.inner.api.single_sign_on.as_ref();
-        let elsewhere = elsewhere.map(|sign_on| (SingleSignOn::path(), sign_on.label()));
-        Self { refused, elsewhere, assets: &ASSETS }
+        let elsewhere = elsewhere.map(|sign_on| (wanted.through(SingleSignOn::path()), sign_on.label()));
+        Self { refused, elsewhere, wanted: wanted.beside_the_overview(), assets: &ASSETS }
     }
 }
 
 /// Asks for the token.
-pub(super) async fn form(State(console): State<Console>, headers: HeaderMap) -> Result<Response, Failure> {
+pub(super) async fn form(
+    State(console): State<Console>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let wanted = Wanted::read(&asked.to);
     if console.inner.sessions.watched(&headers).await?.is_some() {
-        return Ok(Redirect::to("/").into_response());
+        return Ok(Redirect::to(wanted.as_str()).into_response());
     }
-    page::html(&SignInPage::new(None, &console))
+    page::html(&SignInPage::new(None, &wanted, &console))
 }
 
 /// Opens a session for whoever has a token.
@@ -94,15 +110,19 @@ pub(super) async fn sign_in(
     let fields = Fields::read(&headers, body).await?;
     let (tries, now) = (&console.inner.tries, Instant::now());
     let token = fields.get("token").unwrap_or_default();
+    let wanted = Wanted::read(fields.get("to").unwrap_or_default());
     let caller = console.inner.api.operators.of_token(token.as_bytes());
     // Also a right one is refused then, or the answer would tell that it was right.
     let Some(caller) = caller.filter(|_| !tries.are_too_many(address, now)) else {
         tries.failed(address, now);
         tracing::warn!(remote_address = %address, "nobody was signed in: the token is no operator's, or too many were tried");
-        return page::with_status(StatusCode::UNAUTHORIZED, &SignInPage::new(Some(REFUSED), &console));
+        return page::with_status(
+            StatusCode::UNAUTHORIZED,
+            &SignInPage::new(Some(REFUSED), &wanted, &console),
+        );
     };
     let cookie = console.inner.sessions.open(&caller, SignedInBy::Token).await?;
-    Ok(to("/", cookie))
+    Ok(to(wanted.as_str(), cookie))
 }
 
 /// Ends the session; the browser forgets what it kept of it.

@@ -119,7 +119,7 @@ impl Store {
     /// Lists callbacks, newest first.
     pub async fn callbacks(&self, filter: &CallbackFilter) -> Result<Vec<CallbackView>, StoreError> {
         let filter = filter.clone();
-        in_transaction(&self.ingest, move |tx| {
+        in_transaction(&self.operators, move |tx| {
             let filter = filter.clone();
             Box::pin(async move { list(tx, &filter).await })
         })
@@ -130,7 +130,7 @@ impl Store {
 impl Store {
     /// Counts what waits and what was given up.
     pub async fn outbox_use(&self) -> Result<OutboxUse, StoreError> {
-        in_transaction(&self.console, |tx| Box::pin(outbox_use(tx))).await
+        in_transaction(&self.operators, |tx| Box::pin(outbox_use(tx))).await
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::receiver::{Receiver, Reply};
 use super::*;
+use crate::edge::Answer;
 use crate::support::{ALICE, leaver};
 
 const VERA: &str = "vera-token-0123456789";
@@ -49,8 +50,19 @@ async fn operators_see_what_was_told_and_have_it_told_once_more() {
     let (status, repeated) = service.api(Method::POST, &path, ALICE).await;
     assert_eq!((status, &repeated["status"], &repeated["attempts"]), (200, &json!("waiting"), &json!(0)));
     assert_eq!(drain(&notifier).await, 1);
+    // The process that repeated it died before its answer: whoever asks again is told, and nobody a third time.
+    let keyed = async || {
+        let request = crate::support::client().post(format!("{}{path}", service.admin));
+        Answer::to(request.bearer_auth(ALICE).header("idempotency-key", "k")).await
+    };
+    assert_eq!(keyed().await.status, 200);
+    assert_eq!(drain(&notifier).await, 1);
+    crate::idempotency::lose_the_answers(&world).await;
+    let again = keyed().await;
+    assert_eq!((again.status, &again.json()["status"]), (200, &json!("delivered")));
+    assert_eq!(drain(&notifier).await, 0);
     let ids: Vec<_> = receiver.got().iter().map(|got| got.header("webhook-id").to_owned()).collect();
-    assert_eq!(ids.iter().filter(|one| **one == callback["id"].as_str().unwrap()).count(), 2);
+    assert_eq!(ids.iter().filter(|one| **one == callback["id"].as_str().unwrap()).count(), 3);
     let journal = world.view(id).await.journal.unwrap();
     let entry = journal.iter().find(|entry| entry.action == "callback_repeated").unwrap();
     assert_eq!((entry.actor.as_str(), entry.target.as_deref()), ("operator:alice", Some("hris")));
@@ -78,6 +90,12 @@ async fn the_commands_list_repeat_and_try() {
     let page: Value = serde_json::from_str(&out).unwrap();
     let id = page["items"][0]["id"].as_str().unwrap().to_owned();
     assert_eq!((code, &page["items"][0]["event"]), (Some(0), &json!("offboarding.held")));
+    let (_, out, _) = ran(&config, &["callbacks", "--limit", "1"]);
+    assert!(!out.contains("there are more"), "{out}");
+    held(&world, "busy").await;
+    let (_, out, _) = ran(&config, &["callbacks", "--limit", "1"]);
+    assert!(out.contains("there are more: --after "), "{out}");
+    assert_eq!(drain(&notifier).await, 1);
     let (code, out, _) = ran(&config, &["callbacks", "repeat", &id]);
     assert!(code == Some(0) && out.contains("waiting") && out.contains("offboarding.held (brake)"), "{out}");
     assert_eq!(drain(&notifier).await, 1);

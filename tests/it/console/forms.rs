@@ -1,6 +1,7 @@
 //! A form counts only from a page of the session that it came with.
 
 use super::{Visitor, held, scheduled, serve};
+use crate::edge::Answer;
 use crate::support::{ALICE, BOB, World};
 
 #[tokio::test]
@@ -48,7 +49,8 @@ async fn a_form_from_another_origin_is_refused_also_with_the_right_token() {
         let answer = alice.post_as(&path, &fields, Some(origin)).await;
         assert_eq!(answer.status, 403, "{origin}");
     }
-    assert_eq!(alice.post_as(&path, &fields, None).await.status, 403, "no browser says nothing");
+    let guessed = alice.post_as(&path, &[("csrf", "guessed")], None).await;
+    assert_eq!(guessed.status, 403, "whoever says nothing has to know the session's secret");
     for site in ["cross-site", "same-site", "none"] {
         let request = alice.request(reqwest::Method::POST, &path).header("sec-fetch-site", site);
         let request = request.header("origin", &service.admin).form(&fields);
@@ -58,6 +60,27 @@ async fn a_form_from_another_origin_is_refused_also_with_the_right_token() {
     let request = alice.request(reqwest::Method::POST, &path).header("sec-fetch-site", "same-origin");
     assert_eq!(request.form(&fields).send().await.unwrap().status().as_u16(), 303);
     assert_eq!(world.number("select count(*) from offboardings where status = 'cancelled'").await, 1);
+}
+
+#[tokio::test]
+async fn whoever_is_no_browser_signs_in_and_acts_without_an_origin() {
+    let world = World::new().await;
+    let service = serve(&world);
+    let request = super::client().post(format!("{}/sign-in", service.admin));
+    let answer = Answer::to(request.form(&[("token", ALICE)])).await;
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/")), "{}", answer.text());
+    let alice = Visitor::sign_in(&service, ALICE).await;
+    assert_eq!(alice.post_as("/sign-out", &[("csrf", &alice.csrf)], None).await.status, 303);
+}
+
+#[tokio::test]
+async fn a_browser_that_vouches_for_the_page_is_believed_behind_a_proxy_that_changes_the_host() {
+    let world = World::new().await;
+    let service = serve(&world);
+    let request = super::client().post(format!("{}/sign-in", service.admin));
+    let request = request.header("origin", "https://leaver.example.com").form(&[("token", ALICE)]);
+    assert_eq!(Answer::to(request.try_clone().unwrap()).await.status, 403);
+    assert_eq!(Answer::to(request.header("sec-fetch-site", "same-origin")).await.status, 303);
 }
 
 #[tokio::test]

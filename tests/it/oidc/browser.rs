@@ -92,8 +92,14 @@ impl Browser {
 
     /// Begins a sign-in and goes on, as this account, until the issuer sends the browser back; gives the address of the way back.
     pub(super) async fn way_back(&mut self, account: &str) -> Url {
+        self.way_back_wanting("", account).await
+    }
+
+    /// The same for somebody who wants this page of the console.
+    pub(super) async fn way_back_wanting(&mut self, wanted: &str, account: &str) -> Url {
         const STEPS_MAX: usize = 10;
         let mut url: Url = format!("{CONSOLE}/sign-in/oidc").parse().expect("an address");
+        url.query_pairs_mut().append_pair("to", wanted);
         for _ in 0..STEPS_MAX {
             let page = self.go(&url).await;
             url =
