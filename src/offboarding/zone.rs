@@ -22,6 +22,11 @@ impl Zone {
         Self(TimeZone::UTC)
     }
 
+    /// Its name in the database.
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
     /// The latest moment that a local time can mean: of two in an overlap the later one, and in a gap the moment at which
     /// the clocks have jumped, because acting early locks a working person out. `None` where the calendar ends, with the
     /// year 9999.

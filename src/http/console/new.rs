@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Console;
 use super::guard::{Sent, Visitor};
 use super::page::{self, Failure, Part, Shell, sentence};
-use super::words::plain;
+use super::words::{capital, plain, times};
 use crate::config::Role;
 use crate::http::api::trouble;
 use crate::http::problem::Problem;
@@ -53,6 +53,8 @@ struct NewPage {
     termination_type: String,
     reason: String,
     at: String,
+    /// How a time without a zone is read.
+    times: String,
     /// One page asks once, however often its button is pressed.
     key: String,
     error: Option<String>,
@@ -68,7 +70,7 @@ pub(super) async fn form(
     visitor.caller().needs(Role::Operator)?;
     let (person, kind) = (query.person.trim(), query.termination_type.trim());
     let shell = console.shell(&visitor.0, Part::Offboardings, "Take somebody out").await?;
-    let mut page = NewPage::new(shell, person, kind);
+    let mut page = NewPage::new(&console, shell, person, kind);
     if person.is_empty() {
         return page::html(&page);
     }
@@ -77,7 +79,7 @@ pub(super) async fn form(
 }
 
 impl NewPage {
-    fn new(shell: Shell, person: &str, kind: &str) -> Self {
+    fn new(console: &Console, shell: Shell, person: &str, kind: &str) -> Self {
         Self {
             shell,
             // What is looked for is what is seen.
@@ -85,6 +87,7 @@ impl NewPage {
             termination_type: plain(kind),
             reason: String::new(),
             at: String::new(),
+            times: times(&console.inner.api.own_rules),
             key: Uuid::new_v4().to_string(),
             error: None,
             foreseen: None,
@@ -135,7 +138,7 @@ impl Foreseen {
         Self {
             user: plain(&preview.genesys_user_id),
             class,
-            verdict: plain(&verdict.text),
+            verdict: capital(&plain(&verdict.text)),
             held_for: verdict
                 .held_for
                 .into_iter()
@@ -189,7 +192,8 @@ pub(super) async fn ask(State(console): State<Console>, sent: Sent) -> Result<Re
             Err(error) => trouble(&error),
         };
     let shell = console.shell(&sent.session, Part::Offboardings, "Take somebody out").await?;
-    let mut page = NewPage::new(shell, &asked.person, asked.termination_type.as_deref().unwrap_or_default());
+    let mut page =
+        NewPage::new(&console, shell, &asked.person, asked.termination_type.as_deref().unwrap_or_default());
     page.foresee(&console).await;
     page.reason = plain(&asked.reason);
     page.at = plain(asked.at.as_deref().unwrap_or_default());

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
+use crate::offboarding::choices::EffectiveAt;
 use crate::offboarding::{Goal, OffboardingId, Outcome, Reason, Status};
+use crate::operate::OwnRules;
 use crate::store::views::{PersonView, View};
 
 /// The most characters of one value that a page shows; what is longer is a mistake or an attack.
@@ -48,10 +50,12 @@ fn is_unseen(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Words of ours with code between backticks, as HTML. Only for texts that stand in the program.
+/// Words of ours with code between backticks, as HTML that begins like a sentence, unless it begins with code: a name has to
+/// stay as it is written. Only for texts that stand in the program.
 pub(super) fn marked_up(text: &'static str) -> String {
     let mut html = String::new();
     for (index, part) in text.split('`').enumerate() {
+        let part = if index == 0 { capital(part) } else { part.to_owned() };
         let part = part.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('*', "");
         match index % 2 {
             0 => html.push_str(&part),
@@ -61,6 +65,13 @@ pub(super) fn marked_up(text: &'static str) -> String {
         }
     }
     html
+}
+
+/// A text with a capital at its beginning.
+pub(super) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let head: String = chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    format!("{head}{}", chars.as_str())
 }
 
 /// A point in time.
@@ -122,6 +133,17 @@ fn relative(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     }
     let length = span(far);
     if at > now { format!("in {length}") } else { format!("{length} ago") }
+}
+
+/// How a time is read that somebody types.
+pub(super) fn times(rules: &OwnRules) -> String {
+    let day = match rules.effective_at {
+        EffectiveAt::StartOfDay => "the beginning of that day".to_owned(),
+        EffectiveAt::EndOfDay => "the end of that day".to_owned(),
+        EffectiveAt::At(time) => format!("{} on that day", time.format("%H:%M")),
+    };
+    let zone = rules.zone.name();
+    format!("A date, or a date with a time, in the time zone {zone}. A date alone means {day}.")
 }
 
 /// A length of time in its largest unit.
@@ -205,7 +227,7 @@ pub(super) fn ending(view: &View) -> String {
 
 /// A reason as words instead of a word.
 pub(super) fn reason_words(reason: Reason) -> String {
-    reason.as_str().replace('_', " ")
+    reason.as_str().replace('_', " ").replace("genesys", "Genesys")
 }
 
 /// An outcome as words.
@@ -253,6 +275,7 @@ mod tests {
 
     #[test]
     fn code_in_our_words_is_marked_and_nothing_else_is() {
-        assert_eq!(marked_up("see `a<b>` & *c*"), "see <code>a&lt;b&gt;</code> &amp; c");
+        assert_eq!(marked_up("see `a<b>` & *c*"), "See <code>a&lt;b&gt;</code> &amp; c");
+        assert_eq!(marked_up("`policy.x` attempts"), "<code>policy.x</code> attempts");
     }
 }
