@@ -16,7 +16,7 @@ use super::words::{Moment, Person, ending, marked_up, plain, state};
 use crate::http::api::id as read_id;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
-use crate::offboarding::{Goal, JournalEntry, OffboardingId};
+use crate::offboarding::{Goal, JournalEntry, OffboardingId, Status};
 use crate::operate;
 use crate::plan::{PLAN, Return};
 use crate::store::callbacks::CallbackFilter;
@@ -48,6 +48,7 @@ struct EntryRow {
     target: String,
     result: String,
     request_id: String,
+    correlation_id: String,
 }
 
 /// What one step took away, or saw.
@@ -83,6 +84,8 @@ pub(super) struct Case {
     refusals: Vec<String>,
     facts: Vec<Fact>,
     snapshot: Vec<Kind>,
+    /// Nothing more is stored in it.
+    over: bool,
     restorable: usize,
     recent: Vec<EntryRow>,
     older: Vec<EntryRow>,
@@ -157,6 +160,7 @@ impl Case {
             back: view.goal == Goal::Restored,
             facts: facts(&view, &around, told),
             snapshot: snapshot(&stored),
+            over: matches!(view.status, Status::Done | Status::Cancelled),
             left_out: all.saturating_sub(ENTRIES_MAX),
             shown: mark(&pulse),
             choices,
@@ -220,6 +224,7 @@ fn facts(view: &View, around: &Surroundings, told: Option<String>) -> Vec<Fact> 
         at.map(|at| Fact { name, text: None, html: Some(Moment(at).html()), link: None })
     };
     let person = &view.person;
+    let open = matches!(view.status, Status::Scheduled | Status::Held | Status::Failed);
     let mut all = vec![
         text("E-mail", person.email.as_deref()),
         text("External id", person.external_id.as_deref()),
@@ -232,7 +237,7 @@ fn facts(view: &View, around: &Surroundings, told: Option<String>) -> Vec<Fact> 
         text("Worker", around.lease_worker.as_deref().filter(|_| view.lease_until.is_some())),
         text(
             "Attempts without progress",
-            Some(&view.attempt.to_string()).filter(|_| view.attempt > 0).map(String::as_str),
+            Some(&view.attempt.to_string()).filter(|_| view.attempt > 0 && open).map(String::as_str),
         ),
         moment("First change", around.changes_began_at),
         moment("Opened", Some(view.created_at)),
@@ -279,6 +284,7 @@ fn entry(entry: &JournalEntry) -> EntryRow {
         target: words(&entry.target),
         result: words(&entry.result),
         request_id: entry.request_id.map(|id| id.to_string()).unwrap_or_default(),
+        correlation_id: words(&entry.correlation_id),
     }
 }
 

@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::Console;
 use super::guard::{Sent, Visitor};
 use super::page::{self, Failure, Part, Shell, sentence};
-use super::words::{Person, plain, reason_words, state};
+use super::progress::removed;
+use super::words::{Person, plain, reason_words, state, times};
 use crate::config::Role;
 use crate::http::api::{id as read_id, problem_of, trouble};
 use crate::http::auth::Caller;
@@ -159,14 +160,28 @@ fn says(view: &View, decision: Decision, restorable: usize) -> String {
             }
         },
         Decision::Cancel if view.goal == Goal::Restored => "Ends the restore where it stands.".to_owned(),
+        Decision::Cancel if removed(view) == 0 => {
+            "Ends it for good. Nothing was taken away so far.".to_owned()
+        }
         Decision::Cancel => {
             "Ends it for good. What was taken away so far stays away, until a restore puts it back."
                 .to_owned()
         }
-        Decision::Restore => format!(
-            "Puts back what was taken away, {restorable} of it by the snapshot, and switches the account on again. Live tokens do not come back."
-        ),
+        Decision::Restore => restores(view, restorable),
     }
+}
+
+/// What a restore does; of the account and the tokens only where they were touched.
+fn restores(view: &View, restorable: usize) -> String {
+    let things = match restorable {
+        0 => "none of it known to the snapshot".to_owned(),
+        1 => "one thing by the snapshot".to_owned(),
+        count => format!("{count} things by the snapshot"),
+    };
+    let touched = |name: &str| view.steps.iter().flatten().any(|step| step.name == name && step.removed > 0);
+    let account = if touched("deactivate.account_state") { " The account is switched on again." } else { "" };
+    let tokens = if touched("deactivate.tokens") { " Live tokens do not come back." } else { "" };
+    format!("Puts back what was taken away: {things}.{account}{tokens}")
 }
 
 /// Why there is no button where somebody may miss one.
@@ -200,10 +215,14 @@ struct DecidePage {
     reason: String,
     choice: Choice,
     error: Option<String>,
+    /// What was asked for can be sent, again where it was not taken.
+    open: bool,
     asks_email: bool,
     asks_at: bool,
     email: String,
     at: String,
+    /// How a time without a zone is read.
+    times: String,
 }
 
 struct Asked {
@@ -230,7 +249,13 @@ async fn asked(console: &Console, caller: &Caller, path: &(String, String)) -> R
 }
 
 impl Asked {
-    fn page(&self, shell: Shell, completion: &Completion, error: Option<String>) -> DecidePage {
+    fn page(
+        &self,
+        console: &Console,
+        shell: Shell,
+        completion: &Completion,
+        error: Option<String>,
+    ) -> DecidePage {
         let words = self.words;
         let completed = words.decision == Decision::Approve && self.view.reason.is_some_and(can_be_completed);
         DecidePage {
@@ -246,11 +271,18 @@ impl Asked {
                 says: says(&self.view, words.decision, self.restorable),
             },
             error,
+            open: self.is_open(),
             asks_email: completed && self.view.person.email.is_none(),
             asks_at: completed,
             email: plain(completion.email.as_deref().unwrap_or_default()),
             at: plain(completion.at.as_deref().unwrap_or_default()),
+            times: times(&console.inner.api.own_rules),
         }
+    }
+
+    /// Whether it can be decided now.
+    fn is_open(&self) -> bool {
+        self.decided == Decided::Yes || completes(&self.view, self.words.decision, self.decided)
     }
 
     async fn shell(&self, console: &Console, session: &Session) -> Result<Shell, Failure> {
@@ -265,12 +297,21 @@ pub(super) async fn ask(
     Path(path): Path<(String, String)>,
 ) -> Result<Response, Failure> {
     let asked = asked(&console, visitor.caller(), &path).await?;
-    if !completes(&asked.view, asked.words.decision, asked.decided)
-        && let Some(problem) = problem_of(asked.decided)
-    {
-        return Err(problem.into());
+    let problem = (!asked.is_open()).then(|| problem_of(asked.decided)).flatten();
+    match problem {
+        Some(problem @ Problem::NotFound) => Err(problem.into()),
+        Some(problem) => {
+            let shell = asked.shell(&console, &visitor.0).await?;
+            let said = Some(sentence(&problem.to_string()));
+            page::with_status(problem.status(), &asked.page(&console, shell, &Completion::default(), said))
+        }
+        None => page::html(&asked.page(
+            &console,
+            asked.shell(&console, &visitor.0).await?,
+            &Completion::default(),
+            None,
+        )),
     }
-    page::html(&asked.page(asked.shell(&console, &visitor.0).await?, &Completion::default(), None))
 }
 
 /// Carries it out.
@@ -299,8 +340,13 @@ pub(super) async fn carry_out(
     match problem.status() {
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::NOT_FOUND => Err(problem.into()),
         status => {
+            // As it is now: somebody else, or another page of the same person, was faster.
+            let asked = self::asked(&console, &sent.session.caller, &path).await?;
             let shell = asked.shell(&console, &sent.session).await?;
-            page::with_status(status, &asked.page(shell, &completion, Some(sentence(&problem.to_string()))))
+            page::with_status(
+                status,
+                &asked.page(&console, shell, &completion, Some(sentence(&problem.to_string()))),
+            )
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::offboarding::{Goal, Phase, Reason, Status};
+use crate::offboarding::{Goal, Outcome, Phase, Reason, Status};
 use crate::plan::{PLAN, Step};
 use crate::store::console::Surroundings;
 use crate::store::snapshot::Stored;
@@ -17,6 +17,8 @@ enum Stage {
     AtWork,
     Done,
     Failed,
+    /// It was to be done, and now it never is.
+    NotDone,
     LeftOut,
 }
 
@@ -27,7 +29,7 @@ impl Stage {
             Self::AtWork => "working",
             Self::Done => "done",
             Self::Failed => "failed",
-            Self::LeftOut => "skipped",
+            Self::NotDone | Self::LeftOut => "skipped",
         }
     }
 
@@ -37,6 +39,7 @@ impl Stage {
             Self::AtWork => "at work",
             Self::Done => "done",
             Self::Failed => "failed",
+            Self::NotDone => "not done",
             Self::LeftOut => "left out",
         }
     }
@@ -121,6 +124,7 @@ fn stage(view: &View, step: Option<&StepView>, at_work: bool) -> Stage {
         Some("failed") => Stage::Failed,
         Some("skipped") => Stage::LeftOut,
         _ if at_work => Stage::AtWork,
+        _ if view.status == Status::Cancelled => Stage::NotDone,
         // Whoever was not in Genesys Cloud had nothing to be taken away.
         _ if view.status == Status::Done => Stage::LeftOut,
         _ => Stage::Pending,
@@ -135,6 +139,8 @@ fn whole(view: &View, stages: &[Stage]) -> Stage {
         Stage::LeftOut
     } else if counted().all(|stage| *stage == Stage::Done) {
         Stage::Done
+    } else if view.status == Status::Cancelled {
+        Stage::NotDone
     } else if view.lease_until.is_some()
         && counted().any(|stage| matches!(stage, Stage::Done | Stage::AtWork))
     {
@@ -184,18 +190,42 @@ pub(super) fn now(view: &View, around: &Surroundings) -> String {
         Status::Failed => {
             "Given up for now. Nothing happens until somebody retries it or cancels it.".to_owned()
         }
-        Status::Cancelled => match view.reason {
-            Some(Reason::CancelledByOperator) => {
-                "An operator ended it without it being carried out.".to_owned()
-            }
-            Some(reason) => format!("Ended without being carried out: {}.", reason_words(reason)),
-            None => "Ended without being carried out.".to_owned(),
-        },
+        Status::Cancelled => cancelled(view),
         Status::Done => done(view),
     }
 }
 
+fn cancelled(view: &View) -> String {
+    let who = match view.reason {
+        Some(Reason::CancelledByOperator) => "An operator ended it".to_owned(),
+        Some(reason) => format!("Ended as {}", reason_words(reason)),
+        None => "Ended".to_owned(),
+    };
+    match (view.goal, removed(view)) {
+        (Goal::Restored, _) => {
+            format!("{who}: what was put back by then stays, the rest does not come back.")
+        }
+        (Goal::Offboarded, 0) => format!("{who} before anything was taken away."),
+        (Goal::Offboarded, 1) => {
+            format!("{who} midway: one thing was taken away, and stays so until a restore puts it back.")
+        }
+        (Goal::Offboarded, gone) => {
+            format!(
+                "{who} midway: {gone} things were taken away, and stay so until a restore puts them back."
+            )
+        }
+    }
+}
+
+/// How many things were taken away.
+pub(super) fn removed(view: &View) -> i64 {
+    view.steps.iter().flatten().map(|step| step.removed).sum()
+}
+
 fn done(view: &View) -> String {
+    if view.outcome == Some(Outcome::NotInGenesys) {
+        return "Done: nobody in Genesys Cloud matches.".to_owned();
+    }
     let how = view.outcome.map_or("finished", super::words::outcome_words);
     match (view.goal, view.rescinded_at) {
         (Goal::Offboarded, Some(at)) => {
