@@ -85,7 +85,6 @@ impl Api {
             .layer(from_fn_with_state(self.clone(), only_json))
             .merge(oidc::routes())
             .method_not_allowed_fallback(super::wrong_method)
-            .fallback(super::nothing_here)
             .with_state(self)
     }
 

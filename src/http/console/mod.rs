@@ -110,7 +110,8 @@ impl Console {
             .route("/pause", get(pause::ask_pause).post(pause::pause))
             .route("/resume", get(pause::ask_resume).post(pause::resume))
             .route("/assets/{name}", get(assets::serve))
-            .method_not_allowed_fallback(super::wrong_method)
+            .method_not_allowed_fallback(page::wrong_method)
+            .fallback(page::nothing_here)
             .layer(axum::middleware::map_response(secured))
             .with_state(self)
     }

@@ -1,12 +1,12 @@
 //! What every page has around it, and the page that says what went wrong.
 
 use askama::Template;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::Console;
 use super::assets::{ASSETS, Assets};
-use super::words::{Moment, plain};
+use super::words::{Moment, capital, plain};
 use crate::config::Role;
 use crate::http::api::trouble;
 use crate::http::problem::Problem;
@@ -206,6 +206,25 @@ impl IntoResponse for Failure {
     }
 }
 
+/// What a path without a route answers on the listener of the console: a page to a browser, a problem to a program.
+pub(super) async fn nothing_here(uri: Uri, headers: HeaderMap) -> Response {
+    refusal(&uri, &headers, Problem::NotFound)
+}
+
+/// What a route of the console without the method answers.
+pub(super) async fn wrong_method(uri: Uri, headers: HeaderMap) -> Response {
+    refusal(&uri, &headers, Problem::MethodNotAllowed)
+}
+
+fn refusal(uri: &Uri, headers: &HeaderMap, problem: Problem) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accepts.contains("text/html") && !uri.path().starts_with("/api/") {
+        Failure::Problem(problem).into_response()
+    } else {
+        problem.into_response()
+    }
+}
+
 /// Renders a page.
 pub(super) fn html(page: &impl Template) -> Result<Response, Failure> {
     with_status(StatusCode::OK, page)
@@ -226,9 +245,7 @@ pub(super) fn render(part: &impl Template) -> Result<String, Failure> {
 
 /// A message as a sentence of its own.
 pub(super) fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let head: String = chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
-    ended(format!("{head}{}", chars.as_str()))
+    ended(capital(text))
 }
 
 /// A text with a full stop, unless it ends like a sentence already.
