@@ -109,12 +109,12 @@ pub(super) fn routes() -> Router<Api> {
 #[derive(Deserialize)]
 struct Departure {
     #[serde(default)]
-    to: String,
+    next: String,
 }
 
 async fn depart(State(api): State<Api>, Query(departure): Query<Departure>) -> Result<Response, Problem> {
     let sign_on = api.single_sign_on.as_ref().ok_or(Problem::NotFound)?;
-    let departed = departed(&api.store, sign_on, &Wanted::read(&departure.to)).await;
+    let departed = departed(&api.store, sign_on, &Wanted::read(&departure.next)).await;
     Ok(departed.unwrap_or_else(IntoResponse::into_response))
 }
 

@@ -110,6 +110,11 @@ impl Sessions {
         self.find(headers, Look::Asks).await
     }
 
+    /// Whether a request says that it belongs to a session, open or over.
+    pub(super) fn is_named(headers: &HeaderMap) -> bool {
+        ids(headers).next().is_some()
+    }
+
     /// The same for a page that asks by itself, which does not keep the session open.
     pub(super) async fn watched(&self, headers: &HeaderMap) -> Result<Option<Session>, Problem> {
         self.find(headers, Look::Watches).await

@@ -1,9 +1,8 @@
 //! Where somebody wanted to go before they had to sign in: a page of the console, and never an address elsewhere.
 
 use askama::Template;
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use reqwest::Url;
 
 use super::problem::Problem;
@@ -45,15 +44,9 @@ impl Wanted {
             Some(query) => format!("{}?{query}", url.path()),
             None => url.path().to_owned(),
         });
-        Self(found.filter(|path| !path.starts_with("//")).unwrap_or_else(|| OVERVIEW.to_owned()))
-    }
-
-    /// The page that a request asks for, where a person's browser asks for a page.
-    fn of(parts: &Parts) -> Self {
-        let accepted = parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-        let a_page = parts.method == Method::GET && accepted.is_some_and(|kinds| kinds.contains("text/html"));
-        let wanted = parts.uri.path_and_query().filter(|_| a_page);
-        Self::read(wanted.map_or(OVERVIEW, |wanted| wanted.as_str()))
+        // Signing in and out are no pages to come to.
+        let found = found.filter(|path| !path.starts_with("//") && !path.starts_with("/sign-"));
+        Self(found.unwrap_or_else(|| OVERVIEW.to_owned()))
     }
 
     /// The path.
@@ -71,7 +64,7 @@ impl Wanted {
         let (Some(wanted), Ok(mut url)) = (self.beside_the_overview(), Url::parse(HERE)) else {
             return way.to_owned();
         };
-        url.query_pairs_mut().append_pair("to", wanted);
+        url.query_pairs_mut().append_pair("next", wanted);
         format!("{way}?{}", url.query().unwrap_or_default())
     }
 
@@ -82,22 +75,6 @@ impl Wanted {
             Err(_) => Problem::Unavailable.into_response(),
         }
     }
-}
-
-/// Answers a request without a session.
-///
-/// The session's cookie is `SameSite=Strict`: it is left out where a link in a chat or a mail leads here. A page of ours
-/// that asks again gets it.
-pub(super) fn sign_in_first(parts: &Parts) -> Response {
-    let wanted = Wanted::of(parts);
-    if wanted.beside_the_overview().is_some() && comes_from_elsewhere(&parts.headers) {
-        return wanted.page("Leaver");
-    }
-    Redirect::to(&wanted.through("/sign-in")).into_response()
-}
-
-fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
 }
 
 #[derive(Template)]
@@ -135,6 +112,6 @@ mod tests {
     #[test]
     fn the_way_of_signing_in_leads_on_to_the_page() {
         assert_eq!(Wanted::read("/").through("/sign-in"), "/sign-in");
-        assert_eq!(Wanted::read("/held?a=b&c").through("/sign-in"), "/sign-in?to=%2Fheld%3Fa%3Db%26c");
+        assert_eq!(Wanted::read("/held?a=b&c").through("/sign-in"), "/sign-in?next=%2Fheld%3Fa%3Db%26c");
     }
 }

@@ -1,19 +1,23 @@
 //! Who asks, and from where: every page belongs to a session, and every form comes from a page of that session.
 
+use askama::Template;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
 use reqwest::Url;
 
 use super::Console;
+use super::assets::{ASSETS, Assets};
+use super::offboardings::address;
 use super::page::{self, Failure};
 use crate::config::Role;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
-use crate::http::session::Session;
-use crate::http::wanted;
+use crate::http::session::{Session, Sessions};
+use crate::http::wanted::Wanted;
 use crate::http::webhooks::whole;
 
 /// The longest form: every id that a page of held ones can tick, and a reason.
@@ -38,10 +42,36 @@ impl FromRequestParts<Console> for Visitor {
     async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Response> {
         match console.inner.sessions.of(&parts.headers).await {
             Ok(Some(session)) => Ok(Self(session)),
-            Ok(None) => Err(wanted::sign_in_first(parts)),
+            Ok(None) => Err(way_in(parts)),
             Err(problem) => Err(Failure::from(problem).into_response()),
         }
     }
+}
+
+/// Where somebody without a session is sent: to the sign-in, and from there to the page that was asked for.
+fn way_in(parts: &Parts) -> Response {
+    let named = Sessions::is_named(&parts.headers);
+    let looks = parts.method == Method::GET;
+    // A link in somebody else's page does not bring the cookie along, a page of our own does: so it is asked for from there.
+    if looks && !named && parts.headers.get(SEC_FETCH_SITE).is_some_and(|site| site == "cross-site") {
+        return page::html(&Arrived { assets: &ASSETS }).unwrap_or_else(IntoResponse::into_response);
+    }
+    let asked = parts.uri.path_and_query().filter(|_| looks).map_or("/", PathAndQuery::as_str);
+    let wanted = Wanted::read(asked);
+    let over = match (named, looks) {
+        (false, _) => "",
+        (true, true) => "session",
+        (true, false) => "form",
+    };
+    let next = wanted.beside_the_overview().unwrap_or_default();
+    Redirect::to(&address("/sign-in", &[("over", over), ("next", next)])).into_response()
+}
+
+/// What a browser is shown for a moment that comes from somebody else's page.
+#[derive(Template)]
+#[template(path = "arrived.html")]
+struct Arrived {
+    assets: &'static Assets,
 }
 
 /// The fields of a form, in their order; a name may stand there several times.

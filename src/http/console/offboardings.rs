@@ -156,5 +156,6 @@ pub(super) fn address(path: &str, parameters: &[(&str, &str)]) -> String {
     let given = parameters.iter().filter(|(_, value)| !value.is_empty());
     let written =
         given.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
-    format!("{path}?{}", written.collect::<Vec<_>>().join("&"))
+    let written = written.collect::<Vec<_>>().join("&");
+    if written.is_empty() { path.to_owned() } else { format!("{path}?{written}") }
 }

@@ -63,6 +63,8 @@ impl Tries {
 #[template(path = "sign_in.html")]
 struct SignInPage<'a> {
     refused: Option<&'static str>,
+    /// Why there is no session any more.
+    over: Option<&'static str>,
     /// Another way in: where it begins, and what it is called.
     elsewhere: Option<(String, &'a str)>,
     /// The page that is to be shown once somebody is signed in, unless it is the overview.
@@ -70,18 +72,20 @@ struct SignInPage<'a> {
     assets: &'static Assets,
 }
 
-/// Where somebody wants to go.
+/// Where somebody wants to go, and why they have to sign in again.
 #[derive(Deserialize)]
 pub(super) struct Asked {
     #[serde(default)]
-    to: String,
+    over: String,
+    #[serde(default)]
+    next: String,
 }
 
 impl<'a> SignInPage<'a> {
     fn new(refused: Option<&'static str>, wanted: &'a Wanted, console: &'a Console) -> Self {
         let elsewhere = console.inner.api.single_sign_on.as_ref();
         let elsewhere = elsewhere.map(|sign_on| (wanted.through(SingleSignOn::path()), sign_on.label()));
-        Self { refused, elsewhere, wanted: wanted.beside_the_overview(), assets: &ASSETS }
+        Self { refused, over: None, elsewhere, wanted: wanted.beside_the_overview(), assets: &ASSETS }
     }
 }
 
@@ -91,11 +95,18 @@ pub(super) async fn form(
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let wanted = Wanted::read(&asked.to);
+    let wanted = Wanted::read(&asked.next);
     if console.inner.sessions.watched(&headers).await?.is_some() {
         return Ok(Redirect::to(wanted.as_str()).into_response());
     }
-    page::html(&SignInPage::new(None, &wanted, &console))
+    let over = match asked.over.as_str() {
+        "session" => Some("Your session has ended. Sign in to go on."),
+        "form" => Some(
+            "Your session had ended, so nothing of what you sent was carried out. Sign in and do it again.",
+        ),
+        _ => None,
+    };
+    page::html(&SignInPage { over, ..SignInPage::new(None, &wanted, &console) })
 }
 
 /// Opens a session for whoever has a token.
@@ -110,7 +121,7 @@ pub(super) async fn sign_in(
     let fields = Fields::read(&headers, body).await?;
     let (tries, now) = (&console.inner.tries, Instant::now());
     let token = fields.get("token").unwrap_or_default();
-    let wanted = Wanted::read(fields.get("to").unwrap_or_default());
+    let wanted = Wanted::read(fields.get("next").unwrap_or_default());
     let caller = console.inner.api.operators.of_token(token.as_bytes());
     // Also a right one is refused then, or the answer would tell that it was right.
     let Some(caller) = caller.filter(|_| !tries.are_too_many(address, now)) else {

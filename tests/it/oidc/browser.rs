@@ -99,7 +99,7 @@ impl Browser {
     pub(super) async fn way_back_wanting(&mut self, wanted: &str, account: &str) -> Url {
         const STEPS_MAX: usize = 10;
         let mut url: Url = format!("{CONSOLE}/sign-in/oidc").parse().expect("an address");
-        url.query_pairs_mut().append_pair("to", wanted);
+        url.query_pairs_mut().append_pair("next", wanted);
         for _ in 0..STEPS_MAX {
             let page = self.go(&url).await;
             url =
