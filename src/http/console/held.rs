@@ -20,6 +20,9 @@ use crate::store::approvals::Approval;
 use crate::store::console::can_be_completed;
 use crate::store::views::{Filter, PAGE_MAX, View};
 
+/// Held ones of one reason that are shown and can be ticked together: the newest.
+const SHOWN_MAX: u32 = 100;
+
 /// Held ones of one reason.
 struct Group {
     reason: &'static str,
@@ -27,6 +30,10 @@ struct Group {
     meaning: String,
     next: String,
     rows: Vec<HeldRow>,
+    /// How many there are, shown or not.
+    count: i64,
+    /// Where all of them stand, when these are the newest only.
+    all: Option<String>,
     /// How many can be ticked; none where an approval does not mend the reason, or this operator gives none.
     tickable: usize,
 }
@@ -42,8 +49,7 @@ struct HeldRow {
 struct HeldPage {
     shell: Shell,
     groups: Vec<Group>,
-    total: usize,
-    more: bool,
+    total: i64,
     approver: bool,
 }
 
@@ -53,15 +59,30 @@ pub(super) async fn show(
     visitor: Visitor,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
-    let filter = Filter { status: Some(Status::Held), limit: PAGE_MAX, ..Filter::default() };
-    let page = operate::list(&console.inner.api.store, &filter).await?;
-    let asked_by = console.inner.api.store.asked_by(page.items.iter().map(|view| view.id).collect()).await?;
-    let actor = visitor.caller().actor();
-    let own = |view: &View| asked_by.get(&view.id).into_iter().flatten().any(|by| actor.is_the_person(by));
-    let groups = Reason::ALL.iter().filter_map(|reason| {
-        let of_reason: Vec<_> = page.items.iter().filter(|view| view.reason == Some(*reason)).collect();
-        (!of_reason.is_empty()).then(|| group(*reason, &of_reason, visitor.caller(), own))
-    });
+    let store = &console.inner.api.store;
+    let (counts, _) = store.overview().await?;
+    let held = |reason: Reason| {
+        let of_reason = counts.iter().filter(move |one| one.reason == reason.as_str());
+        of_reason.filter(|one| one.status == Status::Held.as_str()).map(|one| one.count).sum::<i64>()
+    };
+    let mut groups = Vec::new();
+    // Reason by reason, so that many of one never hide the few of another.
+    for reason in Reason::ALL.iter().copied().filter(|reason| held(*reason) > 0) {
+        let filter = Filter {
+            status: Some(Status::Held),
+            reason: Some(reason),
+            limit: SHOWN_MAX,
+            ..Filter::default()
+        };
+        let page = operate::list(store, &filter).await?;
+        let asked_by = store.asked_by(page.items.iter().map(|view| view.id).collect()).await?;
+        let actor = visitor.caller().actor();
+        let own =
+            |view: &View| asked_by.get(&view.id).into_iter().flatten().any(|by| actor.is_the_person(by));
+        let count = held(reason).max(i64::try_from(page.items.len()).unwrap_or(i64::MAX));
+        let all = page.next.is_some().then(|| format!("/offboardings?status=held&reason={reason}"));
+        groups.push(Group { count, all, ..group(reason, &page.items, visitor.caller(), own) });
+    }
     let approved = query.as_deref().and_then(|query| query.strip_prefix("approved="));
     let approved = approved.and_then(|count| count.parse::<usize>().ok());
     let notice = approved.map(|count| match count {
@@ -69,15 +90,14 @@ pub(super) async fn show(
         _ => format!("{count} offboardings are approved."),
     });
     page::html(&HeldPage {
-        groups: groups.collect(),
-        total: page.items.len(),
-        more: page.next.is_some(),
+        total: groups.iter().map(|group| group.count).sum(),
+        groups,
         approver: visitor.caller().role >= Role::Approver,
         shell: console.shell(&visitor.0, Part::Held, "Held").await?.saying(notice),
     })
 }
 
-fn group(reason: Reason, views: &[&View], caller: &Caller, own: impl Fn(&View) -> bool) -> Group {
+fn group(reason: Reason, views: &[View], caller: &Caller, own: impl Fn(&View) -> bool) -> Group {
     let approvable = caller.role >= Role::Approver && an_approval_is_enough(reason);
     let rows: Vec<_> = views
         .iter()
@@ -92,6 +112,8 @@ fn group(reason: Reason, views: &[&View], caller: &Caller, own: impl Fn(&View) -
         meaning: marked_up(reason.meaning()),
         next: marked_up(reason.next_action()),
         tickable: rows.iter().filter(|row| row.tickable).count(),
+        count: 0,
+        all: None,
         rows,
     }
 }

@@ -93,7 +93,7 @@ async fn several_are_approved_together_or_none() {
     let bob = Visitor::sign_in(&service, BOB).await;
     let page = bob.page("/held").await;
     assert_eq!(page.matches("type=\"checkbox\" name=\"id\"").count(), 3);
-    assert!(page.contains("too many people within the hour or the day"), "the reason in words");
+    assert!(page.contains("Too many people within the hour or the day"), "the reason in words");
     let asked = bob.page(&format!("/held/approve?reason=brake&id={}&id={}", ids[0], ids[1])).await;
     assert!(asked.contains("these 2 offboardings") && asked.contains("p0@example.com"), "{asked}");
     let all: Vec<_> = ids.iter().map(|id| ("id", id.as_str())).chain([("reason", "brake")]).collect();
