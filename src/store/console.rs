@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::decisions::{self, Decided, Decision};
+use super::views::PersonView;
 use super::{Store, StoreError, Tx, figures, in_transaction, word};
 use crate::offboarding::{Actor, OffboardingId, Reason, Status};
 
@@ -66,6 +67,10 @@ pub struct Oldest {
     pub id: OffboardingId,
     /// Where it stands.
     pub status: Status,
+    /// Why it is held or has failed.
+    pub reason: Option<Reason>,
+    /// Who.
+    pub person: PersonView,
     /// When it took effect.
     pub effective_at: DateTime<Utc>,
 }
@@ -181,7 +186,7 @@ impl Store {
             Box::pin(async move {
                 let row = sqlx::query!(
                     // oldest_unfinished
-                    "select id, status, effective_at from offboardings
+                    "select id, status, reason, email, external_id, genesys_user_id, effective_at from offboardings
                      where status in ('scheduled', 'held', 'failed') and effective_at <= now()
                      order by effective_at, id limit 1"
                 )
@@ -189,7 +194,14 @@ impl Store {
                 .await?;
                 row.map(|row| {
                     let status = word(&row.status, "offboardings.status")?;
-                    Ok(Oldest { id: OffboardingId(row.id), status, effective_at: row.effective_at })
+                    let reason = row.reason.map(|reason| word(&reason, "offboardings.reason")).transpose()?;
+                    let person = PersonView {
+                        email: row.email,
+                        external_id: row.external_id,
+                        genesys_user_id: row.genesys_user_id,
+                    };
+                    let (id, effective_at) = (OffboardingId(row.id), row.effective_at);
+                    Ok(Oldest { id, status, reason, person, effective_at })
                 })
                 .transpose()
             })

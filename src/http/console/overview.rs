@@ -10,7 +10,7 @@ use super::chart;
 use super::guard::Visitor;
 use super::page::{Failure, Part, Shell, html};
 use super::sources::SourceRow;
-use super::words::{Moment, badge};
+use super::words::{Moment, Person, badge, reason_words};
 use crate::offboarding::Status;
 use crate::store::console::Day;
 
@@ -46,6 +46,8 @@ struct DayRow {
 struct OldestRow {
     href: String,
     badge: String,
+    name: String,
+    ending: String,
     age: String,
     since: String,
 }
@@ -59,6 +61,8 @@ struct OverviewPage {
     brake: [Window; 2],
     brake_held: i64,
     chart: String,
+    /// The same for a phone.
+    narrow_chart: String,
     days: Vec<DayRow>,
     sources: Vec<SourceRow>,
 }
@@ -99,6 +103,8 @@ pub(super) async fn show(
         oldest: oldest.map(|oldest| OldestRow {
             href: format!("/offboardings/{}", oldest.id),
             badge: badge(oldest.status.as_str(), oldest.status.as_str()),
+            name: Person::of(&oldest.person).name,
+            ending: oldest.reason.map(reason_words).unwrap_or_default(),
             age: Moment(oldest.effective_at).relative(),
             since: Moment(oldest.effective_at).exact(),
         }),
@@ -107,7 +113,8 @@ pub(super) async fn show(
             window("within the last day", used.day, limits.per_day),
         ],
         brake_held: all.iter().filter(brake).map(|one| one.count).sum(),
-        chart: chart::draw(&days),
+        chart: chart::draw(&days, chart::WIDE),
+        narrow_chart: chart::draw(&days, chart::NARROW),
         days: days.iter().rev().map(row).collect(),
         sources: console.source_rows().await?,
     })
@@ -119,7 +126,7 @@ const fn says(status: Status) -> &'static str {
         Status::Held => "wait for a person",
         Status::Done => "finished and proved",
         Status::Failed => "given up for now",
-        Status::Cancelled => "ended without being carried out",
+        Status::Cancelled => "ended before all was done",
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use leaver::offboarding::Reason;
 
-use super::{VERA, Visitor, client, held, scheduled, serve};
+use super::{VERA, Visitor, client, held, put, scheduled, serve};
 use crate::edge::Answer;
 use crate::support::{ALICE, BOB, World, signed, termination};
 
@@ -63,6 +63,115 @@ async fn each_page_has_a_strict_policy_and_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
+async fn a_browser_is_told_on_a_page_that_there_is_nothing_and_a_program_in_a_problem() {
+    let world = World::new().await;
+    let service = serve(&world);
+    let get = |path: &str, accept: &'static str| {
+        Answer::to(client().get(format!("{}{path}", service.admin)).header("accept", accept))
+    };
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for (path, status) in [("/nothing", 404), ("/sign-out", 405)] {
+        let page = get(path, browser).await;
+        assert_eq!(
+            (page.status, page.header("content-type")),
+            (status, Some("text/html; charset=utf-8")),
+            "{path}"
+        );
+        assert_strict(path, &page);
+        assert!(page.text().contains("<h1>") && page.text().contains("lang=\"en\""), "{}", page.text());
+        let problem = get(path, "*/*").await;
+        assert_eq!(
+            (problem.status, problem.header("content-type")),
+            (status, Some("application/problem+json"))
+        );
+    }
+    let api = get("/api/v1/nothing", browser).await;
+    assert_eq!((api.status, api.header("content-type")), (404, Some("application/problem+json")));
+}
+
+#[tokio::test]
+async fn one_that_was_ended_midway_says_what_was_taken_away_and_what_never_will_be() {
+    let world = World::new().await;
+    let service = serve(&world);
+    let (jane, john) =
+        (held(&service, "e1", "jane@example.com").await, held(&service, "e2", "john@example.com").await);
+    let bob = Visitor::sign_in(&service, BOB).await;
+    let confirm = bob.page(&format!("/offboardings/{jane}/cancel")).await;
+    assert!(confirm.contains("Nothing was taken away so far."), "{confirm}");
+    put(
+        &world,
+        format!(
+            "insert into assignments (offboarding_id, step, target, detail, removed_at)
+             values ('{jane}', 'strip.queue_memberships', 'q1', '{{}}', now()),
+                 ('{jane}', 'strip.routing_skills', 's1', '{{}}', now());
+             insert into steps (offboarding_id, name, phase, status) values ('{jane}', 'strip.queue_memberships', 'strip', 'done');
+             insert into journal (offboarding_id, actor, action, step, request_id, correlation_id)
+             values ('{jane}', 'worker:a', 'call_finished', 'strip.queue_memberships', gen_random_uuid(), 'from-genesys-1')"
+        ),
+    )
+    .await;
+    for id in [&jane, &john] {
+        bob.post(&format!("/offboardings/{id}/cancel"), &[]).await;
+    }
+    let page = bob.page(&format!("/offboardings/{jane}")).await;
+    assert!(page.contains("ended it midway: 2 things were taken away"), "{page}");
+    assert!(page.contains("<span class=\"word\">not done</span>") && !page.contains(">to do<"), "{page}");
+    assert!(page.contains("from-genesys-1"), "Genesys's own id of the call: {page}");
+    let page = bob.page(&format!("/offboardings/{john}")).await;
+    assert!(page.contains("ended it before anything was taken away"), "{page}");
+    assert!(page.contains("Nothing was stored, because nothing was changed."), "{page}");
+}
+
+#[tokio::test]
+async fn what_can_no_longer_be_decided_leads_back_and_offers_no_button() {
+    let world = World::new().await;
+    let service = serve(&world);
+    let id = held(&service, "e1", "jane@example.com").await;
+    let bob = Visitor::sign_in(&service, BOB).await;
+    let path = format!("/offboardings/{id}/cancel");
+    let form = format!("action=\"{path}\"");
+    assert!(bob.page(&path).await.contains(&form));
+    assert_eq!(bob.post(&path, &[]).await.status, 303);
+    for answer in [bob.get(&path).await, bob.post(&path, &[]).await] {
+        let page = answer.text();
+        assert_eq!(answer.status, 409, "{page}");
+        assert!(page.contains("the offboarding is cancelled") && !page.contains(&form), "{page}");
+        assert!(page.contains(&format!("href=\"/offboardings/{id}\">Back to the offboarding</a>")), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn many_held_for_one_reason_do_not_hide_the_few_of_another() {
+    let world = World::new().await;
+    let service = serve(&world);
+    held(&service, "e1", "jane@example.com").await;
+    world
+        .sql(
+            "insert into offboardings (id, status, reason, source, email, email_key, effective_at, available_at, created_at)
+             select gen_random_uuid(), 'held', 'brake', 'workday', 'p' || n || '@example.com', 'p' || n || '@example.com', now(),
+                 now(), now() + interval '1 minute' from generate_series(1, 250) n",
+        )
+        .await;
+    let page = Visitor::sign_in(&service, BOB).await.page("/held").await;
+    assert!(page.contains("251 wait for a person"), "{page}");
+    assert!(page.contains("jane@example.com"), "the newest 250 are all of the brake");
+    assert!(
+        page.contains("brake <span class=\"pill\">250</span>") && page.contains("The newest 100 of 250.")
+    );
+    assert!(page.contains("/offboardings?status=held&#38;reason=brake"), "where all of them stand");
+}
+
+#[tokio::test]
+async fn a_form_that_asks_for_a_time_says_in_which_zone() {
+    let world = World::new().await;
+    let policy = "[policy]\ntime_zone = \"Europe/Berlin\"\neffective_at = \"17:00\"\n";
+    let service = world.serve(policy, &["serve", "--no-worker"]);
+    let id = held(&service, "e1", "jane@example.com").await;
+    let page = Visitor::sign_in(&service, BOB).await.page(&format!("/offboardings/{id}/approve")).await;
+    assert!(page.contains("in the time zone Europe/Berlin. A date alone means 17:00 on that day."), "{page}");
+}
+
+#[tokio::test]
 async fn what_a_page_loads_comes_with_the_program_and_may_be_kept() {
     let world = World::new().await;
     let service = serve(&world);
@@ -105,7 +214,9 @@ async fn the_overview_counts_what_is_there_and_leads_to_it() {
     };
     assert_eq!((count("scheduled"), count("held"), count("done")), ("1".into(), "1".into(), "0".into()));
     assert!(
-        page.contains("9 days ago") && page.contains(&format!("/offboardings/{omar}")),
+        page.contains("9 days ago")
+            && page.contains(&format!("<a href=\"/offboardings/{omar}\"><bdi>omar@example.com</bdi></a>"))
+            && page.contains("due since"),
         "the oldest: {page}"
     );
     assert!(page.contains("of 10 people changed within the last hour"));
