@@ -70,9 +70,10 @@ async function press(page, selector, path) {
   await enter(page, path);
 }
 
-// The next page, once it is there whole.
+// The next page, once it is there whole, and once its address has forgotten what was just done.
 async function enter(page, path) {
   await Promise.all([page.waitForEvent("load"), page.keyboard.press("Enter")]);
+  for (let looks = 0; looks < 40 && /[?&](did|approved)=/.test(page.url()); looks += 1) await page.waitForTimeout(50);
   const { pathname, search } = new URL(page.url());
   check(`${pathname}${search}` === path, `Enter leads to ${path}, and not to ${pathname}${search}`);
 }
@@ -94,6 +95,9 @@ async function findings(page, what) {
 async function fits(page, what) {
   const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (over > 0) wrong.push(`${what}: wider than the screen by ${over} px`);
+  // What is cut off inside a card is as lost as what is beside the screen.
+  const cut = await page.evaluate(() => Array.from(document.querySelectorAll(".card"), (card) => card.scrollWidth - card.clientWidth).filter((px) => px > 1));
+  if (cut.length > 0) wrong.push(`${what}: cut off in a card by ${cut.join(", ")} px`);
 }
 
 // A page as it is shown, without what axe objects to and without anything beside the screen.
@@ -131,12 +135,13 @@ await press(page, `a[href="/offboardings/${order.held}"]`, `/offboardings/${orde
 check((await page.locator("h1").innerText()).includes(order.person), "the page names the person");
 await press(page, "#do-approve", `/offboardings/${order.held}/approve`);
 await tabTo(page, 'button[type="submit"].primary');
-await enter(page, `/offboardings/${order.held}?did=approve`);
+await enter(page, `/offboardings/${order.held}`);
 check((await page.locator(".notice").innerText()).includes("Approved"), "the page says what was done");
 
 // It moves by itself: the same document shows one state after the other.
 await page.evaluate(() => { window.stillHere = true; });
 await page.locator(".live.on").waitFor();
+await page.locator("#entries").focus();
 const states = new Set();
 const begun = Date.now();
 let shot = false;
@@ -156,11 +161,12 @@ while (Date.now() - begun < STEP_LIMIT) {
 check((await page.locator(".now").innerText()).includes("offboarded"), "it was carried out before somebody's eyes");
 check(states.size >= 3, `it moved while it was watched: ${states.size} states`);
 check(await page.evaluate(() => window.stillHere === true), "the page was never loaded again");
+check((await page.evaluate(() => document.activeElement.id)) === "entries", "what moves does not take the focus away");
 check((await page.locator('[aria-live="polite"]').innerText()).length > 0, "who listens was told");
 
 await press(page, "#do-restore", `/offboardings/${order.held}/restore`);
 await tabTo(page, 'button[type="submit"].danger');
-await enter(page, `/offboardings/${order.held}?did=restore`);
+await enter(page, `/offboardings/${order.held}`);
 await page.locator(".now", { hasText: "Done: restored" }).waitFor();
 await page.screenshot({ path: join(order.screenshots, "restored-1440-light.png"), fullPage: true });
 
@@ -169,7 +175,7 @@ await page.goto("/");
 await press(page, "#do-pause", "/pause");
 await tabTo(page, "#reason");
 await page.keyboard.type(REASON);
-await enter(page, "/?did=paused");
+await enter(page, "/");
 check((await page.locator(".notice").innerText()).includes("The service is paused"), "the page says what was done");
 for (const path of ["/", "/offboardings", "/callbacks", "/layoffs"]) {
   await page.goto(path);
@@ -189,14 +195,23 @@ for (const scheme of ["light", "dark"]) {
 }
 await press(page, "#do-resume", "/resume");
 await tabTo(page, 'button[type="submit"].primary');
-await enter(page, "/?did=resumed");
+await enter(page, "/");
 check((await page.locator('[role="region"][aria-label="Paused"]').count()) === 0, "nothing says any more that it is paused");
+
+// Whoever chooses with the arrow keys is not sent off before they have chosen.
+await page.goto("/offboardings");
+await tabTo(page, "#status");
+await page.keyboard.press("ArrowDown");
+await page.waitForTimeout(300);
+check(new URL(page.url()).search === "" && (await page.locator("#status").inputValue()) === "scheduled", "the choice waits for the button");
+await tabTo(page, ".filters button");
+await enter(page, "/offboardings?person=&status=scheduled&reason=&source=");
 
 // A callback that was given up is sent once more, and the list stays as it was chosen.
 await page.goto("/callbacks?status=gave_up");
 const given = await page.locator("tbody tr").count();
 await tabTo(page, ".act button");
-await enter(page, "/callbacks?status=gave%5Fup&did=repeated");
+await enter(page, "/callbacks?status=gave_up");
 check((await page.locator("tbody tr").count()) === given - 1, "one fewer is given up");
 
 // 2. Every page on every screen.
@@ -236,6 +251,18 @@ for (const scheme of ["light", "dark"]) {
     await signOut(other);
     await other.context().close();
   }
+}
+
+// Between a phone and a desk, and enlarged: nothing is cut off.
+for (const width of [320, 720, 901, 1101]) {
+  const other = await open(width, 800, "light");
+  await signIn(other);
+  for (const [what, path] of pages) {
+    await other.goto(path);
+    await fits(other, `${what} ${width}`);
+  }
+  await signOut(other);
+  await other.context().close();
 }
 
 // 3. Out, and nothing is left behind.
