@@ -98,6 +98,78 @@ async fn without_a_session_every_page_leads_to_the_sign_in() {
 }
 
 #[tokio::test]
+async fn a_sign_in_leads_back_to_the_page_that_was_asked_for_and_nowhere_else() {
+    let world = World::new().await;
+    let service = serve(&world);
+    let page =
+        Answer::get(format!("{}/sign-in?next=%2Foffboardings%3Fstatus%3Dheld", service.admin)).await.text();
+    assert!(page.contains("name=\"next\" value=\"/offboardings?status=held\""), "{page}");
+    let cases = [
+        ("/offboardings?status=held", "/offboardings?status=held"),
+        ("//evil.example.com", "/"),
+        ("/.//evil.example.com", "/"),
+        ("/\\evil.example.com", "/"),
+        ("https://evil.example.com/", "/"),
+        ("/sign-in", "/"),
+        ("", "/"),
+    ];
+    for (next, to) in cases {
+        let request = client().post(format!("{}/sign-in", service.admin)).header("origin", &service.admin);
+        let answer = Answer::to(request.form(&[("token", VERA), ("next", next)])).await;
+        assert_eq!((answer.status, answer.header("location")), (303, Some(to)), "{next}");
+        let page =
+            Answer::to(client().get(format!("{}/sign-in", service.admin)).query(&[("next", next)])).await;
+        assert_eq!(page.text().contains("name=\"next\""), to != "/", "{next}");
+    }
+    let visitor = Visitor::sign_in(&service, VERA).await;
+    assert_eq!(
+        visitor.get("/sign-in?next=%2Fheld").await.header("location"),
+        Some("/held"),
+        "signed in already"
+    );
+    let refused = client().post(format!("{}/sign-in", service.admin)).header("origin", &service.admin);
+    let refused = Answer::to(refused.form(&[("token", "wrong-token-0123456789"), ("next", "/held")])).await;
+    assert!(refused.status == 401 && refused.text().contains("name=\"next\" value=\"/held\""));
+}
+
+#[tokio::test]
+async fn whoever_comes_from_a_link_elsewhere_with_an_open_session_needs_no_sign_in() {
+    let world = World::new().await;
+    let service = serve(&world);
+    let from_elsewhere =
+        || client().get(format!("{}/held", service.admin)).header("sec-fetch-site", "cross-site");
+    let answer = Answer::to(from_elsewhere()).await;
+    assert_eq!(answer.status, 200, "the browser keeps the cookie back, and asks again from our own page");
+    assert!(answer.text().contains("http-equiv=\"refresh\" content=\"0\""), "{}", answer.text());
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let again = client().get(format!("{}/held", service.admin)).header("sec-fetch-site", "same-origin");
+    assert_eq!(
+        Answer::to(again).await.header("location"),
+        Some("/sign-in?next=%2Fheld"),
+        "no session after all"
+    );
+    let post = client().post(format!("{}/pause", service.admin)).header("sec-fetch-site", "cross-site");
+    assert_eq!(Answer::to(post).await.status, 403, "a form from elsewhere is refused as ever");
+}
+
+#[tokio::test]
+async fn whose_session_has_ended_is_told_so_and_that_nothing_was_done() {
+    let world = World::new().await;
+    let service = serve(&world);
+    let id = held(&service, "e1", "jane@example.com").await;
+    let bob = Visitor::sign_in(&service, BOB).await;
+    world.sql("update sessions set seen_at = now() - interval '31 minutes'").await;
+    let page = bob.get(&format!("/offboardings/{id}")).await;
+    let to = page.header("location").expect("a way").to_owned();
+    assert!(to.starts_with("/sign-in?over=session&next="), "{to}");
+    assert!(bob.page(&to).await.contains("Your session has ended. Sign in to go on."));
+    let sent = bob.post(&format!("/offboardings/{id}/approve"), &[]).await;
+    assert_eq!(sent.header("location"), Some("/sign-in?over=form"));
+    assert!(bob.page("/sign-in?over=form").await.contains("nothing of what you sent was carried out"));
+    assert_eq!(world.number("select count(*) from offboardings where status = 'held'").await, 1);
+}
+
+#[tokio::test]
 async fn signing_out_ends_the_session_for_good() {
     let world = World::new().await;
     let service = serve(&world);
