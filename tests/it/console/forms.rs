@@ -1,6 +1,6 @@
 //! A form counts only from a page of the session that it came with.
 
-use super::{Visitor, held, scheduled, serve};
+use super::{Visitor, client, held, scheduled, serve};
 use crate::edge::Answer;
 use crate::support::{ALICE, BOB, World};
 
@@ -56,17 +56,39 @@ async fn a_form_from_another_origin_is_refused_also_with_the_right_token() {
         let request = request.header("origin", &service.admin).form(&fields);
         assert_eq!(request.send().await.unwrap().status().as_u16(), 403, "{site}");
     }
+    for second in [service.admin.as_str(), "https://evil.example.com"] {
+        let request = alice.request(reqwest::Method::POST, &path).header("origin", &service.admin);
+        let two = request.header("origin", second).form(&fields);
+        assert_eq!(two.send().await.unwrap().status().as_u16(), 403, "two origins, the second {second}");
+    }
     assert_eq!(world.number("select count(*) from offboardings where status = 'scheduled'").await, 1);
     let request = alice.request(reqwest::Method::POST, &path).header("sec-fetch-site", "same-origin");
     assert_eq!(request.form(&fields).send().await.unwrap().status().as_u16(), 303);
     assert_eq!(world.number("select count(*) from offboardings where status = 'cancelled'").await, 1);
 }
 
+/// Whoever is signed in by somebody else's page works under somebody else's name.
+#[tokio::test]
+async fn a_sign_in_from_another_origin_opens_no_session() {
+    let world = World::new().await;
+    let service = serve(&world);
+    let address = format!("{}/sign-in", service.admin);
+    for origin in ["https://evil.example.com", "null", "http://127.0.0.1:1"] {
+        let request = client().post(&address).form(&[("token", ALICE)]);
+        let answer = Answer::to(request.header("origin", origin)).await;
+        assert_eq!((answer.status, answer.header("set-cookie")), (403, None), "{origin:?}");
+    }
+    let request = client().post(&address).form(&[("token", ALICE)]).header("origin", &service.admin);
+    let answer = Answer::to(request.header("sec-fetch-site", "cross-site")).await;
+    assert_eq!((answer.status, answer.header("set-cookie")), (403, None));
+    assert_eq!(world.number("select count(*) from sessions").await, 0);
+}
+
 #[tokio::test]
 async fn whoever_is_no_browser_signs_in_and_acts_without_an_origin() {
     let world = World::new().await;
     let service = serve(&world);
-    let request = super::client().post(format!("{}/sign-in", service.admin));
+    let request = client().post(format!("{}/sign-in", service.admin));
     let answer = Answer::to(request.form(&[("token", ALICE)])).await;
     assert_eq!((answer.status, answer.header("location")), (303, Some("/")), "{}", answer.text());
     let alice = Visitor::sign_in(&service, ALICE).await;
@@ -77,7 +99,7 @@ async fn whoever_is_no_browser_signs_in_and_acts_without_an_origin() {
 async fn a_browser_that_vouches_for_the_page_is_believed_behind_a_proxy_that_changes_the_host() {
     let world = World::new().await;
     let service = serve(&world);
-    let request = super::client().post(format!("{}/sign-in", service.admin));
+    let request = client().post(format!("{}/sign-in", service.admin));
     let request = request.header("origin", "https://leaver.example.com").form(&[("token", ALICE)]);
     assert_eq!(Answer::to(request.try_clone().unwrap()).await.status, 403);
     assert_eq!(Answer::to(request.header("sec-fetch-site", "same-origin")).await.status, 303);
