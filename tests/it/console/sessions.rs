@@ -226,3 +226,16 @@ async fn whoever_is_no_longer_configured_like_that_is_signed_out() {
     let request = client().get(format!("{}/", service.admin)).header("cookie", &visitors[0].cookie);
     assert_eq!(Answer::to(request).await.status, 303, "another sign-in, which is not configured");
 }
+
+#[tokio::test]
+async fn whoever_sends_many_cookies_has_no_more_tries_than_a_browser_needs() {
+    let world = World::new().await;
+    let service = serve(&world);
+    let visitor = Visitor::sign_in(&service, VERA).await;
+    let guess = "leaver_session=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA; ";
+    for (guesses, status) in [(3, 200), (4, 303), (100, 303)] {
+        let cookies = guess.repeat(guesses) + &visitor.cookie;
+        let request = client().get(format!("{}/", service.admin)).header("cookie", cookies);
+        assert_eq!(Answer::to(request).await.status, status, "behind {guesses} others");
+    }
+}
