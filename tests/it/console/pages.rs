@@ -7,6 +7,7 @@ use leaver::offboarding::Reason;
 
 use super::{VERA, Visitor, client, held, put, scheduled, serve};
 use crate::edge::Answer;
+use crate::process::until;
 use crate::support::{ALICE, BOB, World, signed, termination};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -17,6 +18,7 @@ fn assert_strict(path: &str, answer: &Answer) {
     assert_eq!(answer.header("content-security-policy"), Some(POLICY), "{path}");
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
     assert_eq!(answer.header("referrer-policy"), Some("same-origin"), "{path}");
+    assert_eq!(answer.header("cross-origin-opener-policy"), Some("same-origin"), "{path}");
     assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
     let page = answer.text();
     assert!(
@@ -391,6 +393,29 @@ async fn an_open_page_does_not_keep_the_service_from_ending() {
     assert!(status.success(), "{status}");
     let log = std::fs::read_to_string(&service.log).unwrap();
     assert!(!log.contains("did not end in time"), "{log}");
+}
+
+#[tokio::test]
+async fn so_many_pages_are_watched_and_one_more_when_one_is_closed() {
+    let world = World::new().await;
+    let service = serve(&world);
+    let id = held(&service, "e1", "jane@example.com").await;
+    let bob = Visitor::sign_in(&service, BOB).await;
+    let live = format!("/offboardings/{id}/live");
+    let mut open = Vec::new();
+    for number in 0..32 {
+        let answer = bob.request(reqwest::Method::GET, &live).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{number}");
+        open.push(answer);
+    }
+    let more = bob.request(reqwest::Method::GET, &live).send().await.unwrap();
+    assert_eq!(more.status().as_u16(), 503, "each costs a connection and a look a second");
+    assert_eq!(bob.get("/").await.status, 200);
+    open.pop();
+    until("its place is free", Duration::from_secs(20), async || {
+        bob.request(reqwest::Method::GET, &live).send().await.unwrap().status().as_u16() == 200
+    })
+    .await;
 }
 
 #[test]
