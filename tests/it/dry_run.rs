@@ -16,6 +16,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::commands::run;
+use crate::console::Visitor;
 use crate::corrections::tell;
 use crate::edge::{Answer, eventually, ready};
 use crate::stepped::{by_email, decide, ended, slim_agent, step};
@@ -310,6 +311,8 @@ async fn a_service_that_runs_dry_says_so_everywhere() {
         let (status, problem) = service.api(Method::POST, &format!("{path}/{decision}"), token).await;
         assert_eq!((status, &problem["type"]), (409, &Value::from("urn:leaver:problem:runs-dry")));
     }
+    let form = Visitor::sign_in(&service, BOB).await.post(&format!("/offboardings/{id}/restore"), &[]).await;
+    assert!(form.status == 409 && form.text().contains("runs dry"), "{}", form.text());
     let (status, retried) = service.api(Method::POST, &format!("{path}/retry"), ALICE).await;
     assert_eq!((status, &retried["mode"]), (200, &view["mode"]));
     let probe = Answer::get(format!("{}/readyz", service.public)).await;
