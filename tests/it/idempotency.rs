@@ -1,6 +1,8 @@
 //! `Idempotency-Key` on the POSTs of the operator API: one request, one effect, one answer; across replicas, and across a
 //! process that dies between the effect and its answer.
 
+use std::time::Duration;
+
 use leaver::offboarding::{Actor, OffboardingId};
 use leaver::store::StoreError;
 use leaver::store::decisions::{Decided, Decision};
@@ -8,9 +10,13 @@ use leaver::store::idempotency::{self, Claimed, KeyedRequest};
 use serde_json::{Value, json};
 
 use crate::edge::{Answer, put};
+use crate::process::until;
 use crate::support::{ALICE, BOB, Service, World, client, termination};
 
 const RECEIVE: &[&str] = &["serve", "--no-worker"];
+
+/// Far below the time for which a claim holds.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn post(service: &Service, path: &str, token: &str, key: &str, body: Option<&Value>) -> Answer {
     let request = client().post(format!("{}/api/v1{path}", service.admin)).bearer_auth(token);
@@ -331,6 +337,8 @@ async fn whoever_was_followed_by_another_can_act_no_more() {
     let alice = Actor::Operator("alice".to_owned());
     let slow = claim().await;
     assert_eq!(world.store.claim_key(&request).await.unwrap(), Claimed::InUse);
+    let soon = "select count(*) from idempotency_keys where claimed_until < now() + interval '61 seconds'";
+    assert_eq!(world.number(soon).await, 1, "a caller gets on after a crash");
     world.sql("update idempotency_keys set claimed_until = now() - interval '1 second'").await;
     let next = claim().await;
     let late = idempotency::under(slow, world.store.decide(id, Decision::Cancel, &alice)).await;
@@ -339,4 +347,36 @@ async fn whoever_was_followed_by_another_can_act_no_more() {
     let done = idempotency::under(next, world.store.decide(id, Decision::Cancel, &alice)).await;
     assert_eq!(done.unwrap(), Decided::Yes);
     assert_eq!(world.view(id).await.status.as_str(), "cancelled");
+}
+
+#[tokio::test]
+async fn the_answer_is_kept_for_a_caller_who_has_hung_up() {
+    use sqlx::{Connection, Executor};
+    let world = World::new().await;
+    let service = world.serve("", RECEIVE);
+    let path = format!("/offboardings/{}/cancel", open(&service, "jane").await);
+    let mut other = sqlx::PgConnection::connect(world.database.url()).await.unwrap();
+    other.execute("begin").await.unwrap();
+    other.execute("select from offboardings for update").await.unwrap();
+    let request = client().post(format!("{}/api/v1{path}", service.admin)).bearer_auth(ALICE);
+    let asked = tokio::spawn(request.header("idempotency-key", "k").send());
+    until("it waits for the row", PATIENCE, async || {
+        world
+            .number(
+                "select count(*) from pg_stat_activity where wait_event_type = 'Lock'
+            and datname = current_database()",
+            )
+            .await
+            == 1
+    })
+    .await;
+    asked.abort();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    other.execute("rollback").await.unwrap();
+    until("its answer is there", PATIENCE, async || {
+        let again = post(&service, &path, ALICE, "k", None).await;
+        again.status == 200 && replayed(&again)
+    })
+    .await;
+    assert_eq!(world.number("select count(*) from journal where action = 'cancelled'").await, 1);
 }
