@@ -246,3 +246,24 @@ async fn a_worker_with_another_configuration_takes_nobodys_target_away() {
     drain(&other).await;
     assert_eq!((first.got().len(), second.got().len()), (1, 1));
 }
+
+#[tokio::test]
+async fn a_target_is_told_of_the_person_what_it_is_to_know() {
+    let world = World::new().await;
+    let shares = [("none", false, false), ("ids", true, false), ("full", true, true)];
+    let mut receivers = Vec::new();
+    let mut more = String::new();
+    for (share, ..) in shares {
+        let receiver = Receiver::start().await;
+        more += &format!("{}person = \"{share}\"\n", target(share, &receiver));
+        receivers.push(receiver);
+    }
+    let notifier = announced(&world, &more).await;
+    held(&world, "brake").await;
+    assert_eq!(drain(&notifier).await, shares.len());
+    for ((share, id, email), receiver) in shares.into_iter().zip(&receivers) {
+        let got = receiver.got().remove(0);
+        assert_eq!(got.json()["data"].get("person").is_some(), id, "{share}: {}", got.body);
+        assert_eq!((got.body.contains("W-17"), got.body.contains(CANARY)), (id, email), "{share}");
+    }
+}
