@@ -1,8 +1,13 @@
 //! Receivers that are away, slow or hostile, and senders that die.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::Utc;
+use leaver::offboarding::Actor;
+use leaver::store::callbacks::{Health, Next, Tried};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::receiver::{Receiver, Reply};
 use super::*;
@@ -226,4 +231,125 @@ async fn what_a_target_missed_for_days_is_given_up_together_and_what_was_deliver
     let mut left: Vec<_> = outbox(&world).await.into_iter().map(|view| view.status.as_str()).collect();
     left.sort_unstable();
     assert_eq!(left, ["delivered", "gave_up", "gave_up", "waiting"]);
+}
+
+#[tokio::test]
+async fn whoever_was_followed_by_another_sender_can_only_say_that_it_has_arrived() {
+    let (world, receiver) = (World::new().await, Receiver::start().await);
+    announced(&world, &target("hris", &receiver)).await;
+    let id = world.terminate(CANARY).await;
+    change(&world, id, "status = 'done', outcome = 'offboarded'").await;
+    let take = async || world.store.take_callback(&["hris".to_owned()]).await.unwrap().expect("one is due");
+    let late = take().await;
+    make_due(&world).await;
+    let next = take().await;
+    assert_eq!((late.id, late.attempt, next.attempt), (next.id, 1, 2));
+    let worker = Actor::Worker("w".to_owned());
+    let tried = |next| Tried { words: "of the late one".to_owned(), next, target: Health::Answers };
+    for what in [Next::GiveUp, Next::Again(Duration::from_secs(3600))] {
+        world.store.callback_tried(&late, &worker, &tried(what)).await.unwrap();
+        let view = only(&world).await;
+        assert_eq!((view.status.as_str(), view.next_attempt_at), ("waiting", Some(next.until)), "{what:?}");
+        assert_eq!(view.last_result, None, "{what:?}");
+    }
+    for due in [&late, &next] {
+        world.store.callback_tried(due, &worker, &tried(Next::Delivered)).await.unwrap();
+        assert_eq!(only(&world).await.status.as_str(), "delivered");
+    }
+    let told = world.view(id).await.journal.unwrap().into_iter().filter(|entry| entry.action == "told");
+    assert_eq!(told.count(), 1, "it has arrived twice and is evidence once");
+}
+
+/// So many more callbacks for a target.
+async fn more_for(world: &World, target: &str, id: OffboardingId, count: usize) {
+    let rows = format!(
+        "insert into callbacks (target, offboarding_id, event, offboarding_status, goal, effective_at, next_attempt_at)
+         select '{target}', '{id}', 'offboarding.held', 'held', 'offboarded', now(), now() - interval '1 minute'
+         from generate_series(1, {count})"
+    );
+    run(world, rows).await;
+}
+
+#[tokio::test]
+async fn the_pause_between_tries_grows_to_a_quarter_of_a_day_and_is_another_for_each() {
+    const COUNT: usize = 10;
+    let (world, receiver) = (World::new().await, Receiver::start().await);
+    let notifier = announced(&world, &target("hris", &receiver)).await;
+    receiver.always(Reply::of(404));
+    let id = held(&world, "brake").await;
+    more_for(&world, "hris", id, COUNT - 1).await;
+    for (tries, at_most) in [(9, 5 << 9), (60, 6 * 3600)] {
+        run(&world, format!("update callbacks set attempts = {tries}, next_attempt_at = now()")).await;
+        assert_eq!(drain(&notifier).await, COUNT);
+        let waits = outbox(&world).await.into_iter().filter_map(|view| view.next_attempt_at);
+        let waits: Vec<_> = waits.map(|at| (at - Utc::now()).num_seconds()).collect();
+        let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
+        assert!(*most <= at_most && *most > 60, "after {tries}: {waits:?}");
+        assert!(most - least > 30, "many that failed together don't return together: {waits:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_has_failed_is_tried_with_one_at_a_time_until_somebody_repeats_one() {
+    let (world, receiver) = (World::new().await, Receiver::start().await);
+    announced(&world, &target("hris", &receiver)).await;
+    let id = held(&world, "brake").await;
+    more_for(&world, "hris", id, 2).await;
+    let take = async || world.store.take_callback(&["hris".to_owned()]).await.unwrap();
+    assert!(take().await.is_some());
+    world.sql("update callback_targets set failures = 1").await;
+    let one = take().await.expect("one that finds out whether it is back");
+    assert!(take().await.is_none(), "while one is under way");
+    let alice = Actor::Operator("alice".to_owned());
+    world.store.repeat_callback(one.id, &alice).await.unwrap();
+    assert!(take().await.is_some(), "whoever repeats one has mended something");
+}
+
+#[tokio::test]
+async fn a_target_that_hangs_takes_two_places_and_leaves_the_others_to_others() {
+    let (world, hung, alive) = (World::new().await, Receiver::start().await, Receiver::start().await);
+    hung.always(Reply::after(204, Duration::from_secs(9)));
+    let more = target("hung", &hung) + &target("alive", &alive) + "[worker]\npoll = \"20ms\"\n";
+    announced(&world, &more).await;
+    let id = held(&world, "brake").await;
+    more_for(&world, "hung", id, 20).await;
+    let _service = world.serve(&more, &["serve"]);
+    until("the other one is told", PATIENCE, async || !alive.got().is_empty()).await;
+    assert!(hung.got().len() <= 2, "{} calls to somebody who hangs", hung.got().len());
+}
+
+/// A receiver that answers 200 and goes on with its answer for ever, so many bytes at a time; and how many were taken.
+async fn endless(bytes: usize, pause: Duration) -> (String, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&taken);
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(stream.read(&mut [0; 64 * 1024]).await.unwrap() > 0, "the beginning of the message");
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n").await.unwrap();
+        let part = vec![b'x'; bytes];
+        while let Ok(written) = stream.write(&part).await {
+            count.fetch_add(written, Ordering::Relaxed);
+            tokio::time::sleep(pause).await;
+        }
+    });
+    (url, taken)
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_is_an_answer_and_is_not_read_on() {
+    for (bytes, pause) in [(256 * 1024, Duration::ZERO), (1, Duration::from_millis(100))] {
+        let world = World::new().await;
+        let (url, taken) = endless(bytes, pause).await;
+        let more = format!("[[callbacks]]\nname = \"hris\"\nurl = \"{url}\"\nsecret = \"{NEW_KEY}\"\n");
+        let notifier = announced(&world, &more).await;
+        held(&world, "brake").await;
+        let sent = tokio::time::timeout(Duration::from_secs(20), drain(&notifier)).await;
+        assert_eq!(sent.expect("an end"), 1, "{bytes} at a time");
+        assert_eq!(only(&world).await.status.as_str(), "delivered", "{bytes} at a time");
+        let taken = taken.load(Ordering::Relaxed);
+        // What both ends keep in between, and not what could be read in a second.
+        assert!(taken < 16 * 1024 * 1024, "{taken} bytes");
+    }
 }
