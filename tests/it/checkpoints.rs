@@ -167,6 +167,25 @@ async fn a_chain_that_was_cut_off_or_written_anew_is_told_and_never_signed() {
 }
 
 #[tokio::test]
+async fn an_end_that_was_written_anew_or_cut_off_is_told_before_anything_follows_it() {
+    let rewritten = "set session_replication_role = replica;
+        update journal set actor = 'hris:workday2' where seq = (select max(seq) from journal);
+        delete from audit_chain where seq = (select max(seq) from audit_chain);
+        select audit_append(journal) from journal order by seq desc limit 1";
+    let cut_off = "set session_replication_role = replica;
+        delete from journal where seq = (select max(seq) from journal);
+        delete from audit_chain where seq = (select max(seq) from audit_chain)";
+    for (what, tampering) in [("written anew", rewritten), ("cut off", cut_off)] {
+        let (mut world, service, file) = signed().await;
+        world.chain.is_broken_on_purpose();
+        let signed = covered(&file);
+        world.sql(tampering).await;
+        until(what, LIMIT, async || service.metric("leaver_audit_ok").await == Some(0.0)).await;
+        assert_eq!(covered(&file), signed, "{what}");
+    }
+}
+
+#[tokio::test]
 async fn of_many_processes_one_writes_and_another_takes_over() {
     let world = World::new().await;
     let file = world.folder.path().join("checkpoints.jsonl");
