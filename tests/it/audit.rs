@@ -1,6 +1,7 @@
 //! The audit chain as an operator and an auditor use it: verified, exported, and equal to what Genesys Cloud was asked.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use leaver::offboarding::OffboardingId;
 use leaver::operate::{self, Export, ExportQuery};
@@ -13,6 +14,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use crate::chain::assert_whole;
 use crate::commands::run;
 use crate::edge::Answer;
+use crate::process::until;
 use crate::support::{ALICE, BOB, Service, World, client, termination};
 
 const VERA: &str = "vera-token-0123456789";
@@ -147,7 +149,7 @@ async fn what_is_written_while_an_export_goes_on_is_in_the_next_one() {
     let query = ExportQuery::read(None, None, None, None).unwrap();
     let entries = assert_whole(&world.store).await;
     let mut export = Export::begin(&world.store, query).await.unwrap();
-    let people = ExportQuery::read(Some("offboardings"), None, None, None).unwrap();
+    let people = ExportQuery::read(Some("offboardings"), None, None, Some("2099-12-31")).unwrap();
     let mut population = Export::begin(&world.store, people).await.unwrap();
     world.terminate("somebody.else@example.com").await;
     let mut count = 0;
@@ -245,6 +247,53 @@ async fn an_export_is_bounded_by_times_and_a_parameter_that_is_not_understood_is
         let today = all[0]["at"].as_str().unwrap().split('T').next().unwrap();
         assert!(count(&format!("since={today}")).await == whole);
     }
+    // The first moment belongs to it, and the last does not.
+    world.sql("update offboardings set created_at = '2026-03-01T12:00:00.000001Z'").await;
+    let opened = async |query: &str| {
+        let path = format!("{export}?what=offboardings&{query}");
+        get(&service, &path, Some(VERA)).await.text().lines().count()
+    };
+    let (before, at, after) =
+        ("2026-03-01T12:00:00Z", "2026-03-01T12:00:00.000001Z", "2026-03-01T12:00:00.000002Z");
+    for (query, count) in [
+        (format!("since={at}"), 1),
+        (format!("since={after}"), 0),
+        (format!("until={at}"), 0),
+        (format!("until={after}"), 1),
+        (format!("since={before}&until={at}"), 0),
+    ] {
+        assert_eq!(opened(&query).await, count, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn two_read_the_chain_at_a_time_and_a_third_is_told_to_come_back() {
+    let (world, _) = world_without_jane().await;
+    let service = serve(&world);
+    let mut other = connect(&world).await;
+    other.execute("begin; lock table audit_chain in access exclusive mode").await.unwrap();
+    let address = format!("{}/api/v1/audit/verify", service.admin);
+    let verify = || Answer::to(client().get(&address).bearer_auth(VERA));
+    let reading = [tokio::spawn(verify()), tokio::spawn(verify())];
+    until("both wait", Duration::from_secs(20), async || {
+        world
+            .number(
+                "select count(*) from pg_stat_activity
+                 where datname = current_database() and wait_event_type = 'Lock'",
+            )
+            .await
+            == 2
+    })
+    .await;
+    let third = verify().await;
+    third.is_problem(503, "unavailable");
+    assert!(third.header("retry-after").is_some());
+    assert!(reading.iter().all(|one| !one.is_finished()), "it did not wait for them");
+    other.execute("rollback").await.unwrap();
+    for one in reading {
+        assert_eq!(one.await.unwrap().status, 200);
+    }
+    assert_eq!(verify().await.status, 200, "and their places are free again");
 }
 
 #[tokio::test]
