@@ -1,6 +1,7 @@
 //! Text of others on a terminal: no command lets it fake a line, a colour or a direction. Tables fit the terminal, and are
 //! whole in a pipe.
 
+use std::path::Path;
 use std::process::Command;
 
 use leaver_simulator::presets;
@@ -74,6 +75,8 @@ async fn no_command_lets_text_of_others_act_on_the_terminal() {
         is_harmless("replay", &run(&config, &["replay", id]).await);
     }
     for text in HOSTILE {
+        is_harmless("no command", &run(&config, &[text]).await);
+        is_harmless("no file", &run(Path::new(text), &["list"]).await);
         is_harmless("a mistake", &run(&config, &["show", text]).await);
         is_harmless("nobody", &run(&config, &["plan", &format!("{text}@example.com")]).await);
         is_harmless("a reason", &run(&config, &["offboard", "w@example.com", "--reason", text]).await);
