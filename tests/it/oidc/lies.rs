@@ -223,3 +223,53 @@ async fn an_issuer_that_comes_back_is_used_without_a_restart() {
     .await;
     assert_eq!(sign_in(&service, &forger, right).await.status, 200);
 }
+
+#[tokio::test]
+async fn an_answer_of_another_issuer_is_for_the_sign_in_of_another() {
+    let world = World::new().await;
+    let forger = Forger::start().await;
+    let service = served(&world, &forger, "");
+    for (issuer, status) in [("https://login.example.com", 400), (forger.url.as_str(), 200)] {
+        let mut browser = Browser::new(&service);
+        let to = browser.open("/sign-in/oidc").await.location.expect("the issuer's address");
+        let sent = |name: &str| to.query_pairs().find(|(known, _)| known == name).unwrap().1.into_owned();
+        forger.give(right(forger.claims(&sent("nonce"))));
+        let back = format!("/sign-in/oidc/callback?code=any&state={}&iss={issuer}", sent("state"));
+        let page = browser.open(&back).await;
+        assert_eq!(page.status, status, "{issuer}: {}", page.text);
+    }
+    assert_eq!(sessions(&world).await, [session("jane", "operator")]);
+}
+
+#[tokio::test]
+async fn an_account_whose_first_name_has_become_that_of_a_token_comes_in_no_more() {
+    let world = World::new().await;
+    let forger = Forger::start().await;
+    assert_eq!(sign_in(&served(&world, &forger, ""), &forger, right).await.status, 200);
+    let token = "[[operators]]\nname = \"JANE\"\nrole = \"approver\"\ntoken = \"jane-token-0123456789\"\n";
+    let service = world.serve(&(sign_on(&forger.url, "leaver", "") + token), &["serve", "--no-worker"]);
+    let renamed = with("preferred_username", json!("jane.new"));
+    for make in [Box::new(right) as Box<dyn Fn(Value) -> Option<String>>, Box::new(renamed)] {
+        let page = sign_in(&service, &forger, make).await;
+        refused(&page, 403, "the name of an operator with a token");
+    }
+    assert_eq!(sessions(&world).await, [session("jane", "operator")]);
+}
+
+#[tokio::test]
+async fn whoever_begins_to_sign_in_again_and_again_fills_nothing() {
+    let world = World::new().await;
+    let forger = Forger::start().await;
+    let service = served(&world, &forger, "");
+    world
+        .sql(
+            "insert into sign_ins (id_hash, state_hash, nonce, code_verifier, created_at, expires_at)
+             select sha256(n::text::bytea), '', '', '', now() - n * interval '1 millisecond', now() + interval '9 minutes'
+             from generate_series(1, 10005) n",
+        )
+        .await;
+    assert_eq!(sign_in(&service, &forger, right).await.status, 200);
+    assert_eq!(world.number("select count(*) from sign_ins").await, 9_999, "and the one that came back");
+    let newest = "select count(*) from sign_ins where created_at > now() - interval '9 seconds'";
+    assert!(world.number(newest).await > 0, "the oldest have gone");
+}
