@@ -237,6 +237,23 @@ async fn a_new_target_hears_nothing_of_before_and_one_that_is_gone_nothing_more(
 }
 
 #[tokio::test]
+async fn what_waits_for_a_target_that_is_gone_is_not_sent_and_nothing_more_is_written_for_it() {
+    let (world, gone, other) = (World::new().await, Receiver::start().await, Receiver::start().await);
+    let before = announced(&world, &target("gone", &gone)).await;
+    let id = held(&world, "brake").await;
+    nobody_has_said_so_lately(&world).await;
+    announced(&world, &target("other", &other)).await;
+    hold(&world, id, "busy").await;
+    assert_eq!((drain(&before).await, gone.got().len()), (0, 0));
+    let written: Vec<_> =
+        outbox(&world).await.into_iter().filter_map(|view| Some((view.target, view.told?))).collect();
+    assert_eq!(
+        written,
+        [("gone", "brake"), ("other", "busy")].map(|(to, why)| (to.to_owned(), why.to_owned()))
+    );
+}
+
+#[tokio::test]
 async fn a_worker_with_another_configuration_takes_nobodys_target_away() {
     let (world, first, second) = (World::new().await, Receiver::start().await, Receiver::start().await);
     let one = announced(&world, &target("first", &first)).await;
