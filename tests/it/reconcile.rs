@@ -303,6 +303,25 @@ async fn what_genesys_does_not_answer_is_no_gap_and_not_gone_and_is_not_asked_fo
 }
 
 #[tokio::test]
+async fn whose_holdings_can_not_be_read_is_not_gone() {
+    let world = World::new().await;
+    for email in ["read@example.com", "unread@example.com"] {
+        world.simulator.organisation(|org| {
+            org.add_person(Person::new(email, email).state(AccountState::Inactive));
+        });
+    }
+    let config = world.config(MORE);
+    let list = |email: &str| write(&world, &format!("email\n{email}\n"));
+    let found = reconcile(&config, &list("read@example.com"), &[]).await.json();
+    assert_eq!(line(&found, 2)["finding"], "gone", "{found:#}");
+    let refuse = Action::answer(403, "not.authorized");
+    world.simulator.inject(Fault::before(Matcher::operation("getUserQueues").always(), refuse));
+    let found = reconcile(&config, &list("unread@example.com"), &[]).await.json();
+    assert_eq!(line(&found, 2)["finding"], "unread", "{found:#}");
+    assert!(line(&found, 2)["detail"].as_str().unwrap().starts_with("could not read "), "{found:#}");
+}
+
+#[tokio::test]
 async fn a_pause_stops_no_reconciliation_and_what_it_opens_waits() {
     let world = World::new().await;
     let jane = agent(&world, "jane@example.com", |jane| jane);
