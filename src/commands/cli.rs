@@ -209,7 +209,7 @@ pub enum Command {
     /// the configuration has to be mended, and nobody was looked up.
     Reconcile {
         /// The list, with a heading: at least one of the columns email, external_id and genesys_user_id, and where there is
-        /// one left_on (or effective_at), source and type. Commas, semicolons or tabs; UTF-8; at most 10000 people.
+        /// one left_on (or termination_date, last_day and the like), source and type. Commas, semicolons or tabs; UTF-8; at most 10000 people.
         #[arg(long, value_name = "FILE")]
         csv: PathBuf,
         /// Opens an offboarding for each gap, as `leaver offboard` does. Without it, everything is only read.

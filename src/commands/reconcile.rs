@@ -28,6 +28,9 @@ pub async fn reconcile(config: &Config, csv: &Path, apply: Apply, output: Output
     let (rules, own_rules) = (serve::preview_rules(config), serve::own_rules(config));
     let sources = config.sources.keys().cloned().collect();
     let list = operate::read_leavers(&read(csv)?, &rules, &own_rules, &sources)?;
+    if apply == Apply::Gaps {
+        list.may_be_applied()?;
+    }
     let gaps = match apply {
         Apply::Nothing => Gaps::Shown,
         Apply::Gaps => Gaps::Closed { by: actor(), list: name_of(csv, list.digest) },

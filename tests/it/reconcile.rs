@@ -353,3 +353,39 @@ async fn what_was_cancelled_or_taken_back_is_not_opened_by_a_list_of_before() {
         assert_eq!(offboardings(&world).await, 1);
     }
 }
+
+#[tokio::test]
+async fn whose_leaving_date_is_not_read_is_offboarded_by_no_list() {
+    let world = World::new().await;
+    agent(&world, "jane@example.com", |jane| jane);
+    let config = world.config(MORE);
+    for heading in
+        ["termination_date", "terminationDate", "Last Working Day", "end-date", "Leave Date", "EFFECTIVE"]
+    {
+        let list = write(&world, &format!("email,{heading}\njane@example.com,{}\n", day(400)));
+        let found = reconcile(&config, &list, &["--apply"]).await.done().json();
+        assert_eq!(findings(&found), [(2, "not_due", "nothing")], "{heading}: {found}");
+    }
+    for heading in ["gone_until", "Contract ends", "hire-date", "Austrittsdatum", "leftCompany", "Terminated"]
+    {
+        let list = write(&world, &format!("email,{heading}\njane@example.com,{}\n", day(400)));
+        let quoted = format!("{heading:?}");
+        reconcile(&config, &list, &["--apply"])
+            .await
+            .failed(2, &["--csv", &quoted, "left_on", "termination_date"]);
+        let looked = reconcile(&config, &list, &[]).await.json();
+        let notes = looked["notes"].to_string();
+        assert!(notes.contains(heading) && notes.contains("--apply is refused"), "{heading}: {notes}");
+    }
+    assert_eq!(offboardings(&world).await, 0);
+    let both = write(&world, "email,last_day,termination_date\njane@example.com,2026-01-01,2027-01-01\n");
+    reconcile(&config, &both, &[]).await.failed(2, &["\"last_day\"", "\"termination_date\""]);
+    // What has no time in its name keeps nobody from being found.
+    let list = write(&world, "email,gender,vendor,department,manager\njane@example.com,f,x,y,z\n");
+    let found = reconcile(&config, &list, &["--apply"]).await.json();
+    assert_eq!(
+        (findings(&found), offboardings(&world).await),
+        (vec![(2, "still_active", "gap")], 1),
+        "{found}"
+    );
+}

@@ -23,6 +23,44 @@ const MISTAKES_NAMED: usize = 20;
 /// What separates columns, in the order in which it is preferred.
 const SEPARATORS: [char; 3] = [',', ';', '\t'];
 
+/// What the column is called that says when somebody left. The first two go before the others.
+const LEFT: [&str; 24] = [
+    "left_on",
+    "effective_at",
+    "effective",
+    "effective_date",
+    "effective_on",
+    "termination_date",
+    "termination_effective_date",
+    "date_of_termination",
+    "terminated_on",
+    "terminated_at",
+    "last_day",
+    "last_day_of_work",
+    "last_day_worked",
+    "last_working_day",
+    "last_work_day",
+    "end_date",
+    "employment_end_date",
+    "leave_date",
+    "leaving_date",
+    "date_left",
+    "left_at",
+    "exit_date",
+    "separation_date",
+    "term_date",
+];
+
+/// The names among these that go before the others: whoever writes them means this list.
+const LEFT_FIRST: usize = 2;
+
+/// What the name of a column has that speaks of a time.
+const TIME: [&str; 9] =
+    ["date", "datum", "day", "until", "effective", "terminat", "leaving", "contractend", "employmentend"];
+
+/// The same where it stands as a word of its own: `gender` has an end, too.
+const TIME_WORDS: [&str; 6] = ["end", "ends", "ended", "left", "exit", "when"];
+
 /// The argument that every mistake is about.
 const FIELD: &str = "--csv";
 
@@ -38,17 +76,25 @@ enum Column {
 }
 
 impl Column {
-    /// The column of a heading; spaces, hyphens and capital letters make no difference.
+    /// The column of a heading; spaces, hyphens, underscores and capital letters make no difference.
     fn of(heading: &str) -> Option<Self> {
-        match heading.to_lowercase().replace([' ', '-'], "_").as_str() {
-            "email" | "e_mail" => Some(Self::Email),
-            "external_id" => Some(Self::ExternalId),
-            "genesys_user_id" => Some(Self::User),
-            "left_on" | "effective_at" => Some(Self::Left),
+        match folded(heading).as_str() {
+            "email" => Some(Self::Email),
+            "externalid" => Some(Self::ExternalId),
+            "genesysuserid" => Some(Self::User),
             "source" => Some(Self::Source),
             "type" => Some(Self::Kind),
-            _ => None,
+            name => LEFT.iter().any(|left| folded(left) == name).then_some(Self::Left),
         }
+    }
+
+    /// Every heading's column. Where one of the names that go first says when they left, the others are not read.
+    fn all_of(headings: &StringRecord) -> Vec<Option<Self>> {
+        let first = |heading: &str| LEFT.iter().take(LEFT_FIRST).any(|left| folded(left) == folded(heading));
+        let told = headings.iter().any(first);
+        let column =
+            |heading| Self::of(heading).filter(|column| *column != Self::Left || !told || first(heading));
+        headings.iter().map(column).collect()
     }
 
     const fn name(self) -> &'static str {
@@ -56,11 +102,32 @@ impl Column {
             Self::Email => "email",
             Self::ExternalId => "external_id",
             Self::User => "genesys_user_id",
-            Self::Left => "left_on or effective_at",
+            Self::Left => "left_on",
             Self::Source => "source",
             Self::Kind => "type",
         }
     }
+}
+
+/// A heading without what makes no difference.
+fn folded(heading: &str) -> String {
+    heading.to_lowercase().replace([' ', '-', '_'], "")
+}
+
+/// Whether a column's name speaks of a time. A date that is not read would not keep anybody in.
+fn speaks_of_time(heading: &str) -> bool {
+    let name = folded(heading);
+    // A word ends where the next one begins with a capital letter, too.
+    let mut spaced = String::new();
+    for c in heading.chars() {
+        if c.is_uppercase() && spaced.ends_with(char::is_lowercase) {
+            spaced.push(' ');
+        }
+        spaced.push(c);
+    }
+    let spaced = spaced.to_lowercase();
+    let mut words = spaced.split(|c: char| !c.is_alphanumeric());
+    TIME.iter().any(|time| name.contains(time)) || words.any(|word| TIME_WORDS.contains(&word))
 }
 
 /// One person of the list.
@@ -97,6 +164,22 @@ pub struct Leavers {
     pub notes: Vec<String>,
     /// SHA-256 of the file.
     pub digest: [u8; 32],
+    /// Columns that are not read and may say when somebody leaves, where no column that is read does.
+    unread_dates: Vec<String>,
+}
+
+impl Leavers {
+    /// Fails where nobody may be offboarded by this list: everybody would count as gone, whatever their date says.
+    pub fn may_be_applied(&self) -> Result<(), OperateError> {
+        if self.unread_dates.is_empty() {
+            return Ok(());
+        }
+        let (unread, known) = (self.unread_dates.join(", "), LEFT.join(", "));
+        Err(refused(format!(
+            "--apply would count everybody as gone, and {unread} may say when they leave but is not read: \
+             rename the column of the leaving date (read are {known}), or take the others out"
+        )))
+    }
 }
 
 /// Reads a list. Fails with every mistake in it, by line and column.
@@ -140,7 +223,8 @@ pub fn read_leavers(
         notes.push(format!("empty lines left out: {empty}"));
     }
     mark_repeated(&mut people);
-    Ok(Leavers { people, notes, digest: Sha256::digest(bytes).into() })
+    let (digest, unread_dates) = (Sha256::digest(bytes).into(), header.unread_dates);
+    Ok(Leavers { people, notes, digest, unread_dates })
 }
 
 fn refused(problem: String) -> OperateError {
@@ -193,7 +277,10 @@ fn mark_repeated(people: &mut [Leaver]) {
 struct Header {
     /// What is in which column; nothing where it is not read.
     columns: Vec<Option<Column>>,
+    /// What they are called.
+    headings: StringRecord,
     notes: Vec<String>,
+    unread_dates: Vec<String>,
 }
 
 struct Reading<'a> {
@@ -207,7 +294,7 @@ impl Reading<'_> {
     fn header(&self, number: usize, line: &str) -> Result<Header, OperateError> {
         let wrong = |problem: String| refused(format!("line {number}: {problem}"));
         let record = self.record(line).map_err(wrong)?;
-        let columns: Vec<_> = record.iter().map(Column::of).collect();
+        let columns = Column::all_of(&record);
         let named = |column: Column| columns.iter().filter(|one| **one == Some(column)).count();
         if named(Column::Email) + named(Column::ExternalId) + named(Column::User) == 0 {
             let expected = "the heading names none of the columns email, external_id, genesys_user_id";
@@ -216,18 +303,29 @@ impl Reading<'_> {
         let all =
             [Column::Email, Column::ExternalId, Column::User, Column::Left, Column::Source, Column::Kind];
         if let Some(twice) = all.into_iter().find(|column| named(*column) > 1) {
-            return Err(wrong(format!("the heading names {} more than once", twice.name())));
+            let same = record.iter().zip(&columns).filter(|(_, column)| **column == Some(twice));
+            let same: Vec<_> = same.map(|(heading, _)| format!("{heading:?}")).collect();
+            let problem = format!("the heading names {} more than once: {}", twice.name(), same.join(", "));
+            return Err(wrong(problem));
         }
-        let ignored: Vec<_> = record.iter().zip(&columns).filter(|(_, column)| column.is_none()).collect();
-        let ignored: Vec<_> = ignored.iter().map(|(heading, _)| format!("{heading:?}")).collect();
+        let ignored = record.iter().zip(&columns).filter(|(_, column)| column.is_none());
+        let ignored: Vec<_> = ignored.map(|(heading, _)| heading).collect();
+        let quoted = |heading: &&str| format!("{heading:?}");
         let mut notes = Vec::new();
         if !ignored.is_empty() {
+            let ignored: Vec<_> = ignored.iter().map(quoted).collect();
             notes.push(format!("columns that are not read: {}", ignored.join(", ")));
         }
+        let mut unread_dates = Vec::new();
         if named(Column::Left) == 0 {
+            unread_dates = ignored.iter().filter(|heading| speaks_of_time(heading)).map(quoted).collect();
             notes.push("no column left_on or effective_at: everybody counts as gone by now".to_owned());
         }
-        Ok(Header { columns, notes })
+        if !unread_dates.is_empty() {
+            let unread = unread_dates.join(", ");
+            notes.push(format!("--apply is refused: {unread} may say when they leave, and is not read"));
+        }
+        Ok(Header { columns, headings: record, notes, unread_dates })
     }
 
     /// The values of one line. None goes over several: a quotation mark that is missing would swallow the people after it.
@@ -259,11 +357,11 @@ impl Reading<'_> {
         }
         let mut mistakes = Vec::new();
         let mut values: HashMap<Column, String> = HashMap::new();
-        for (value, column) in record.iter().zip(&header.columns) {
+        for ((value, column), heading) in record.iter().zip(&header.columns).zip(&header.headings) {
             let Some(column) = column.filter(|_| !value.is_empty()) else { continue };
             match self.value(column, value) {
                 Ok(value) => drop(values.insert(column, value)),
-                Err(problem) => mistakes.push(format!("line {number}, column {}: {problem}", column.name())),
+                Err(problem) => mistakes.push(format!("line {number}, column {heading}: {problem}")),
             }
         }
         if mistakes.is_empty() {
