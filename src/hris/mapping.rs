@@ -171,10 +171,11 @@ fn some(map: &Section<'_>, key: &str) -> Result<Vec<Pointer>, SourceError> {
     pointers.ok_or_else(|| map.error(key, MALFORMED))
 }
 
-/// A string as it was sent. One of another type or length is absent: what is cut off or picked from a list could
-/// be somebody else's.
+/// A string as it was sent, without the white space around it, which names nobody. One of another type or length is absent:
+/// what is cut off or picked from a list could be somebody else's.
 fn text(value: &Value, chars_max: usize) -> Option<String> {
-    value.as_str().filter(|text| text.chars().count() <= chars_max).map(str::to_owned)
+    let text = value.as_str()?.trim();
+    (!text.is_empty() && text.chars().count() <= chars_max).then(|| text.to_owned())
 }
 
 /// The sender's word as it can be shown in a line; what is no single value is none.

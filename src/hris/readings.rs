@@ -190,7 +190,9 @@ fn a_name_that_is_no_single_string_is_absent() {
     let read = |email: serde_json::Value, id: serde_json::Value| {
         event(&worker(""), &json!({"email": email, "workerId": id}).to_string()).person
     };
-    assert_eq!(read(json!("Jane@b.c "), json!(42)).email.as_deref(), Some("Jane@b.c "), "kept as sent");
+    assert_eq!(read(json!(" Jane@b.c\t"), json!("\u{a0}W 1 \n")).email.as_deref(), Some("Jane@b.c"));
+    assert_eq!(read(json!(" "), json!("\u{a0}W 1 \n")).external_id.as_deref(), Some("W 1"));
+    assert!(read(json!(" \t"), json!("\n\u{a0}")).is_empty(), "a blank names nobody");
     assert_eq!(read(json!("a@b.c"), json!(42)).external_id.as_deref(), Some("42"));
     let long = format!("{}@b.c", "x".repeat(317));
     for other in [json!(["a@b.c"]), json!({"value": "a@b.c"}), json!(""), json!(null), json!(7), json!(long)]

@@ -42,9 +42,9 @@ pub struct Heard {
 /// How the sender names the person. At least one of the two, or the event names nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PersonRef {
-    /// The e-mail address as it was sent.
+    /// The e-mail address as it was sent, without the white space around it.
     pub email: Option<String>,
-    /// The person's id in the HRIS as it was sent.
+    /// The person's id in the HRIS as it was sent, without the white space around it.
     pub external_id: Option<String>,
 }
 

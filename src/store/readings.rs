@@ -45,10 +45,10 @@ pub struct EventReading {
     /// When the termination takes effect, or from when on the person stays.
     #[schema(required)]
     pub effective_at: Option<DateTime<Utc>>,
-    /// As the source sent it.
+    /// As the source sent it, without the white space around it.
     #[schema(required)]
     pub email: Option<String>,
-    /// As the source sent it.
+    /// As the source sent it, without the white space around it.
     #[schema(required)]
     pub external_id: Option<String>,
     /// The kind of termination.

@@ -5,7 +5,7 @@ use sqlx::Row;
 
 use super::{RECEIVE, bamboo, date_in, events, offboardings, show, signed_for};
 use crate::edge::Answer;
-use crate::support::{HRIS_SECRET, Service, World};
+use crate::support::{HRIS_SECRET, Service, World, termination};
 
 /// Delivers a body that must be held, and returns the offboarding.
 async fn held(service: &Service, body: &[u8], reason: &str) -> Value {
@@ -116,4 +116,26 @@ async fn a_complete_event_answers_what_an_earlier_one_left_open() {
     assert_eq!(answer.json(), expected);
     let view = show(&service, &view["id"]).await;
     assert_eq!((&view["reason"], &view["event_ids"]), (&Value::Null, &json!(["e1", "e2"])));
+}
+
+#[tokio::test]
+async fn a_blank_names_nobody_and_spaces_around_a_name_are_none_of_it() {
+    let world = World::new().await;
+    let service = world.serve("", RECEIVE);
+    for (number, (email, id)) in [(" ", "  "), ("\u{a0}", ""), ("", "\t")].into_iter().enumerate() {
+        let (status, receipt) = service.deliver(&termination(&format!("e{number}"), id, email)).await;
+        assert_eq!((status, &receipt["status"]), (202, &json!("held")), "{email:?} {id:?}: {receipt}");
+        let view = show(&service, &receipt["offboardings"][0]["id"]).await;
+        assert_eq!(view["reason"], "unreadable");
+        assert_eq!((&view["person"]["email"], &view["person"]["external_id"]), (&Value::Null, &Value::Null));
+    }
+    let (_, receipt) = service.deliver(&termination("spaces", " W1 ", " sp@x.example\n")).await;
+    let view = show(&service, &receipt["offboardings"][0]["id"]).await;
+    assert_eq!(
+        (&view["person"]["email"], &view["person"]["external_id"]),
+        (&json!("sp@x.example"), &json!("W1"))
+    );
+    // Another event of the same person, by the same names without the spaces.
+    let (_, again) = service.deliver(&termination("plain", "W1", "sp@x.example")).await;
+    assert_eq!(again["offboardings"][0]["id"], receipt["offboardings"][0]["id"], "{again}");
 }
