@@ -48,8 +48,9 @@ const OWN_HEADERS_PREFIX: &str = "webhook-";
 pub struct Callback {
     /// The path of the section, for example `callbacks[0]`: what `notify` refuses is named by it.
     pub key: String,
-    /// What it is called in the outbox, in logs and on command lines; what it has been told is known by it. Default the
-    /// host of `url`. Unique.
+    /// What it is called in the outbox, in logs and on command lines; what it has been told is known by it. Unique. Default
+    /// the host of `url`; where one before it is called so, with the port (`127.0.0.1:9002`) or, to the same port, with a
+    /// number (`127.0.0.1 (2)`).
     pub name: String,
     /// Where it is sent: https, or plain http to loopback; `{external_id}` and other places may stand in its path and in
     /// its query. Required.
@@ -170,19 +171,41 @@ pub(super) fn read(sections: Vec<Section<'_>>) -> Result<Vec<Callback>, ConfigEr
     let mut names = BTreeSet::new();
     let mut callbacks = Vec::with_capacity(sections.len());
     for section in sections {
-        let callback = read_one(section)?;
-        if !names.insert(callback.name.clone()) {
+        let (callback, host) = read_one(section)?;
+        if !callback.name.is_empty() && !names.insert(callback.name.clone()) {
             let problem = format!("{:?} is another one's name already: give each its own", callback.name);
             return Err(ConfigError::refused(format!("{}.name", callback.key), problem));
         }
-        callbacks.push(callback);
+        callbacks.push((callback, host));
     }
-    Ok(callbacks)
+    // In the order of the file: one that is added at its end changes nobody's name.
+    let mut hosts = BTreeSet::new();
+    for (callback, host) in &mut callbacks {
+        if callback.name.is_empty() {
+            let known = !hosts.insert(host.clone());
+            callback.name = default_name(host, known, &names);
+            names.insert(callback.name.clone());
+        }
+    }
+    Ok(callbacks.into_iter().map(|(callback, _)| callback).collect())
 }
 
-fn read_one(mut section: Section<'_>) -> Result<Callback, ConfigError> {
+/// A name that nobody has: the host, the host with its port, or, where one before goes to the same, with a number.
+fn default_name((host, port): &(String, u16), known: bool, names: &BTreeSet<String>) -> String {
+    let with = |more: String| {
+        let room = NAME_CHARS_MAX.saturating_sub(more.len());
+        host.chars().take(room).chain(more.chars()).collect::<String>()
+    };
+    let at_port = (!known).then(|| with(format!(":{port}")));
+    let numbered = (2_u32..).map(|number| with(format!(" ({number})")));
+    let mut candidates = [with(String::new())].into_iter().chain(at_port).chain(numbered);
+    candidates.find(|name| !names.contains(name)).unwrap_or_default()
+}
+
+/// A callback, whose name is empty where none is given, and where it is sent.
+fn read_one(mut section: Section<'_>) -> Result<(Callback, (String, u16)), ConfigError> {
     let (url, host) = read_url(section.required("url")?)?;
-    let name = read_name(section.text("name", "a name")?, host)?;
+    let name = section.text("name", "a name")?.map(read_name).transpose()?.unwrap_or_default();
     let key = section.key("name").trim_end_matches(".name").to_owned();
     let template = section.text("template", "the name of a template")?.map(|text| text.value);
     let body = section.text("body", "a text")?;
@@ -216,7 +239,7 @@ fn read_one(mut section: Section<'_>) -> Result<Callback, ConfigError> {
     }
     let events = read_events(&mut section)?;
     let (body, content_type) = (body.map(|text| text.value), content_type.map(|text| text.value));
-    Ok(Callback {
+    let callback = Callback {
         key,
         name,
         url,
@@ -229,12 +252,13 @@ fn read_one(mut section: Section<'_>) -> Result<Callback, ConfigError> {
         headers,
         body,
         values,
-    })
+    };
+    Ok((callback, host))
 }
 
-/// The address as it was written, and its host. Places may stand behind the host only: nothing that a person's record holds
+/// The address as it was written, and its host and port. Places may stand behind the host only: nothing that a person's record holds
 /// decides where something is sent.
-fn read_url(text: Text) -> Result<(String, String), ConfigError> {
+fn read_url(text: Text) -> Result<(String, (String, u16)), ConfigError> {
     let refused = || ConfigError::refused(&text.key, format!("expected {}", address::EXPECTED));
     if let Some(place) = text.value.find('{') {
         let host_ends = text.value.split_once("://").is_some_and(|(scheme, rest)| {
@@ -248,13 +272,12 @@ fn read_url(text: Text) -> Result<(String, String), ConfigError> {
     let host = url.host_str().ok_or_else(refused)?.to_owned();
     // As the URL's own writing, where nothing is to be filled in.
     let written = if text.value.contains('{') { text.value } else { url.to_string() };
-    Ok((written, host))
+    Ok((written, (host, url.port_or_known_default().unwrap_or_default())))
 }
 
-fn read_name(text: Option<Text>, host: String) -> Result<String, ConfigError> {
-    let Some(text) = text else { return Ok(host.chars().take(NAME_CHARS_MAX).collect()) };
+fn read_name(text: Text) -> Result<String, ConfigError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if text.value.len() > NAME_CHARS_MAX || !text.value.chars().all(plain) {
+    if text.value.is_empty() || text.value.len() > NAME_CHARS_MAX || !text.value.chars().all(plain) {
         let problem =
             format!("expected at most {NAME_CHARS_MAX} letters, digits, dots, dashes and underscores");
         return Err(ConfigError::refused(text.key, problem));

@@ -365,3 +365,37 @@ fn a_protected_entry_is_an_address_or_says_what_it_names() {
         assert_eq!(text.parse::<Protected>(), Err(UnknownProtected), "{text}");
     }
 }
+
+#[test]
+fn callbacks_without_names_are_called_by_their_host_and_each_by_a_name_of_its_own() {
+    let names = |targets: &[(&str, &str)]| {
+        let section = |(url, more): &(&str, &str)| {
+            format!("[[callbacks]]\nurl = \"{url}\"\n{more}\nsecret = \"hushhush-callback-secret\"\n")
+        };
+        let text: String = targets.iter().map(section).collect();
+        let config = load(&format!("{MINIMAL}{text}"), &[]);
+        config.callbacks.into_iter().map(|callback| callback.name).collect::<Vec<_>>()
+    };
+    let local = [
+        "http://127.0.0.1:9001/a",
+        "http://127.0.0.1:9002/b",
+        "http://127.0.0.1:9001/c",
+        "http://127.0.0.1:9001/d",
+    ];
+    assert_eq!(
+        names(&local.map(|url| (url, ""))),
+        ["127.0.0.1", "127.0.0.1:9002", "127.0.0.1 (2)", "127.0.0.1 (3)"]
+    );
+    // The first keeps its name, whoever comes after it.
+    assert_eq!(
+        names(&[("https://x.example/a", ""), ("https://x.example:8443/b", "")]),
+        ["x.example", "x.example:8443"]
+    );
+    assert_eq!(
+        names(&[("https://x.example/a", ""), ("https://y.example", "name = \"x.example\"")]),
+        ["x.example:443", "x.example"]
+    );
+    let long = format!("https://{}.example", "x".repeat(63));
+    let both = names(&[(&long, ""), (&long, "")]);
+    assert!(both.iter().all(|name| name.chars().count() <= 64) && both[0] != both[1], "{both:?}");
+}

@@ -339,7 +339,7 @@ pub(super) const ADDITIONS: &[(&str, &str)] = &[
     ),
     ("[[callbacks]]\nurl = \"https://x.example\"\nsecrets = []", "callbacks[0].secrets: is empty"),
     (
-        "[[callbacks]]\nurl = \"https://x.example\"\nsecret = \"hushhush-callback-secret\"\n[[callbacks]]\nurl = \"https://x.example/b\"\nsecret = \"hushhush-callback-secret\"\n",
+        "[[callbacks]]\nurl = \"https://x.example\"\nname = \"x.example\"\nsecret = \"hushhush-callback-secret\"\n[[callbacks]]\nurl = \"https://x.example/b\"\nname = \"x.example\"\nsecret = \"hushhush-callback-secret\"\n",
         "callbacks[1].name: \"x.example\" is another one's name already: give each its own",
     ),
     (
