@@ -75,10 +75,10 @@ pub enum Command {
         /// The source's name in the configuration.
         #[arg(long)]
         source: String,
-        /// The body.
+        /// The body; - is standard input.
         #[arg(long)]
         file: PathBuf,
-        /// Where to; the configured listener if it is left out.
+        /// Where to, without a path to the source's; the configured listener if it is left out.
         #[arg(long)]
         url: Option<String>,
         /// The secret to sign with, or env:NAME, or file:/path; the source's newest if it is left out. For a source of

@@ -46,7 +46,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             }
             Command::Layoff { command } => layoff(&config, command, output).await,
             Command::Send { source, file, url, secret, headers } => {
-                super::send(&config, super::SendArguments { source, file, url, secret, headers }).await
+                let arguments = super::SendArguments { source, file, url, secret, headers };
+                super::send(&config, arguments, output).await
             }
             Command::LookUp { source, person } => super::look_up(&config, &source, &person, output).await,
             Command::Token { source } => super::token(&config, &source, output).await,

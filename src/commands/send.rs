@@ -1,13 +1,16 @@
 //! `leaver send`: signs a body as a source would and posts it, to try a source before the HRIS does.
 
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use chrono::Utc;
+use reqwest::Url;
+use serde_json::{Value, json};
 
-use super::{Failure, known_source};
+use super::{Failure, Output, known_source, print};
 use crate::config::{Config, Environment};
 use crate::hris::{SignError, Signing, Source};
 
@@ -19,9 +22,9 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 pub struct SendArguments {
     /// The source's name in the configuration.
     pub source: String,
-    /// The body.
+    /// The body; `-` is standard input.
     pub file: PathBuf,
-    /// Where to, instead of the configured listener.
+    /// Where to, instead of the configured listener; without a path that of the source.
     pub url: Option<String>,
     /// What to sign with, instead of the source's newest secret: the value, `env:NAME` or `file:/path`.
     pub secret: Option<String>,
@@ -30,26 +33,59 @@ pub struct SendArguments {
 }
 
 /// Posts the file and prints the answer; fails for an answer other than 2xx.
-pub async fn send(config: &Config, arguments: SendArguments) -> Result<(), Failure> {
+pub async fn send(config: &Config, arguments: SendArguments, output: Output) -> Result<(), Failure> {
     let source = source(config, &arguments.source)?;
-    let file = &arguments.file;
-    let body = std::fs::read(file)
-        .map_err(|error| Failure::Usage(format!("--file: {} can't be read: {error}", file.display())))?;
     let url = match &arguments.url {
-        Some(url) => url.clone(),
-        None => format!("http://{}/webhooks/{}", config.server.listen, source.name()),
+        Some(url) => target(url, source.name())?,
+        None => {
+            let url = format!("http://{}/webhooks/{}", config.server.listen, source.name());
+            Url::parse(&url).map_err(Failure::other)?
+        }
     };
+    let body = read(&arguments.file)?;
     let headers = headers(&source, &body, &arguments)?;
     let client =
         reqwest::Client::builder().timeout(ANSWER_DEADLINE).no_proxy().build().map_err(Failure::other)?;
-    let request = client.post(&url).headers(headers).body(body);
-    let answer = super::progress::shown("waiting for the answer", request.send())
-        .await
-        .map_err(|error| Failure::other(error.without_url()))?;
+    // What stands behind the host may be a secret.
+    let place = url.origin().ascii_serialization();
+    let unanswered = |error: reqwest::Error| {
+        let why = super::with_causes(&error.without_url());
+        Failure::Failed(format!("no answer of {place}: {why}"))
+    };
+    let request = client.post(url).headers(headers).body(body);
+    let answer =
+        super::progress::shown("waiting for the answer", request.send()).await.map_err(unanswered)?;
     let status = answer.status();
-    let text = answer.text().await.map_err(|error| Failure::other(error.without_url()))?;
-    super::print::lines(&format!("{status}\n{text}"));
+    let text = answer.text().await.map_err(unanswered)?;
+    match output {
+        Output::Json => {
+            let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+            print::json(&json!({ "status": status.as_u16(), "body": body }));
+        }
+        Output::Text => print::lines(&format!("{status}\n{text}")),
+    }
     if status.is_success() { Ok(()) } else { Err(Failure::Failed(format!("the answer was {status}"))) }
+}
+
+/// Where it is posted: the address as it was given, with the source's path where it has none.
+fn target(text: &str, source: &str) -> Result<Url, Failure> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let mut url = url.ok_or_else(|| {
+        Failure::Usage(format!("--url: expected http://HOST:PORT/webhooks/{source}, found {text:?}"))
+    })?;
+    if url.path() == "/" {
+        url.set_path(&format!("/webhooks/{source}"));
+    }
+    Ok(url)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    let read = match file.to_str() {
+        Some("-") => std::io::stdin().lock().read_to_end(&mut body).map(|_| body),
+        Some(_) | None => std::fs::read(file),
+    };
+    read.map_err(|error| Failure::Usage(format!("--file: {} can't be read: {error}", file.display())))
 }
 
 fn source(config: &Config, name: &str) -> Result<Source, Failure> {

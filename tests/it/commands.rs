@@ -200,6 +200,50 @@ async fn send_signs_a_body_as_the_source_would() {
     run(&config, &["send", "--source", "nobody", "--file", file]).await.failed(2, &["--source", "workday"]);
     run(&config, &["send", "--source", "workday", "--file", "/nonexistent"]).await.failed(2, &["--file"]);
     assert_eq!(world.number("select count(*) from events").await, 1);
+    let answer = run(&config, &[&send[..], &["--json"]].concat()).await.done().json();
+    assert_eq!(
+        (&answer["status"], &answer["body"]["status"]),
+        (&json!(200), &json!("duplicate")),
+        "{answer}"
+    );
+    let refused =
+        run(&config, &["send", "--source", "workday", "--file", file, "--url", &elsewhere, "--json"]).await;
+    refused.failed(1, &["404"]);
+    assert_eq!((&refused.json()["status"], &refused.json()["body"]["status"]), (&json!(404), &json!(404)));
+}
+
+#[tokio::test]
+async fn send_finds_the_way_names_where_it_leads_and_reads_standard_input() {
+    let world = World::new().await;
+    let config = world.config("");
+    let service = world.serve("", &["serve", "--no-worker"]);
+    ready(&service).await;
+    let body = termination("e1", "W1", "jane@example.com").to_string();
+    let file = config.with_extension("json");
+    std::fs::write(&file, &body).unwrap();
+    let to = |url: &str| {
+        let call = ["send", "--source", "workday", "--file", file.to_str().unwrap(), "--url", url];
+        let call = call.map(str::to_owned);
+        let config = config.clone();
+        async move { run(&config, &call.each_ref().map(String::as_str)).await }
+    };
+    for nowhere in ["nonsense", "127.0.0.1:8080", "ftp://127.0.0.1/", "http://"] {
+        to(nowhere).await.failed(2, &["--url", nowhere]);
+    }
+    assert!(to(&service.public).await.done().out.starts_with("202"));
+    assert!(to(&format!("{}/", service.public)).await.done().out.starts_with("200"));
+    to(&format!("{}/webhooks/nobody", service.public)).await.failed(1, &["404"]);
+    let mut command = leaver(&config);
+    command.args(["send", "--source", "workday", "--file", "-", "--url", &service.public]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), body.as_bytes()).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success() && String::from_utf8_lossy(&ended.stdout).starts_with("200"), "{ended:?}");
+    let public = service.public.clone();
+    drop(service);
+    let away = to(&format!("{public}/webhooks/workday?key=hushhush")).await;
+    away.failed(1, &[&public]);
+    assert!(!away.err.contains("hushhush"), "{away:?}");
 }
 
 #[tokio::test]
