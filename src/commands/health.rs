@@ -4,8 +4,10 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
-use super::Failure;
+use serde_json::json;
+
 use super::print;
+use super::{Failure, Output};
 use crate::config::Config;
 
 /// The service answers within a second, whatever its database does.
@@ -15,7 +17,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(3);
 const ANSWER_BYTES_MAX: u64 = 4096;
 
 /// Asks the configured listener; one that listens everywhere is asked over loopback.
-pub fn health_of(config: &Config) -> Result<(), Failure> {
+pub fn health_of(config: &Config, output: Output) -> Result<(), Failure> {
     let mut address = config.server.listen;
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
@@ -23,11 +25,11 @@ pub fn health_of(config: &Config) -> Result<(), Failure> {
             IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         });
     }
-    told(address, &address.to_string())
+    told(address, &address.to_string(), output)
 }
 
 /// Asks the service at a plain `http://HOST:PORT`; fails where it is not ready, with its reason.
-pub fn health(url: &str) -> Result<(), Failure> {
+pub fn health(url: &str, output: Output) -> Result<(), Failure> {
     let host = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
     let host =
         host.filter(|host| !host.contains(['/', '?', '@', '#']) && !host.chars().any(char::is_control));
@@ -35,19 +37,21 @@ pub fn health(url: &str) -> Result<(), Failure> {
         host.ok_or_else(|| Failure::Usage(format!("--url: expected http://HOST:PORT, found {url:?}")))?;
     let found = host.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
     let address = found.ok_or_else(|| Failure::Failed(format!("{host} is no known HOST:PORT")))?;
-    told(address, host)
+    told(address, host, output)
 }
 
-fn told(address: SocketAddr, host: &str) -> Result<(), Failure> {
+fn told(address: SocketAddr, host: &str, output: Output) -> Result<(), Failure> {
     let answer =
         asked(address, host).map_err(|error| Failure::Failed(format!("no answer of {host}: {error}")))?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let body = body.split_whitespace().collect::<Vec<_>>().join(" ");
-    if head.split(' ').nth(1) != Some("200") {
-        return Err(Failure::Failed(format!("not ready: {}", print::cleaned(&body))));
+    let ready = head.split(' ').nth(1) == Some("200");
+    match output {
+        Output::Json => print::json(&json!({ "ready": ready, "reason": (!ready).then_some(&body) })),
+        Output::Text if ready => print::lines(&body),
+        Output::Text => {}
     }
-    print::lines(&body);
-    Ok(())
+    if ready { Ok(()) } else { Err(Failure::Failed(format!("not ready: {}", print::cleaned(&body)))) }
 }
 
 fn asked(address: SocketAddr, host: &str) -> std::io::Result<String> {

@@ -26,6 +26,7 @@ mod token;
 
 use std::error::Error;
 
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::config::{Config, ConfigError};
@@ -150,12 +151,15 @@ pub async fn worker(config: &Config, migrate: Migrate) -> Result<(), Failure> {
 }
 
 /// `leaver migrate`.
-pub async fn migrate(config: &Config) -> Result<(), Failure> {
+pub async fn migrate(config: &Config, output: Output) -> Result<(), Failure> {
     let parts = Parts::new(config)?;
     progress::shown("bringing the schema to this version", parts.store.migrate())
         .await
         .map_err(Failure::other)?;
-    print::lines("the database has this version's schema");
+    match output {
+        Output::Json => print::json(&json!({ "schema": "current" })),
+        Output::Text => print::lines("the database has this version's schema"),
+    }
     Ok(())
 }
 

@@ -16,11 +16,11 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     if let Command::Man { out } = &cli.command {
         return super::manual(out.as_deref());
     }
+    let output = if cli.json { Output::Json } else { Output::Text };
     if let Command::Health { url: Some(url) } = &cli.command {
-        return super::health(url);
+        return super::health(url, output);
     }
     let config = Config::load(&cli.config).map_err(Failure::configuration)?;
-    let output = if cli.json { Output::Json } else { Output::Text };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::other)?;
     let done = runtime.block_on(async {
         match cli.command {
@@ -29,9 +29,9 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
                 super::serve(&config, work, migrate(no_migrate)).await
             }
             Command::Worker { no_migrate } => super::worker(&config, migrate(no_migrate)).await,
-            Command::Migrate => super::migrate(&config).await,
+            Command::Migrate => super::migrate(&config, output).await,
             Command::Check => super::check(&config, output).await,
-            Command::Health { .. } => super::health_of(&config),
+            Command::Health { .. } => super::health_of(&config, output),
             Command::Completions { .. } | Command::Man { .. } => Ok(()),
             Command::Plan { person, termination_type } => {
                 super::plan(&config, &person, termination_type.as_deref(), output).await

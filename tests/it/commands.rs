@@ -340,6 +340,8 @@ async fn migrating_twice_or_at_the_same_time_is_migrating_once() {
     assert_eq!(world.number(versions).await, i64::try_from(migrations).unwrap());
     run(&config, &["migrate"]).await.done();
     assert_eq!(run(&config, &["list"]).await.done().out, "no offboardings\n");
+    let told = run(&config, &["migrate", "--json"]).await.done().json();
+    assert_eq!(told, json!({"schema": "current"}));
 }
 
 #[tokio::test]

@@ -82,6 +82,8 @@ async fn health_says_by_its_exit_code_whether_the_service_is_ready_and_why_not()
     let nowhere = std::path::Path::new("/nonexistent/leaver.toml");
     let healthy = run(nowhere, &["health", "--url", &service.public]).await;
     assert_eq!(healthy.done().out, "ready\n");
+    let healthy = run(nowhere, &["health", "--url", &service.public, "--json"]).await;
+    assert_eq!(healthy.done().json(), serde_json::json!({"ready": true, "reason": null}));
     let listen = service.public.trim_start_matches("http://").to_owned();
     let config = world.edited_config("", |text| text.replacen("127.0.0.1:0", &listen, 1));
     assert_eq!(run(&config, &["health"]).await.done().out, "ready\n");
@@ -91,6 +93,10 @@ async fn health_says_by_its_exit_code_whether_the_service_is_ready_and_why_not()
     })
     .await;
     run(nowhere, &["health", "--url", &service.public]).await.failed(1, &["not ready"]);
+    let ill = run(&config, &["health", "--json"]).await;
+    ill.failed(1, &["not ready"]);
+    assert_eq!(ill.json()["ready"], false);
+    assert!(ill.json()["reason"].as_str().is_some_and(|reason| ill.err.contains(reason)), "{ill:?}");
     drop(service);
     run(&config, &["health"]).await.failed(1, &["no answer"]);
     run(nowhere, &["health", "--url", "https://example.com"]).await.failed(2, &["--url"]);
