@@ -110,7 +110,8 @@ impl From<ServeError> for Failure {
 impl From<OperateError> for Failure {
     fn from(error: OperateError) -> Self {
         match error {
-            OperateError::NoAuthority | OperateError::Field(..) => Self::Usage(error.to_string()),
+            OperateError::NoAuthority => Self::Usage(error.to_string()),
+            OperateError::Field(field, problem) => Self::Usage(format!("{}: {problem}", argument(field))),
             OperateError::Store(_)
             | OperateError::Genesys(_)
             | OperateError::NotOne(_)
@@ -119,6 +120,17 @@ impl From<OperateError> for Failure {
             | OperateError::LinkUnreadable(_)
             | OperateError::Gone => Self::other(error),
         }
+    }
+}
+
+/// A field of a request as the command line calls it.
+fn argument(field: &str) -> String {
+    match field {
+        "person" => "PERSON".to_owned(),
+        "ids" => "ID".to_owned(),
+        "people" => "--csv".to_owned(),
+        argument if argument.starts_with("--") => argument.to_owned(),
+        name => format!("--{name}"),
     }
 }
 

@@ -303,6 +303,15 @@ async fn a_wrong_call_is_one_line_and_exit_code_two() {
     for (arguments, word) in usages {
         run(&config, arguments).await.failed(2, &[word]);
     }
+    let fields: [(&[&str], &str); 4] = [
+        (&["offboard", "jane@example.com", "--reason", " "], "--reason: is empty"),
+        (&["offboard", "jane@example.com", "--reason", "left", "--at", "soon"], "--at: expected"),
+        (&["offboard", " ", "--reason", "left"], "PERSON: is empty"),
+        (&["approve", &unknown, "--email", "jane"], "--email: expected"),
+    ];
+    for (arguments, words) in fields {
+        run(&config, arguments).await.failed(2, &[&format!("leaver: {words}")]);
+    }
     let help = run(&config, &["--help"]).await;
     assert!(help.done().out.contains("Usage: leaver"), "{help:?}");
     assert!(run(&config, &["--version"]).await.done().out.starts_with("leaver "));

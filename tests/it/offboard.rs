@@ -166,7 +166,8 @@ async fn what_is_not_understood_is_named_and_stored_nowhere() {
         assert_eq!(answer.status, 400, "{}", answer.text());
         assert!(answer.json()["title"].as_str().unwrap().contains(field), "{field}: {}", answer.text());
         let command: Vec<_> = ["offboard"].into_iter().chain(arguments.iter().copied()).collect();
-        run(&config, &command).await.failed(2, &[field]);
+        let argument = if field == "person" { "PERSON".to_owned() } else { format!("--{field}") };
+        run(&config, &command).await.failed(2, &[&argument]);
     }
     let strange = json!({"person": JANE, "reason": "left", "when": "now"});
     post(&service, "/offboardings", ALICE, &strange).await.is_problem(400, "bad-body");
