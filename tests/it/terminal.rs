@@ -145,3 +145,33 @@ async fn an_offboarding_that_waits_for_a_person_says_what_that_means_and_what_to
         assert!(held.done().out.contains(words), "{words}: {}", held.out);
     }
 }
+
+#[tokio::test]
+async fn a_journal_fits_its_terminal_and_loses_nothing() {
+    let world = World::new().await;
+    let config = world.config("");
+    let id = world.terminate("jane@example.com").await.to_string();
+    let ids: Vec<String> = (0..8).map(|_| uuid::Uuid::new_v4().to_string()).collect();
+    let (long, request) = (ids.join(", "), uuid::Uuid::new_v4());
+    let journal = "insert into journal (offboarding_id, actor, action, step, target, result, request_id)";
+    let entry: &'static str = format!("{journal} values ('{id}', 'worker:host-1', 'call_finished', 'strip.queue_memberships', '{long}', '204', '{request}')").leak();
+    world.sql(entry).await;
+    let unpainted = |text: String| text.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
+    for columns in [60, 100] {
+        let shown = unpainted(on_terminal(&config, columns, &format!("show {id}"), &[]));
+        let journal = shown.split_once("JOURNAL").unwrap().1;
+        let widest = journal.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= columns as usize, "{widest} of {columns}: {journal}");
+        let whole: String = journal.split_whitespace().collect();
+        for one in ids.iter().chain([&request.to_string()]).filter(|_| columns == 100) {
+            assert!(journal.contains(one.as_str()), "{one}: {journal}");
+        }
+        assert!(whole.contains("event_accepted") && whole.contains("204"), "{journal}");
+    }
+    let piped = run(&config, &["show", &id]).await;
+    let journal = piped.done().out.split_once("JOURNAL").unwrap().1;
+    let mut lines = journal.lines();
+    assert!(journal.contains(&long) && journal.contains(&request.to_string()), "{journal}");
+    let padded = lines.find(|line| line.contains("event_accepted")).unwrap();
+    assert!(padded.chars().count() < 200, "nothing is as wide as the widest: {padded:?}");
+}

@@ -160,15 +160,19 @@ fn style(status: Status) -> Style {
     }
 }
 
-/// A text behind a head, in lines of at most [`WIDTH`] where its words allow it; each further one is indented like the
-/// first.
+/// A text behind a head, in lines of at most [`WIDTH`], or the terminal's, where its words allow it; each further one is
+/// indented like the first.
 fn wrapped(head: &str, text: &str) -> Vec<String> {
+    wrapped_to(terminal::width().map_or(WIDTH, |width| width.min(WIDTH)), head, text)
+}
+
+fn wrapped_to(width: usize, head: &str, text: &str) -> Vec<String> {
     let indent = head.chars().count();
     let mut lines = vec![head.to_owned()];
     for word in text.split(' ') {
         let Some(line) = lines.last_mut() else { break };
         let length = line.chars().count();
-        if length > indent && length + 1 + word.chars().count() > WIDTH {
+        if length > indent && length + 1 + word.chars().count() > width {
             lines.push(format!("{:indent$}{word}", ""));
         } else {
             line.push_str(if length > indent { " " } else { "" });
@@ -200,12 +204,12 @@ mod tests {
     #[test]
     fn a_long_text_is_wrapped_behind_its_head_and_a_long_word_stays_whole() {
         let words = ["word"; 40].join(" ");
-        let lines = wrapped("ok    what ", &words);
+        let lines = wrapped_to(WIDTH, "ok    what ", &words);
         assert!(lines.len() == 2 && lines.iter().all(|line| line.chars().count() <= WIDTH), "{lines:?}");
         assert!(
             lines[1].starts_with("           word") && lines[0].starts_with("ok    what word"),
             "{lines:?}"
         );
-        assert_eq!(wrapped("- ", &"x".repeat(200)), [format!("- {}", "x".repeat(200))]);
+        assert_eq!(wrapped_to(WIDTH, "- ", &"x".repeat(200)), [format!("- {}", "x".repeat(200))]);
     }
 }

@@ -11,6 +11,12 @@ use crate::store::views::{StepView, View};
 /// How wide the names of the facts are.
 const NAME_WIDTH: usize = 11;
 
+/// An id is copied: where there is room for it, it stays on one line.
+const ID_WIDTH: usize = 36;
+
+/// A terminal that has this room.
+const ROOMY: usize = 96;
+
 /// The two phases, in the order in which the page shows them.
 const PHASES: [&str; 2] = ["strip", "deactivate"];
 
@@ -121,23 +127,28 @@ fn of_step(status: &str) -> Style {
 fn journal(entries: &[JournalEntry]) {
     say!("");
     say!("JOURNAL");
-    let columns = [
-        Column::whole("AT (UTC)"),
-        Column::down_to("BY", 10),
-        Column::whole("WHAT"),
-        Column::down_to("ABOUT", 24),
-        Column::whole("REQUEST"),
-    ];
     let row = |entry: &JournalEntry| {
         let about = [&entry.step, &entry.target, &entry.result].into_iter().flatten().cloned();
-        vec![
-            Cell::new(entry.at.format("%Y-%m-%d %H:%M:%S%.3f").to_string()),
-            Cell::new(&entry.actor),
-            Cell::new(&entry.action),
-            Cell::new(about.collect::<Vec<_>>().join("  ")),
-            Cell::new(entry.request_id.map(|id| id.to_string()).unwrap_or_default()),
-        ]
+        let about = about.collect::<Vec<_>>().join("  ");
+        let request = entry.request_id.map(|id| id.to_string()).unwrap_or_default();
+        let [by, what] = [&entry.actor, &entry.action].map(Cell::new);
+        match terminal::width() {
+            None => {
+                let at = entry.at.format("%Y-%m-%d %H:%M:%S%.3f").to_string();
+                vec![Cell::new(at), by, what, Cell::new(request), Cell::new(about)]
+            }
+            Some(_) => {
+                let at = entry.at.format("%Y-%m-%d %H:%M:%S").to_string();
+                vec![Cell::new(at), by, what, Cell::new(format!("{about}  {request}"))]
+            }
+        }
     };
+    let mut columns = vec![Column::whole("AT (UTC)"), Column::down_to("BY", 10), Column::whole("WHAT")];
+    match terminal::width() {
+        None => columns.extend([Column::whole("REQUEST"), Column::whole("ABOUT")]),
+        // The id of the request stands behind: beside a column of its own too little would be left.
+        Some(room) => columns.push(Column::flowing("ABOUT", if room < ROOMY { 8 } else { ID_WIDTH })),
+    }
     terminal::table(&columns, &entries.iter().map(row).collect::<Vec<_>>());
 }
 

@@ -1,5 +1,5 @@
 //! What reaches a terminal. Text of others can't fake a line or a colour there: whatever could is shown escaped. Columns
-//! are cut to the terminal's width, and to none in a pipe.
+//! are cut or wrapped to the terminal's width, and to none in a pipe.
 
 use std::io::{IsTerminal as _, Write as _, stdout};
 use std::sync::OnceLock;
@@ -41,6 +41,8 @@ pub(super) struct Cell {
 pub(super) struct Column {
     head: &'static str,
     least: Option<usize>,
+    /// What does not fit goes on in further lines instead of being cut off; for the last column.
+    flows: bool,
 }
 
 impl Cell {
@@ -56,12 +58,17 @@ impl Cell {
 impl Column {
     /// Always shown whole: somebody copies it.
     pub(super) const fn whole(head: &'static str) -> Self {
-        Self { head, least: None }
+        Self { head, least: None, flows: false }
     }
 
     /// May be cut to this width.
     pub(super) const fn down_to(head: &'static str, least: usize) -> Self {
-        Self { head, least: Some(least) }
+        Self { head, least: Some(least), flows: false }
+    }
+
+    /// Goes on in further lines where it becomes narrower than its text. Stands last.
+    pub(super) const fn flowing(head: &'static str, least: usize) -> Self {
+        Self { head, least: Some(least), flows: true }
     }
 }
 
@@ -90,7 +97,7 @@ pub(super) fn table(columns: &[Column], rows: &[Vec<Cell>]) {
 }
 
 /// The width of the terminal; none in a pipe.
-fn width() -> Option<usize> {
+pub(super) fn width() -> Option<usize> {
     static WIDTH: OnceLock<Option<usize>> = OnceLock::new();
     *WIDTH.get_or_init(|| {
         let terminal = stdout().is_terminal();
@@ -139,7 +146,48 @@ fn rendered(columns: &[Column], rows: &[Vec<Cell>], room: Option<usize>, colours
     if let Some(room) = room {
         narrow(&mut widths, columns, room);
     }
-    [&heads].into_iter().chain(rows).map(|row| rendered_row(row, &widths, colours)).collect()
+    let rows = [&heads].into_iter().chain(rows);
+    rows.flat_map(|row| match columns.last() {
+        Some(last) if last.flows => flowing(row, &widths, colours),
+        Some(_) | None => vec![rendered_row(row, &widths, colours)],
+    })
+    .collect()
+}
+
+/// A row in as many lines as its last cell needs.
+fn flowing(row: &[Cell], widths: &[usize], colours: Colours) -> Vec<String> {
+    let (Some(last), Some(width)) = (row.last(), widths.last()) else { return Vec::new() };
+    let mut pieces = pieces(&last.text, *width).into_iter();
+    let mut first = row.to_vec();
+    if let (Some(cell), Some(piece)) = (first.last_mut(), pieces.next()) {
+        cell.text = piece;
+    }
+    let indent: usize = widths.iter().rev().skip(1).map(|width| width + GAP).sum();
+    let more = pieces.map(|piece| format!("{:indent$}{}", "", painted(last.style, &piece, colours)));
+    [rendered_row(&first, widths, colours)].into_iter().chain(more).collect()
+}
+
+/// A text in pieces of at most this width, divided between words, and within a word only where it is wider.
+fn pieces(text: &str, width: usize) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let Some(piece) = pieces.last_mut() else { break };
+        if piece.is_empty() {
+        } else if piece.width() + 1 + word.width() <= width {
+            piece.push(' ');
+        } else {
+            pieces.push(String::new());
+        }
+        for c in word.chars() {
+            let Some(piece) = pieces.last_mut() else { break };
+            if !piece.is_empty() && piece.width() + c.width().unwrap_or_default() > width {
+                pieces.push(c.to_string());
+            } else {
+                piece.push(c);
+            }
+        }
+    }
+    pieces
 }
 
 /// Takes from the widest column that may be cut, one by one, until all fit or nothing may be cut any more.
@@ -221,6 +269,18 @@ mod tests {
         assert_eq!(lines(&[long], None), ["ID  PERSON", &format!("1   {long}")]);
         assert_eq!(lines(&[long], Some(14)), ["ID  PERSON", "1   somebody.…"]);
         assert_eq!(lines(&[long], Some(3)), ["ID  PERSON", "1   someb…"], "not below its least");
+    }
+
+    #[test]
+    fn what_flows_goes_on_below_itself_and_loses_nothing() {
+        let columns = [Column::whole("ID"), Column::flowing("ABOUT", 6)];
+        let shown = |text: &str, room| {
+            rendered(&columns, &[vec![Cell::new("1"), Cell::new(text)]], room, Colours::Left)
+        };
+        assert_eq!(shown("one two three", None), ["ID  ABOUT", "1   one two three"]);
+        assert_eq!(shown("one two three", Some(12)), ["ID  ABOUT", "1   one two", "    three"]);
+        assert_eq!(shown("a 日本日本x", Some(10)), ["ID  ABOUT", "1   a", "    日本日", "    本x"]);
+        assert_eq!(shown("", Some(10)), ["ID  ABOUT", "1"]);
     }
 
     #[test]
