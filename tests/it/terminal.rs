@@ -175,3 +175,31 @@ async fn a_journal_fits_its_terminal_and_loses_nothing() {
     let padded = lines.find(|line| line.contains("event_accepted")).unwrap();
     assert!(padded.chars().count() < 200, "nothing is as wide as the widest: {padded:?}");
 }
+
+#[tokio::test]
+async fn the_body_of_an_event_can_be_copied_and_sent_again() {
+    let world = World::new().await;
+    let config = world.config("");
+    let service = world.serve("", &["serve", "--no-worker"]);
+    ready(&service).await;
+    let body = format!(
+        "{{\n\t\"eventId\": \"e1\",\r\n  \"event\": \"worker.terminated\", \"email\": \"jane@example.com\", \"note\": \"{}\\n\\u001b[31m \\\"x\\\" 1.50\"\n}}",
+        "\u{202e}\u{9b}"
+    );
+    let answer = crate::edge::Answer::to(crate::support::signed(
+        &service.public,
+        body.as_bytes(),
+        crate::support::HRIS_SECRET,
+    ))
+    .await;
+    assert_eq!(answer.status, 202);
+    let shown = run(&config, &["event", "e1"]).await;
+    let copied = shown.done().out.split_once("\nBODY\n").unwrap().1;
+    is_harmless("event", &shown);
+    assert!(copied.starts_with("{\n  \"eventId\": \"e1\",\n  \"event\""), "{copied}");
+    assert_eq!(
+        serde_json::from_str::<Value>(copied).unwrap(),
+        serde_json::from_str::<Value>(&body).unwrap(),
+        "{copied}"
+    );
+}

@@ -1,6 +1,8 @@
 //! Stored events and what a replay made of them, for people. A sender's own text is shown escaped: it goes to a terminal.
+//! In a body that is JSON the escapes are those of JSON.
 
 use chrono::Utc;
+use serde::de::IgnoredAny;
 
 use super::terminal::{self, Cell, Column};
 use super::times;
@@ -65,9 +67,16 @@ pub(in crate::commands) fn event(detail: &EventDetail) {
     say!("");
     say!("BODY");
     match std::str::from_utf8(&detail.body) {
+        // As it came, to be copied and sent again.
+        Ok(text) if serde_json::from_str::<IgnoredAny>(text).is_ok() => terminal::json(&in_lines(text)),
         Ok(text) => text.lines().for_each(|line| say!("{}", line.escape_debug())),
         Err(_) => say!("{} bytes that are no UTF-8: --json shows them in base64", detail.body.len()),
     }
+}
+
+/// JSON with one kind of line end and without tabs: within strings there are none of them.
+fn in_lines(json: &str) -> String {
+    json.replace("\r\n", "\n").replace('\r', "\n").replace('\t', "  ")
 }
 
 pub(in crate::commands) fn replay(answer: &ReplayAnswer) {
