@@ -308,26 +308,10 @@ fn actor() -> Actor {
 
 /// Why a decision about this offboarding was refused, or nothing.
 fn refused(id: &str, decided: Decided) -> Option<String> {
-    match decided {
-        Decided::Yes => None,
-        Decided::Unknown => Some(format!("no offboarding has the id {id}")),
-        Decided::NotFrom(status) => Some(format!("the offboarding is {status}: this is not possible now")),
-        Decided::OwnRequest => Some("who asked for an offboarding can't approve it".to_owned()),
-        Decided::AnotherOpen(other) => {
-            Some(format!("another offboarding of the same person is open: {other}"))
-        }
-        Decided::ApprovalNeeded(reason) => {
-            Some(format!("the offboarding is held for {reason}, which an approver has to release"))
-        }
-        Decided::NothingToRestore => {
-            Some("nothing to restore: nothing was changed, or everything has been put back".to_owned())
-        }
-        Decided::FactsMissing(reason) => {
-            Some(format!("the offboarding is held for {reason}: say whom it is about (approve --email)"))
-        }
-        Decided::NamedAlready => Some("the event names the person by an address already".to_owned()),
-        Decided::HeldFor(reason) => Some(format!("the offboarding is held for {reason}")),
+    if decided == Decided::Unknown {
+        return Some(format!("no offboarding has the id {id}"));
     }
+    operate::why_refused(decided, operate::Asker::CommandLine)
 }
 
 fn parse_id(text: &str) -> Result<OffboardingId, Failure> {

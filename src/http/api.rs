@@ -284,28 +284,11 @@ async fn answer(
 
 /// Why a decision was refused, or nothing.
 pub(super) fn problem_of(decided: Decided) -> Option<Problem> {
-    Some(match decided {
-        Decided::Yes => return None,
-        Decided::Unknown => Problem::NotFound,
-        Decided::NotFrom(status) => Problem::NotPossible(status.to_string()),
-        Decided::OwnRequest => Problem::OwnRequest,
-        Decided::AnotherOpen(other) => {
-            Problem::NotPossible(format!("not the only one of this person: {other} is open"))
-        }
-        Decided::ApprovalNeeded(reason) => {
-            Problem::NotPossible(format!("held for {reason}, which an approver has to release"))
-        }
-        Decided::NothingToRestore => Problem::NotPossible(
-            "nothing to restore: nothing was changed, or it has been put back".to_owned(),
-        ),
-        Decided::FactsMissing(reason) => {
-            Problem::NotPossible(format!("held for {reason}: whom it is about has to be said (email)"))
-        }
-        Decided::NamedAlready => {
-            Problem::NotPossible("the event names the person by an address already".to_owned())
-        }
-        Decided::HeldFor(reason) => Problem::NotPossible(format!("held for {reason}")),
-    })
+    let why = operate::why_refused(decided, operate::Asker::Api)?;
+    if decided == Decided::Unknown {
+        return Some(Problem::NotFound);
+    }
+    Some(if decided == Decided::OwnRequest { Problem::OwnRequest } else { Problem::NotPossible(why) })
 }
 
 #[derive(Deserialize, IntoParams)]

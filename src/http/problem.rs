@@ -128,7 +128,7 @@ pub enum Problem {
     #[error("this event id is known with other content; the first stays")]
     EventIdReused,
     /// The offboarding's status does not allow it.
-    #[error("not possible: the offboarding is {0}")]
+    #[error("{0}")]
     NotPossible(String),
     /// It would change something, and the service changes nothing.
     #[error("the service runs dry: nothing can be put back")]

@@ -224,6 +224,10 @@ fn note_skew(inner: &Inner, source: &Source, headers: &HeaderMap) -> Option<i64>
     Some(ahead.num_seconds())
 }
 
+/// What of an event that a rule knew is not understood: it names nobody, or its date is in no form that is read.
+const NAMES_NOBODY: &str = "names_nobody";
+const EFFECTIVE_UNREADABLE: &str = "effective_unreadable";
+
 /// Reads the body to its end, within its limits of size and time.
 pub(super) async fn whole(body: Body, limit: usize) -> Result<Bytes, Problem> {
     // A length that is announced is refused at once, without waiting for the bytes.
@@ -283,6 +287,8 @@ fn item(inner: &Inner, source: &Source, event: TerminationEvent) -> Item {
     let effective_at = source.effective_at().and_then(|text| text.parse().ok()).unwrap_or(inner.effective_at);
     let look_up = event.directive == Directive::Lookup && source.look_up().is_some();
     let intake = policy::intake(&event, zone, effective_at, inner.clock.now());
+    let unreadable = matches!(intake, Intake::Hold(Reason::Unreadable, _))
+        .then(|| if event.person.is_empty() { NAMES_NOBODY } else { EFFECTIVE_UNREADABLE });
     Item {
         event_id: event.event_id,
         content_digest: event.content_digest,
@@ -293,7 +299,7 @@ fn item(inner: &Inner, source: &Source, event: TerminationEvent) -> Item {
         occurred_at: event.occurred_at,
         intake,
         look_up,
-        noted: Noted { word: event.heard.word, directive: event.heard.rule, unreadable: None },
+        noted: Noted { word: event.heard.word, directive: event.heard.rule, unreadable },
     }
 }
 

@@ -53,7 +53,7 @@ impl Reason {
             }
             Self::Unreadable => (
                 "authentic, but it could not be understood",
-                "mend the profile and `leaver replay` its event, or `leaver approve ID --email ADDRESS --at TIME`; or cancel",
+                "mend the profile and `leaver replay` its event, or `leaver approve ID --at TIME`, with `--email ADDRESS` where it names nobody; or cancel",
             ),
             Self::LookupRequired => (
                 "the event does not say whether, whom or when, and the HR system could not be asked or gave no clear answer; the journal says which",

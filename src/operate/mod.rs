@@ -12,6 +12,7 @@ mod pause;
 mod person;
 mod preview;
 mod reconcile;
+mod refused;
 mod verdict;
 mod when;
 
@@ -47,6 +48,7 @@ pub use reconcile::{
     BYTES_MAX, Finding, Found, Gaps, Leaver, Leavers, Reconciler, Reconciliation, Totals, Weight,
     read_leavers, turns,
 };
+pub use refused::{Asker, why_refused};
 pub use verdict::{Expected, HeldFor, Unread, Verdict};
 
 /// The most offboardings that are approved together.

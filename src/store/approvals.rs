@@ -68,20 +68,22 @@ impl Store {
         }
         in_transaction(&self.operators, move |tx| {
             let (set, actor) = (set.clone(), actor.clone());
-            Box::pin(async move { approve(tx, set, reason, &actor, valid).await })
+            Box::pin(async move { approve(tx, set, reason, None, &actor, valid).await })
         })
         .await
     }
 }
 
-/// One offboarding's approval inside a transaction.
+/// One offboarding's approval inside a transaction. The journal has what it was held for, where that has just changed because
+/// somebody said what it lacked.
 pub(super) async fn approve_one(
     tx: Tx<'_>,
     id: OffboardingId,
+    was_held_for: Option<Reason>,
     actor: &Actor,
     valid: Duration,
 ) -> Result<Decided, StoreError> {
-    match approve(tx, ApprovedSet::of(&[id]), None, actor, valid).await? {
+    match approve(tx, ApprovedSet::of(&[id]), None, was_held_for, actor, valid).await? {
         Approval::Given(_) => Ok(Decided::Yes),
         Approval::Refused(_, decided) => Ok(decided),
     }
@@ -91,6 +93,7 @@ async fn approve(
     tx: Tx<'_>,
     set: ApprovedSet,
     reason: Option<Reason>,
+    was_held_for: Option<Reason>,
     actor: &Actor,
     valid: Duration,
 ) -> Result<Approval, StoreError> {
@@ -117,7 +120,8 @@ async fn approve(
         }
         reasons.push(held_for.as_str().to_owned());
     }
-    write(tx, &set, &uuids, &reasons, actor, valid).await?;
+    let journalled = was_held_for.map_or_else(|| reasons.clone(), |reason| vec![reason.as_str().to_owned()]);
+    write(tx, &set, &uuids, [&reasons, &journalled], actor, valid).await?;
     Ok(Approval::Given(set))
 }
 
@@ -175,7 +179,7 @@ async fn write(
     tx: Tx<'_>,
     set: &ApprovedSet,
     ids: &[Uuid],
-    reasons: &[String],
+    [reasons, journalled]: [&[String]; 2],
     actor: &Actor,
     valid: Duration,
 ) -> Result<(), StoreError> {
@@ -222,7 +226,7 @@ async fn write(
          select given.id, $3, $4, $5, given.reason
          from unnest($1::uuid[], $2::text[]) as given (id, reason) order by given.id",
         ids,
-        reasons,
+        journalled,
         actor.to_string(),
         Action::Approved.as_str(),
         format!("set of {size}, sha256:{}", hex::encode(set.digest)),

@@ -45,15 +45,18 @@ impl Store {
         }
         let (facts, actor, valid) = (facts.clone(), actor.clone(), self.approval_valid);
         in_transaction(&self.operators, move |tx| {
-            let (facts, actor) = (facts.clone(), actor.clone());
+            let (mut facts, actor) = (facts.clone(), actor.clone());
             Box::pin(async move {
-                if let Some(refused) = add(tx, id, &facts, &actor).await? {
-                    return Ok(refused);
-                }
-                let decided = approvals::approve_one(tx, id, &actor, valid).await?;
+                let held_for = match add(tx, id, &mut facts, &actor).await? {
+                    Ok(held_for) => held_for,
+                    Err(refused) => return Ok(refused),
+                };
+                let decided = approvals::approve_one(tx, id, Some(held_for), &actor, valid).await?;
                 // After the approval: from now on it is theirs too, and what it is held for next is somebody else's to release.
-                let words = facts.words();
-                journal::append(tx, NewEntry::note(id, &actor, Action::FactsGiven, Some(&words))).await?;
+                if !facts.is_empty() {
+                    let words = facts.words();
+                    journal::append(tx, NewEntry::note(id, &actor, Action::FactsGiven, Some(&words))).await?;
+                }
                 Ok(decided)
             })
         })
@@ -61,36 +64,41 @@ impl Store {
     }
 }
 
-/// Adds the facts; says why not.
+/// Adds the facts and returns what it is held for, or why not. The address that the event has is no fact more.
 async fn add(
     tx: Tx<'_>,
     id: OffboardingId,
-    facts: &Facts,
+    facts: &mut Facts,
     actor: &Actor,
-) -> Result<Option<Decided>, StoreError> {
-    let key = facts.email.as_deref().and_then(email_key);
+) -> Result<Result<Reason, Decided>, StoreError> {
+    let mut key = facts.email.as_deref().and_then(email_key);
     // Before the row, like every delivery that names this person.
     lock_keys(tx, key.iter().map(|key| email_lock(key)).collect()).await?;
     let Some(mut present) = decisions::present(tx, id).await? else {
-        return Ok(Some(Decided::Unknown));
+        return Ok(Err(Decided::Unknown));
     };
+    present.completed = facts.at.is_some() || !present.named;
     present.named |= key.is_some();
-    present.completed = true;
     if let Some(refused) = decisions::refusal(&present, Decision::Approve, actor) {
-        return Ok(Some(refused));
+        return Ok(Err(refused));
     }
-    // Whom the event named is not changed into somebody else.
-    if key.is_some() && has_address(tx, id).await? {
-        return Ok(Some(Decided::NamedAlready));
+    if key.is_some()
+        && let Some(known) = address_key(tx, id).await?
+    {
+        // Whom the event named is not changed into somebody else.
+        if key != Some(known) {
+            return Ok(Err(Decided::NamedAlready));
+        }
+        (key, facts.email) = (None, None);
     }
     if let Some(other) = decisions::another_open(tx, id).await? {
-        return Ok(Some(Decided::AnotherOpen(other)));
+        return Ok(Err(Decided::AnotherOpen(other)));
     }
-    match present.reason {
-        Some(Reason::LookupRequired | Reason::Unreadable | Reason::EffectiveDateMissing) => {}
-        Some(reason) => return Ok(Some(Decided::HeldFor(reason))),
-        None => return Ok(Some(Decided::NotFrom(present.status))),
-    }
+    let held_for = match present.reason {
+        Some(reason @ (Reason::LookupRequired | Reason::Unreadable | Reason::EffectiveDateMissing)) => reason,
+        Some(reason) => return Ok(Err(Decided::HeldFor(reason))),
+        None => return Ok(Err(Decided::NotFrom(present.status))),
+    };
     let other = sqlx::query_scalar!(
         // open_by_email
         "select id from offboardings where email_key = $1 and id <> $2 and status in ('scheduled', 'held')",
@@ -100,7 +108,7 @@ async fn add(
     .fetch_optional(&mut **tx)
     .await?;
     if let Some(other) = other {
-        return Ok(Some(Decided::AnotherOpen(OffboardingId(other))));
+        return Ok(Err(Decided::AnotherOpen(OffboardingId(other))));
     }
     sqlx::query!(
         // add_facts
@@ -120,16 +128,17 @@ async fn add(
     )
     .execute(&mut **tx)
     .await?;
-    Ok(None)
+    Ok(Ok(held_for))
 }
 
-async fn has_address(tx: Tx<'_>, id: OffboardingId) -> Result<bool, StoreError> {
-    let has = sqlx::query_scalar!(
-        // has_address
-        r#"select email_key is not null as "has!" from offboardings where id = $1"#,
+/// The event's own address, as addresses are compared.
+async fn address_key(tx: Tx<'_>, id: OffboardingId) -> Result<Option<String>, StoreError> {
+    let key = sqlx::query_scalar!(
+        // address_key
+        "select email_key from offboardings where id = $1",
         id.0
     )
     .fetch_one(&mut **tx)
     .await?;
-    Ok(has)
+    Ok(key)
 }

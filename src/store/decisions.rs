@@ -38,14 +38,25 @@ pub enum Decided {
     ApprovalNeeded(Reason),
     /// Approval needs somebody else than who asked for the offboarding.
     OwnRequest,
-    /// The offboarding is held for facts that it lacks; an approval can't supply them.
-    FactsMissing(Reason),
+    /// The offboarding is held for a fact that it lacks, and that an approval alone does not supply.
+    FactsMissing(Reason, Fact),
     /// Nothing was changed, or everything has been put back before.
     NothingToRestore,
-    /// The event names the person by an address already; another one would be another person.
+    /// The event names the person by an address already, and another one would be another person.
     NamedAlready,
     /// It is held, but for this reason and not for the one that was to be approved.
     HeldFor(Reason),
+}
+
+/// What a held offboarding can lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// Whom it is about.
+    Person,
+    /// Which of several users that is: nothing that an approver could say.
+    User,
+    /// When it takes effect.
+    Moment,
 }
 
 impl Store {
@@ -104,7 +115,7 @@ async fn decide(
     }
     let (status, reason, action) = match decision {
         Decision::Retry => (Status::Scheduled, None, Action::Retried),
-        Decision::Approve => return approvals::approve_one(tx, id, actor, valid).await,
+        Decision::Approve => return approvals::approve_one(tx, id, None, actor, valid).await,
         Decision::Restore => {
             begin_restore(tx, id, actor).await?;
             return Ok(Decided::Yes);
@@ -241,18 +252,19 @@ pub(super) fn refusal(present: &Present, decision: Decision, actor: &Actor) -> O
         Decision::Approve if present.status != Status::Held => Some(Decided::NotFrom(present.status)),
         // Who is meant can't be approved: it is mended where the people are kept, or the offboarding is cancelled.
         Decision::Approve if present.reason == Some(Reason::AmbiguousPerson) => {
-            Some(Decided::FactsMissing(Reason::AmbiguousPerson))
+            Some(Decided::FactsMissing(Reason::AmbiguousPerson, Fact::User))
         }
         Decision::Approve if present.asked_by.iter().any(|by| actor.is_the_person(by)) => {
             Some(Decided::OwnRequest)
         }
         Decision::Retry | Decision::Approve => match (present.status, present.reason) {
-            (Status::Held, Some(reason)) if lacks_facts(reason, present, decision) => {
-                Some(Decided::FactsMissing(reason))
-            }
-            (Status::Held, Some(reason)) if decision == Decision::Retry && wants_approval(reason) => {
-                Some(Decided::ApprovalNeeded(reason))
-            }
+            (Status::Held, Some(reason)) => match lacking(reason, present) {
+                Some(fact) => Some(Decided::FactsMissing(reason, fact)),
+                None if decision == Decision::Retry && wants_approval(reason) => {
+                    Some(Decided::ApprovalNeeded(reason))
+                }
+                None => None,
+            },
             (
                 Status::Scheduled | Status::Held | Status::Done | Status::Failed | Status::Cancelled,
                 Some(_) | None,
@@ -288,15 +300,16 @@ fn wants_approval(reason: Reason) -> bool {
             | Reason::Rescinded
             | Reason::Recovery
             | Reason::ReportFound
+            | Reason::LookupRequired
+            | Reason::Unreadable
     )
 }
 
-/// Reasons that need facts first: the event can't be understood, or did not say that the person leaves. The latter is what an
-/// approver may say of somebody who is named, the former only together with what was not understood.
-fn lacks_facts(reason: Reason, present: &Present, decision: Decision) -> bool {
-    match (reason, decision) {
-        (Reason::LookupRequired, Decision::Approve) => !present.named,
-        (Reason::Unreadable, Decision::Approve) => !(present.named && present.completed),
-        (reason, _) => matches!(reason, Reason::Unreadable | Reason::LookupRequired),
+/// What has to be said first: whom an event is about that names nobody; and of somebody who is named when, where the event could
+/// not be understood. That somebody who is named leaves at all, an approver may say without more.
+fn lacking(reason: Reason, present: &Present) -> Option<Fact> {
+    if !present.named && matches!(reason, Reason::LookupRequired | Reason::Unreadable) {
+        return Some(Fact::Person);
     }
+    (reason == Reason::Unreadable && !present.completed).then_some(Fact::Moment)
 }

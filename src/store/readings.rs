@@ -36,7 +36,8 @@ pub struct EventReading {
     /// What the matching rule of the profile asks for; null where no rule matched or nothing could be read.
     #[schema(required)]
     pub directive: Option<String>,
-    /// Why the body could not be understood.
+    /// Why it could not be understood: a word for what is wrong with the body, `names_nobody`, or `effective_unreadable` where
+    /// its date has no form that is read.
     #[schema(required)]
     pub unreadable: Option<String>,
     /// `leaves` or `stays`; null where the event says neither.

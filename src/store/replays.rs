@@ -119,7 +119,8 @@ impl Run<'_> {
         let before = known.iter().map(|known| known.view.reading.person()).collect();
         lock_people(tx, self.delivery, before).await?;
         if let [Item { event_id, noted, .. }] = self.delivery.items.as_slice()
-            && let Some(cause) = noted.unreadable
+            // Of an event that a rule knew only a field was not understood.
+            && let (Some(cause), None) = (noted.unreadable, noted.directive)
             && !known.iter().any(|known| known.is_live() && known.view.event_id == *event_id)
         {
             return Ok(Replayed::Unreadable(cause));

@@ -143,3 +143,88 @@ async fn a_case_is_completed_and_not_turned_into_somebody_elses() {
         leaver(&world.config(THIN)).args(["approve", &id]).env("USER", "carol").output().unwrap();
     assert!(by_another.status.success(), "{}", String::from_utf8_lossy(&by_another.stderr));
 }
+
+/// Whoever does what the hold says gets on.
+#[tokio::test]
+async fn a_date_that_nobody_read_is_asked_for_and_nothing_else_is() {
+    let world = World::new().await;
+    let service = world.serve(THIN, &["serve", "--no-worker"]);
+    let config = world.config(THIN);
+    let known = json!({"event": "worker.terminated", "eventId": "e1", "email": "Ann@example.com", "terminationDate": "06/07/2026"});
+    let id = post(&service, &known).await;
+    let call = async |more: &[&str]| crate::commands::run(&config, &[&["approve", &id], more].concat()).await;
+    let plain = call(&[]).await;
+    plain.failed(1, &["held for unreadable", "when it takes effect", "--at"]);
+    assert!(!plain.err.contains("--email"), "{plain:?}");
+    let same = ["--email", "ann@EXAMPLE.com"];
+    call(&same).await.failed(1, &["when it takes effect", "--at"]);
+    call(&["--email", "joe@example.com", "--at", "2026-07-06"]).await.failed(1, &["another address"]);
+    let (status, problem) = approve(&service, &id, BOB, &json!({})).await;
+    assert_eq!(status, 409);
+    assert_eq!(
+        problem["title"],
+        "the offboarding is held for unreadable: an approver has to say when it takes effect (at)"
+    );
+    call(&[&same[..], &["--at", "2026-07-06"]].concat()).await.done();
+    let (_, view) = service.api(Method::GET, &format!("/api/v1/offboardings/{id}"), ALICE).await;
+    assert_eq!(
+        (&view["status"], &view["effective_at"]),
+        (&json!("scheduled"), &json!("2026-07-07T00:00:00Z"))
+    );
+    assert_eq!(view["person"]["email"], "Ann@example.com");
+    let said = |action: &str| {
+        let mut entries = view["journal"].as_array().unwrap().iter();
+        entries.find(|entry| entry["action"] == action).unwrap()["result"].clone()
+    };
+    assert_eq!(said("approved"), "unreadable", "as what it was held: {view:#}");
+    assert_eq!(said("facts_given"), "the moment 2026-07-07T00:00:00+00:00");
+    let nobody = post(&service, &json!({"event": "worker.terminated", "eventId": "e2"})).await;
+    let (_, problem) = approve(&service, &nobody, BOB, &json!({"at": "2026-07-06"})).await;
+    assert_eq!(
+        problem["title"],
+        "the offboarding is held for unreadable: an approver has to say whom it is about (email)"
+    );
+}
+
+#[tokio::test]
+async fn the_event_says_what_of_it_could_not_be_understood() {
+    let world = World::new().await;
+    let service = world.serve(THIN, &["serve", "--no-worker"]);
+    let dated = json!({"event": "worker.terminated", "eventId": "e1", "email": "ann@example.com", "terminationDate": "06/07/2026"});
+    post(&service, &dated).await;
+    post(&service, &json!({"event": "worker.terminated", "eventId": "e2"})).await;
+    for (id, why) in [("e1", "effective_unreadable"), ("e2", "names_nobody")] {
+        let (_, event) = service.api(Method::GET, &format!("/api/v1/events/{id}"), ALICE).await;
+        assert_eq!((&event["disposition"], &event["unreadable"]), (&json!("held"), &json!(why)));
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_refused_in_a_sentence() {
+    let world = World::new().await;
+    let service = world.serve(THIN, &["serve", "--no-worker"]);
+    let (_, receipt) = service.deliver(&termination("t1", "W9", "jane@example.com")).await;
+    let id = receipt["offboardings"][0]["id"].as_str().unwrap();
+    let decide = async |verb: &str| {
+        let path = format!("/api/v1/offboardings/{id}/{verb}");
+        let (status, problem) = service.api(Method::POST, &path, BOB).await;
+        assert_eq!(status, 409, "{verb}: {problem}");
+        problem["title"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(decide("approve").await, "the offboarding is scheduled, which does not allow this");
+    world.sql("update offboardings set status = 'held', reason = 'ambiguous_person'").await;
+    assert_eq!(
+        decide("approve").await,
+        "the offboarding is held for ambiguous_person: who is meant can't be approved; mend it where the people are kept and retry, or cancel"
+    );
+    world.sql("update offboardings set reason = 'lookup_required'").await;
+    assert_eq!(
+        decide("retry").await,
+        "the offboarding is held for lookup_required, which an approver has to release"
+    );
+    world.sql("update offboardings set status = 'failed', reason = 'attempts_exhausted'").await;
+    assert_eq!(
+        decide("restore").await,
+        "there is nothing to restore: nothing was changed, or everything has been put back"
+    );
+}

@@ -16,10 +16,10 @@ use crate::http::api::{id as read_id, problem_of, trouble};
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
 use crate::http::session::Session;
-use crate::offboarding::{Goal, OffboardingId, Reason, Status};
+use crate::offboarding::{Goal, OffboardingId, Status};
 use crate::operate::{self, Completion};
 use crate::store::console::can_be_completed;
-use crate::store::decisions::{Decided, Decision};
+use crate::store::decisions::{Decided, Decision, Fact};
 use crate::store::views::View;
 
 /// One thing that can be decided, in words.
@@ -128,7 +128,7 @@ pub(super) fn choices(
 
 /// Whether an approver can say what is missing, so that it can be approved all the same.
 fn completes(view: &View, decision: Decision, decided: Decided) -> bool {
-    let lacks = matches!(decided, Decided::FactsMissing(_));
+    let lacks = matches!(decided, Decided::FactsMissing(..));
     decision == Decision::Approve && lacks && view.reason.is_some_and(can_be_completed)
 }
 
@@ -190,7 +190,7 @@ fn why_not(decision: Decision, decided: Decided) -> Option<String> {
         Decided::OwnRequest => {
             Some("You asked for this one yourself: somebody else has to approve it.".to_owned())
         }
-        Decided::FactsMissing(Reason::AmbiguousPerson) if decision == Decision::Approve => {
+        Decided::FactsMissing(_, Fact::User) if decision == Decision::Approve => {
             Some("Who is meant can't be approved: mend it where the people are kept and retry.".to_owned())
         }
         Decided::AnotherOpen(other) => Some(format!("Another offboarding of this person is open: {other}.")),
@@ -198,7 +198,7 @@ fn why_not(decision: Decision, decided: Decided) -> Option<String> {
         | Decided::Unknown
         | Decided::NotFrom(_)
         | Decided::ApprovalNeeded(_)
-        | Decided::FactsMissing(_)
+        | Decided::FactsMissing(..)
         | Decided::NothingToRestore
         | Decided::NamedAlready
         | Decided::HeldFor(_) => None,
