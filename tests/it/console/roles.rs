@@ -140,6 +140,6 @@ async fn a_decision_that_is_not_possible_any_more_says_why() {
     assert_eq!(alice.post(&cancel, &[]).await.status, 303);
     let again = alice.post(&cancel, &[]).await;
     assert_eq!(again.status, 409);
-    assert!(again.text().contains("the offboarding is cancelled"), "{}", again.text());
+    assert!(again.text().contains("The offboarding is cancelled"), "{}", again.text());
     assert_eq!(alice.get(&format!("/offboardings/{id}/retry")).await.status, 409);
 }
