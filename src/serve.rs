@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod secret_files;
+mod signals;
 mod workers;
 
 use std::net::SocketAddr;
@@ -40,6 +41,7 @@ use crate::telemetry;
 use crate::worker::{Engine, Settings};
 
 pub use checkpoints::witness;
+use signals::StopSignals;
 use workers::{Workers, background};
 
 /// How long the worker may take in all, and the pools: a silent database must not keep the process from ending.
@@ -87,6 +89,9 @@ pub enum ServeError {
         #[source]
         cause: std::io::Error,
     },
+    /// The signals that stop the process can't be heard.
+    #[error("signals can't be heard")]
+    Signals(#[source] std::io::Error),
     /// Metrics can't be collected.
     #[error("metrics can't be collected")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -262,6 +267,7 @@ pub async fn serve(
     migrate: Migrate,
     announce: impl FnOnce(&str),
 ) -> Result<(), ServeError> {
+    let stop = StopSignals::listen().map_err(ServeError::Signals)?;
     let parts = Parts::new(config)?;
     let sources: Vec<_> = sources(config)?.into_iter().map(Arc::new).collect();
     // Also where others send: a mistake is told at the start of whatever reads the configuration.
@@ -294,7 +300,7 @@ pub async fn serve(
     let background = tokio::spawn(background(parts.clone(), workers, migrate, stopping.clone()));
     let upkeep = tokio::spawn(telemetry::metrics::upkeep(recorder));
     let forgetting = tokio::spawn(forget_answers(parts.store.clone()));
-    stop_signal().await;
+    stop.first().await;
     upkeep.abort();
     forgetting.abort();
     // In this order: not ready, no new work, the running calls, and the listeners last: deliveries are taken until then.
@@ -314,13 +320,14 @@ pub async fn serve(
 
 /// Works until a signal.
 pub async fn work(config: &Config, migrate: Migrate) -> Result<(), ServeError> {
+    let stop = StopSignals::listen().map_err(ServeError::Signals)?;
     let parts = Parts::new(config)?;
     let workers =
         Workers::new(config, &parts, &sources(config)?.into_iter().map(Arc::new).collect::<Vec<_>>())?;
     say_the_mode(config);
     let stopping = CancellationToken::new();
     let background = tokio::spawn(background(parts.clone(), Some(workers), migrate, stopping.clone()));
-    stop_signal().await;
+    stop.first().await;
     stopping.cancel();
     parts.stop.cancel();
     let _ = tokio::time::timeout(BACKGROUND_DRAIN_MAX, background).await;
@@ -396,23 +403,6 @@ fn facts(config: &Config) -> Facts {
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|cause| ServeError::Bind { key, address, cause })
-}
-
-/// Waits for the first signal to stop; a second one ends the process at once.
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! { _ = term.recv() => {} _ = interrupt.recv() => {} }
-    tracing::info!("stopping: no new work, the running calls are finished");
-    tokio::spawn(async move {
-        tokio::select! { _ = term.recv() => {} _ = interrupt.recv() => {} }
-        // The status that a shell gives to a process ended by SIGTERM. SIGKILL would be as safe.
-        std::process::exit(143);
-    });
 }
 
 fn busy_policy(config: &Config) -> BusyPolicy {

@@ -266,7 +266,7 @@ async fn every_command_of_readme_and_runbook_runs_as_it_is_written() {
             "leaver serve" | "leaver serve --no-worker" | "leaver worker" => {
                 format!(
                     "LEAVER__SERVER__LISTEN=127.0.0.1:0 LEAVER__SERVER__ADMIN_LISTEN=127.0.0.1:0 \
-                         timeout --preserve-status --signal TERM 2 {command}"
+                         timeout --preserve-status --signal TERM 4 {command}"
                 )
             }
             // A verb that is named and not called.

@@ -137,7 +137,7 @@ async fn what_can_no_longer_be_decided_leads_back_and_offers_no_button() {
     for answer in [bob.get(&path).await, bob.post(&path, &[]).await] {
         let page = answer.text();
         assert_eq!(answer.status, 409, "{page}");
-        assert!(page.contains("the offboarding is cancelled") && !page.contains(&form), "{page}");
+        assert!(page.contains("The offboarding is cancelled") && !page.contains(&form), "{page}");
         assert!(page.contains(&format!("href=\"/offboardings/{id}\">Back to the offboarding</a>")), "{page}");
     }
 }
