@@ -10,7 +10,6 @@ use crate::notify::TestAnswer;
 use crate::operate::{self, InMode};
 use crate::serve::{self, Parts};
 use crate::store::callbacks::{CallbackFilter, Repeated};
-use crate::store::views::PAGE_MAX;
 
 /// What `leaver callbacks` is asked for.
 #[derive(Debug)]
@@ -39,9 +38,7 @@ pub async fn list_callbacks(
         Uuid::try_parse(&id)
             .map_err(|_| Failure::Usage(format!("--offboarding: expected a UUID, found {id:?}")))
     });
-    if !(1..=PAGE_MAX).contains(&arguments.limit) {
-        return Err(Failure::Usage(format!("--limit: expected 1 to {PAGE_MAX}, found {}", arguments.limit)));
-    }
+    let limit = super::page_limit(arguments.limit)?;
     let cursor = arguments.after.map(|cursor| {
         cursor
             .parse()
@@ -51,7 +48,7 @@ pub async fn list_callbacks(
         status: status.transpose()?,
         offboarding: id.transpose()?,
         after: cursor.transpose()?,
-        limit: arguments.limit,
+        limit,
     };
     let page = operate::callbacks(&Parts::new(config)?.store, &filter).await?;
     match output {

@@ -143,6 +143,13 @@ fn shared_authority(config: &Config) -> Option<Finding> {
 
 /// What only the database and Genesys Cloud can answer.
 async fn asked(config: &Config, parts: &Parts, sources: &[Source]) -> Vec<Finding> {
+    if let Err(error) = parts.store.reach().await {
+        let mut findings = vec![away(&error)];
+        findings.extend(single_sign_on::findings(config).await);
+        let what = "not asked: the budget of calls is in the database";
+        findings.push(Finding::bad("Genesys Cloud", what).with_advice("mend the database first"));
+        return findings;
+    }
     let mut findings = database(parts).await;
     findings.extend(deliveries::findings(&parts.store, sources).await);
     findings.extend(callbacks::outbox(parts).await);
@@ -163,12 +170,7 @@ async fn asked(config: &Config, parts: &Parts, sources: &[Source]) -> Vec<Findin
 async fn database(parts: &Parts) -> Vec<Finding> {
     let settings = match parts.store.durability().await {
         Ok(settings) => settings,
-        Err(error) => {
-            let what = format!("can't be used ({}), so nothing can be received", super::with_causes(&error));
-            let todo =
-                "is it running, and is database.url right? Host, port, name, user and password stand there";
-            return vec![Finding::bad("database", what).with_advice(todo)];
-        }
+        Err(error) => return vec![away(&error)],
     };
     let mut findings: Vec<_> = settings.iter().map(|(name, setting)| durability(name, setting)).collect();
     findings.push(match parts.store.probe().await {
@@ -189,6 +191,14 @@ async fn database(parts: &Parts) -> Vec<Finding> {
     // Where it can't be asked, the findings before say so.
     findings.extend(unknown_events(&parts.store.unknown_words().await.unwrap_or_default()));
     findings
+}
+
+/// Nothing can be done without the database.
+fn away(error: &StoreError) -> Finding {
+    let what = format!("can't be used ({}), so nothing can be received", super::with_causes(error));
+    Finding::bad("database", what).with_advice(
+        "is it running, and is database.url right? Host, port, name, user and password stand there",
+    )
 }
 
 /// Nobody can keep a superuser from changing the record.

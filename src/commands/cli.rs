@@ -115,7 +115,7 @@ pub enum Command {
         /// Only what comes after this: the `next` of a page before.
         #[arg(long, value_name = "CURSOR")]
         after: Option<String>,
-        /// At most so many.
+        /// At most so many; more than 200 are never given at once.
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
@@ -169,7 +169,7 @@ pub enum Command {
         /// Only what comes after this: the `next` of a page before.
         #[arg(long, value_name = "CURSOR")]
         after: Option<String>,
-        /// At most so many.
+        /// At most so many; more than 200 are never given at once.
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
@@ -205,8 +205,8 @@ pub enum Command {
     Resume,
     /// Says who has left by a list of the HR system and is still active, or holds something, in Genesys Cloud.
     ///
-    /// Exit code 0: nothing is left to do; 1: there are gaps, something waits for a person, or could not be read; 2: the list or
-    /// the configuration has to be mended, and nobody was looked up.
+    /// Exit code 0: everybody was looked up; 1: somebody could not be read, or, with --exit-code, something is left to do; 2: the
+    /// list or the configuration has to be mended, and nobody was looked up.
     Reconcile {
         /// The list, with a heading: at least one of the columns email, external_id and genesys_user_id, and where there is
         /// one left_on (or termination_date, last_day and the like), source and type. Commas, semicolons or tabs; UTF-8; at most 10000 people.
@@ -215,6 +215,9 @@ pub enum Command {
         /// Opens an offboarding for each gap, as `leaver offboard` does. Without it, everything is only read.
         #[arg(long)]
         apply: bool,
+        /// Ends with exit code 1 also where there are gaps, or something waits for a person.
+        #[arg(long)]
+        exit_code: bool,
     },
     /// Lists what others were told of offboardings, newest first; repeats one, or tries a target.
     Callbacks {
@@ -230,7 +233,7 @@ pub enum Command {
         /// Only what comes after this: the `next` of a page before.
         #[arg(long, value_name = "CURSOR")]
         after: Option<String>,
-        /// At most so many.
+        /// At most so many; more than 200 are never given at once.
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },

@@ -7,7 +7,6 @@ use crate::config::Config;
 use crate::operate::{self, InMode};
 use crate::serve::{self, Parts};
 use crate::store::event_views::{EventDetail, EventFilter, FoundEvent};
-use crate::store::views::PAGE_MAX;
 
 /// What `leaver events` is asked for.
 #[derive(Debug)]
@@ -41,15 +40,13 @@ pub async fn events(config: &Config, arguments: EventsArguments, output: Output)
         let known = "accepted, held or ignored";
         return Err(Failure::Usage(format!("--disposition: expected {known}, found {word:?}")));
     }
-    if !(1..=PAGE_MAX).contains(&arguments.limit) {
-        return Err(Failure::Usage(format!("--limit: expected 1 to {PAGE_MAX}, found {}", arguments.limit)));
-    }
+    let limit = super::page_limit(arguments.limit)?;
     let filter = EventFilter {
         source: arguments.source,
         disposition: arguments.disposition,
         word: arguments.event,
         after: super::after(arguments.after)?,
-        limit: arguments.limit,
+        limit,
     };
     let page = operate::events(&Parts::new(config)?.store, &filter).await?;
     match output {

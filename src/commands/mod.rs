@@ -51,7 +51,7 @@ pub use manual::{completions, manual};
 pub use offboard::offboard;
 pub use pause::{pause, resume};
 pub use permissions::needed as needed_permissions;
-pub use reconcile::{Apply, reconcile};
+pub use reconcile::{Apply, Open, reconcile};
 pub use run::run;
 pub use send::{SendArguments, send};
 pub use token::token;
@@ -114,7 +114,7 @@ impl From<OperateError> for Failure {
             OperateError::Field(field, problem) => Self::Usage(format!("{}: {problem}", argument(field))),
             OperateError::Store(_)
             | OperateError::Genesys(_)
-            | OperateError::NotOne(_)
+            | OperateError::NotOne { .. }
             | OperateError::RunsDry
             | OperateError::Checkpoints { .. }
             | OperateError::LinkUnreadable(_)
@@ -139,8 +139,12 @@ fn with_causes(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string().replace(['\n', '\r'], " "));
+        let text = error.to_string().replace(['\n', '\r'], " ");
+        // Some errors say what their cause says.
+        if !line.ends_with(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
         cause = error.source();
     }
     line
@@ -225,21 +229,28 @@ fn after(cursor: Option<String>) -> Result<Option<Uuid>, Failure> {
     cursor.map(read).transpose()
 }
 
+/// How many a page holds: as many as are asked for, up to the most that one may have.
+fn page_limit(limit: u32) -> Result<u32, Failure> {
+    if limit > 0 {
+        Ok(limit.min(PAGE_MAX))
+    } else {
+        Err(Failure::Usage("--limit: expected 1 or more".to_owned()))
+    }
+}
+
 /// `leaver list`.
 pub async fn list(config: &Config, arguments: ListArguments, output: Output) -> Result<(), Failure> {
     let status = arguments.status.map(|status| {
         let known = "scheduled, held, done, failed or cancelled";
         status.parse().map_err(|_| Failure::Usage(format!("--status: expected {known}, found {status:?}")))
     });
-    if !(1..=PAGE_MAX).contains(&arguments.limit) {
-        return Err(Failure::Usage(format!("--limit: expected 1 to {PAGE_MAX}, found {}", arguments.limit)));
-    }
+    let limit = page_limit(arguments.limit)?;
     let filter = Filter {
         status: status.transpose()?,
         person: arguments.person,
         source: arguments.source,
         after: after(arguments.after)?.map(OffboardingId),
-        limit: arguments.limit,
+        limit,
         ..Filter::default()
     };
     let store = Parts::new(config)?.store;

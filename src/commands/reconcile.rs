@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Failure, Output, actor, print, progress};
 use crate::config::Config;
-use crate::operate::{self, BYTES_MAX, Gaps, InMode, Reconciler, Reconciliation};
+use crate::operate::{self, BYTES_MAX, Finding, Gaps, InMode, Reconciler, Reconciliation};
 use crate::serve::{self, Parts};
 
 /// What is done about the gaps that are found.
@@ -19,11 +19,26 @@ pub enum Apply {
     Gaps,
 }
 
+/// What becomes of the command where something is left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Open {
+    /// It says so, and has done what it was to do.
+    IsSaid,
+    /// It fails by it, for whoever only looks at the exit code.
+    Fails,
+}
+
 /// The most characters of a file's name in the journal.
 const NAME_CHARS_MAX: usize = 100;
 
-/// Prints what is found. Fails where anything is left to do.
-pub async fn reconcile(config: &Config, csv: &Path, apply: Apply, output: Output) -> Result<(), Failure> {
+/// Prints what is found. Fails where somebody could not be read, and where `open` says so also where anything is left to do.
+pub async fn reconcile(
+    config: &Config,
+    csv: &Path,
+    apply: Apply,
+    open: Open,
+    output: Output,
+) -> Result<(), Failure> {
     let parts = Parts::new(config)?;
     let (rules, own_rules) = (serve::preview_rules(config), serve::own_rules(config));
     let sources = config.sources.keys().cloned().collect();
@@ -57,7 +72,22 @@ pub async fn reconcile(config: &Config, csv: &Path, apply: Apply, output: Output
             print::reconciliation(&found);
         }
     }
-    if found.is_settled() { Ok(()) } else { Err(Failure::Failed(left_to_do(&found))) }
+    if found.is_settled() {
+        return Ok(());
+    }
+    match (open, unread(&found), output) {
+        (Open::Fails, _, _) | (Open::IsSaid, 1.., _) => Err(Failure::Failed(left_to_do(&found))),
+        (Open::IsSaid, 0, Output::Text) => {
+            print::line(&left_to_do(&found));
+            Ok(())
+        }
+        (Open::IsSaid, 0, Output::Json) => Ok(()),
+    }
+}
+
+/// How many people could not be looked at.
+fn unread(found: &Reconciliation) -> usize {
+    found.totals.by_finding.get(Finding::Unread.as_str()).copied().unwrap_or_default()
 }
 
 /// Reads the file, and of one that is too long no more than shows that it is.
@@ -80,7 +110,7 @@ fn name_of(csv: &Path, digest: [u8; 32]) -> String {
 fn left_to_do(found: &Reconciliation) -> String {
     let totals = &found.totals;
     let open = totals.gaps - totals.opened;
-    match (open, totals.for_a_person) {
+    let line = match (open, totals.for_a_person) {
         (open, 0) => {
             format!("people who have left and are still there: {open}; --apply opens an offboarding for each")
         }
@@ -88,5 +118,9 @@ fn left_to_do(found: &Reconciliation) -> String {
         (open, people) => format!(
             "people who have left and are still there: {open}; about whom somebody has to decide: {people}"
         ),
+    };
+    match unread(found) {
+        0 => line,
+        unread => format!("{line}, of whom could not be read: {unread}"),
     }
 }

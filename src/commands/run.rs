@@ -1,7 +1,7 @@
 //! From the command line to the command: one call each.
 
 use super::cli::{AuditCommand, CallbacksCommand, Cli, Command, LayoffCommand};
-use super::{Apply, Failure, KeyWanted, Output};
+use super::{Apply, Failure, KeyWanted, Open, Output};
 use crate::config::Config;
 use crate::operate::{Completion, OwnTermination};
 use crate::serve::{Migrate, Work};
@@ -68,9 +68,10 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             Command::Audit { command } => audit(&config, command, output).await,
             Command::Pause { reason } => super::pause(&config, &reason, output).await,
             Command::Resume => super::resume(&config, output).await,
-            Command::Reconcile { csv, apply } => {
+            Command::Reconcile { csv, apply, exit_code } => {
                 let apply = if apply { Apply::Gaps } else { Apply::Nothing };
-                super::reconcile(&config, &csv, apply, output).await
+                let open = if exit_code { Open::Fails } else { Open::IsSaid };
+                super::reconcile(&config, &csv, apply, open, output).await
             }
             Command::Callbacks { command, status, offboarding, after, limit } => match command {
                 None => {

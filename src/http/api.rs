@@ -14,12 +14,12 @@ use uuid::Uuid;
 
 use super::audit::{self, Audit};
 use super::auth::Operators;
-use super::description::{self, Conflict, GenesysTrouble, NotFound};
+use super::description::{self, AmbiguousPerson, Conflict, GenesysTrouble, NotFound, PersonNotFound};
 use super::media::only_json;
 use super::metrics::Metrics;
 use super::oidc::SingleSignOn;
 use super::problem::Problem;
-use super::query::Query;
+use super::query::{NoParameters, Query};
 use super::session::Sessions;
 use super::webhooks::Webhooks;
 use super::{callbacks, events, idempotency, layoffs, oidc, own, pause};
@@ -140,10 +140,13 @@ impl ListQuery {
     }
 }
 
-/// How many a page holds.
+/// How many a page holds: as many as are asked for, up to the most that one may have.
 pub(super) fn page_limit(text: Option<String>) -> Result<u32, Problem> {
-    let limit = text.map_or(Ok(PAGE_DEFAULT), |text| text.parse());
-    limit.ok().filter(|limit| (1..=PAGE_MAX).contains(limit)).ok_or(Problem::BadParameter("limit"))
+    let Some(text) = text else { return Ok(PAGE_DEFAULT) };
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // A number that no type holds is only a large one.
+    let limit = if is_number { text.parse().unwrap_or(PAGE_MAX) } else { 0 };
+    if limit > 0 { Ok(limit.min(PAGE_MAX)) } else { Err(Problem::BadParameter("limit")) }
 }
 
 /// Behind which row a page begins.
@@ -181,6 +184,7 @@ async fn list(
 )]
 async fn show(
     State(api): State<Api>,
+    _: Query<NoParameters>,
     headers: HeaderMap,
     Path(path): Path<String>,
 ) -> Result<Response, Problem> {
@@ -198,6 +202,7 @@ async fn show(
 )]
 async fn retry(
     State(api): State<Api>,
+    _: Query<NoParameters>,
     headers: HeaderMap,
     Path(path): Path<String>,
 ) -> Result<Response, Problem> {
@@ -212,6 +217,7 @@ async fn retry(
 )]
 async fn cancel(
     State(api): State<Api>,
+    _: Query<NoParameters>,
     headers: HeaderMap,
     Path(path): Path<String>,
 ) -> Result<Response, Problem> {
@@ -227,6 +233,7 @@ async fn cancel(
 )]
 async fn approve(
     State(api): State<Api>,
+    _: Query<NoParameters>,
     headers: HeaderMap,
     Path(path): Path<String>,
     body: Body,
@@ -251,6 +258,7 @@ async fn approve(
 )]
 async fn restore(
     State(api): State<Api>,
+    _: Query<NoParameters>,
     headers: HeaderMap,
     Path(path): Path<String>,
 ) -> Result<Response, Problem> {
@@ -307,7 +315,7 @@ struct PlanQuery {
 #[utoipa::path(
     get, path = "/api/v1/plan", tag = "plan", security(("bearer" = ["viewer"])),
     params(PlanQuery),
-    responses((status = 200, description = "What would happen.", body = InMode<Preview>), (status = 502, response = GenesysTrouble)),
+    responses((status = 200, description = "What would happen.", body = InMode<Preview>), (status = 404, response = PersonNotFound), (status = 409, response = AmbiguousPerson), (status = 502, response = GenesysTrouble)),
 )]
 async fn plan(
     State(api): State<Api>,
@@ -315,10 +323,11 @@ async fn plan(
     Query(query): Query<PlanQuery>,
 ) -> Result<Response, Problem> {
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
-    let person = query.person.ok_or(Problem::BadParameter("person"))?;
+    let given = query.person.filter(|person| !person.trim().is_empty());
+    let person = given.ok_or(Problem::ParameterMissing("person"))?;
     let asked = Asked { person: &person, termination_type: query.termination_type.as_deref() };
     let preview = operate::preview(&api.genesys, &api.preview_rules, asked).await;
-    Ok(api.json(&preview.map_err(|error| trouble(&error))?))
+    Ok(api.json(&preview.map_err(|error| audit::parameter(&error))?))
 }
 
 /// What the caller is told of an error.
@@ -333,7 +342,9 @@ pub(super) fn trouble(error: &OperateError) -> Problem {
         }
         OperateError::Genesys(cause) => Problem::GenesysTrouble(cause.code()),
         OperateError::RunsDry => Problem::RunsDry,
-        OperateError::NotOne(_) | OperateError::NoAuthority => Problem::BadParameter("person"),
+        OperateError::NotOne { count: 0, .. } => Problem::NobodyMatches,
+        OperateError::NotOne { count, .. } => Problem::SeveralMatch(*count),
+        OperateError::NoAuthority => Problem::BadParameter("person"),
         OperateError::Field(field, problem) => Problem::BadField(field, problem.clone()),
         OperateError::Checkpoints { .. } | OperateError::LinkUnreadable(_) => {
             tracing::error!(error = error as &dyn std::error::Error, "the audit chain could not be read");

@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 
 use super::api::{Api, trouble};
 use super::problem::Problem;
-use super::query::Query;
+use super::query::{NoParameters, Query};
 use crate::config::Role;
 use crate::operate::{self, Export, ExportQuery, InMode, OperateError, Verification, Witness};
 
@@ -59,7 +59,11 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     ),
     security(("bearer" = ["viewer"]))
 )]
-async fn verify(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn verify(
+    State(api): State<Api>,
+    _: Query<NoParameters>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
     let _reader = api.audit.reader()?;
     let witness = api.audit.witness.as_ref().filter(|witness| witness.is_at_hand());
@@ -114,8 +118,8 @@ async fn export(
     Query(asked): Query<ExportParameters>,
 ) -> Result<Response, Problem> {
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
-    let [what, format, since, until] =
-        [&asked.what, &asked.format, &asked.since, &asked.until].map(Option::as_deref);
+    let [since, until] = [&asked.since, &asked.until].map(|time| time.as_deref().map(with_offset));
+    let [what, format, since, until] = [&asked.what, &asked.format, &since, &until].map(Option::as_deref);
     let query = ExportQuery::read(what, format, since, until).map_err(|error| parameter(&error))?;
     let reader = api.audit.reader()?;
     let mut export = Export::begin(&api.store, query).await.map_err(|error| trouble(&error))?;
@@ -127,6 +131,14 @@ async fn export(
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
     Ok((head, Body::from_stream(lines(first, export, reader))).into_response())
+}
+
+/// The `+` of an offset that was not encoded has arrived as a space.
+fn with_offset(time: &str) -> String {
+    match time.rsplit_once(' ') {
+        Some((moment, offset)) if moment.contains('T') => format!("{moment}+{offset}"),
+        Some(_) | None => time.to_owned(),
+    }
 }
 
 /// The lines as they are asked for. An error breaks the stream off, so that half an export is never taken for a whole one.
@@ -145,7 +157,7 @@ fn lines(
 }
 
 /// Of a query it is a parameter that is wrong.
-fn parameter(error: &OperateError) -> Problem {
+pub(super) fn parameter(error: &OperateError) -> Problem {
     let problem = trouble(error);
     if let Problem::BadField(name, _) = problem { Problem::BadParameter(name) } else { problem }
 }

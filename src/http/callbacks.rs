@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::api::{Api, page_limit, trouble};
 use super::description::{self, Conflict, NotFound};
 use super::problem::Problem;
-use super::query::Query;
+use super::query::{NoParameters, Query};
 use crate::config::Role;
 use crate::operate::{self, InMode};
 use crate::store::callbacks::{CallbackFilter, CallbackPages, CallbackStatus, CallbackView, Repeated};
@@ -83,6 +83,7 @@ async fn list(
 )]
 async fn repeat(
     State(api): State<Api>,
+    _: Query<NoParameters>,
     headers: HeaderMap,
     Path(path): Path<String>,
 ) -> Result<Response, Problem> {

@@ -53,7 +53,8 @@ async fn openapi(Extension(document): Extension<Document>) -> Response {
 /// How long a page may be.
 pub(super) fn limit() -> Schema {
     let limit = ObjectBuilder::new().schema_type(Type::Integer);
-    limit.minimum(Some(1)).maximum(Some(PAGE_MAX)).default(Some(json!(PAGE_DEFAULT))).into()
+    let most = format!("At most {PAGE_MAX} are given, however many are asked for.");
+    limit.minimum(Some(1)).default(Some(json!(PAGE_DEFAULT))).description(Some(most)).into()
 }
 
 impl PartialSchema for Problem {
@@ -78,12 +79,14 @@ const REFUSALS: &[(&str, u16, &str)] = &[
     ("TokenNeeded", 401, "No token of an operator."),
     ("Forbidden", 403, "The role is not enough, or the request is the caller's own."),
     ("NotFound", 404, "Nothing has this id."),
+    ("PersonNotFound", 404, "Nobody in Genesys Cloud is this person."),
     ("TooSlow", 408, "The body did not come in time."),
     (
         "Conflict",
         409,
         "The state of what it is about does not allow it, or the `Idempotency-Key` is another request's.",
     ),
+    ("AmbiguousPerson", 409, "Several users of Genesys Cloud match."),
     ("TooLarge", 413, "The body is too long."),
     ("UnsupportedMedia", 415, "The body is no JSON, or encoded."),
     ("GenesysTrouble", 502, "Genesys Cloud could not be asked."),
@@ -107,8 +110,12 @@ macro_rules! named {
 named! {
     /// 404.
     NotFound,
+    /// 404.
+    PersonNotFound,
     /// 409.
     Conflict,
+    /// 409.
+    AmbiguousPerson,
     /// 502.
     GenesysTrouble,
 }

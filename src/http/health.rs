@@ -56,6 +56,8 @@ impl Health {
         // Around the lock as well: who asks while another's probe hangs would else be told only after it.
         match tokio::time::timeout(PROBE_DEADLINE, self.write()).await {
             Ok(Ok(())) => None,
+            // Senders read this: what the database said stays in the log.
+            Ok(Err(StoreError::Database(_))) => Some("the database does not take a write".to_owned()),
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("the database does not take a write in time".to_owned()),
         }

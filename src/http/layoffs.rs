@@ -14,7 +14,7 @@ use super::api::{Api, cursor, page_limit, trouble};
 use super::description::{self, Conflict, NotFound};
 use super::own::read;
 use super::problem::Problem;
-use super::query::Query;
+use super::query::{NoParameters, Query};
 use crate::config::Role;
 use crate::operate::{self, InMode, LayoffPage, LayoffPlan};
 use crate::store::layoffs::{Layoff, LayoffDecided, LayoffDecision, LayoffFilter, LayoffId};
@@ -30,7 +30,12 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     request_body = LayoffPlan,
     responses((status = 201, description = "The layoff.", body = InMode<Layoff>)),
 )]
-async fn plan(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+async fn plan(
+    State(api): State<Api>,
+    _: Query<NoParameters>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let caller = api.operators.caller(&headers)?;
     caller.needs(Role::Operator)?;
     let asked: LayoffPlan = read(body).await?;
@@ -89,6 +94,7 @@ struct ApproveBody {
 )]
 async fn approve(
     State(api): State<Api>,
+    _: Query<NoParameters>,
     headers: HeaderMap,
     Path(path): Path<String>,
     body: Body,
@@ -107,6 +113,7 @@ async fn approve(
 )]
 async fn cancel(
     State(api): State<Api>,
+    _: Query<NoParameters>,
     headers: HeaderMap,
     Path(path): Path<String>,
 ) -> Result<Response, Problem> {

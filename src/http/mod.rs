@@ -33,7 +33,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{Method, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
@@ -177,6 +177,8 @@ async fn one_host(request: Request, next: Next) -> Response {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(_), None) => next.run(request).await,
+        // HTTP/1.0 knows no `Host`, and some load balancers still ask so whether the process is well.
+        (None, _) if request.version() <= Version::HTTP_10 => next.run(request).await,
         (None, _) | (Some(_), Some(_)) => Problem::HostNeeded.into_response(),
     }
 }

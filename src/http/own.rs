@@ -15,6 +15,7 @@ use super::api::{Api, id, problem_of, trouble};
 use super::description::{Conflict, NotFound};
 use super::idempotency;
 use super::problem::Problem;
+use super::query::{NoParameters, Query};
 use super::webhooks::whole;
 use crate::config::Role;
 use crate::offboarding::{OffboardingId, Reason};
@@ -54,6 +55,7 @@ pub(super) async fn read_or_none<T: DeserializeOwned>(body: Body) -> Result<Opti
 )]
 pub(super) async fn offboard(
     State(api): State<Api>,
+    _: Query<NoParameters>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -102,7 +104,12 @@ struct ApprovedSet {
     request_body = ApproveBody,
     responses((status = 200, description = "All are released.", body = InMode<ApprovedSet>), (status = 404, response = NotFound), (status = 409, response = Conflict)),
 )]
-async fn approve_set(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+async fn approve_set(
+    State(api): State<Api>,
+    _: Query<NoParameters>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let caller = api.operators.caller(&headers)?;
     caller.needs(Role::Approver)?;
     let asked: ApproveBody = read(body).await?;

@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 use super::api::{Api, trouble};
 use super::own::read;
 use super::problem::Problem;
+use super::query::{NoParameters, Query};
 use crate::config::Role;
 use crate::operate;
 use crate::store::pause::PauseState;
@@ -50,7 +51,11 @@ struct PauseAnswer {
         (status = 200, description = "Where the switch stands", body = PauseAnswer),
     )
 )]
-async fn pause_state(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn pause_state(
+    State(api): State<Api>,
+    _: Query<NoParameters>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     api.operators.caller(&headers)?.needs(Role::Viewer)?;
     let state = operate::pause_state(&api.store).await;
     Ok(answer(&api, state.map_err(|error| trouble(&error))?).await)
@@ -67,7 +72,12 @@ async fn pause_state(State(api): State<Api>, headers: HeaderMap) -> Result<Respo
         (status = 200, description = "The service is paused, or was before", body = PauseAnswer),
     )
 )]
-async fn pause(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+async fn pause(
+    State(api): State<Api>,
+    _: Query<NoParameters>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let caller = api.operators.caller(&headers)?;
     caller.needs(Role::Operator)?;
     let asked: PauseBody = read(body).await?;
@@ -87,7 +97,11 @@ async fn pause(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result
         (status = 200, description = "The service is not paused", body = PauseAnswer),
     )
 )]
-async fn resume(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn resume(
+    State(api): State<Api>,
+    _: Query<NoParameters>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let caller = api.operators.caller(&headers)?;
     caller.needs(Role::Operator)?;
     let state = operate::resume(&api.store, &caller.actor()).await.map_err(|error| trouble(&error))?;

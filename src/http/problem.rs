@@ -54,6 +54,10 @@ kinds! {
         "The challenge of a sender's handshake is missing, repeated, too long or not visible ASCII.",
     NotFound = "not-found":
         "Nothing is at this path, or nothing has this id.",
+    PersonNotFound = "person-not-found":
+        "Nobody in Genesys Cloud is the person who was asked about.",
+    AmbiguousPerson = "ambiguous-person":
+        "Several users of Genesys Cloud match the person who was asked about; exactly one has to.",
     MethodNotAllowed = "method-not-allowed":
         "The path answers other methods; `Allow` names them.",
     TooSlow = "too-slow":
@@ -83,9 +87,9 @@ kinds! {
     UnsupportedMedia = "unsupported-media":
         "The body is of another type than is read here, or has a content encoding.",
     HostNeeded = "host-needed":
-        "The request has no `Host` header, or two.",
+        "The request has no `Host` header, which only HTTP/1.0 may leave out, or two.",
     BadParameter = "bad-parameter":
-        "A parameter or header has a value that is not understood; the title names it.",
+        "A parameter is missing, or a parameter or header has a value that is not understood; the title names it.",
     MalformedAddress = "malformed-address":
         "The path or the query can't be taken apart: no UTF-8, a parameter twice, or one that is not known.",
     GenesysTrouble = "genesys-trouble":
@@ -118,6 +122,12 @@ pub enum Problem {
     /// Nothing is at this path, or no offboarding has this id.
     #[error("there is nothing here")]
     NotFound,
+    /// Nobody is the person who was asked about.
+    #[error("nobody in Genesys Cloud is this person")]
+    NobodyMatches,
+    /// Several are.
+    #[error("{0} users of Genesys Cloud match; exactly one has to")]
+    SeveralMatch(usize),
     /// Another method is needed.
     #[error("this method is not allowed here")]
     MethodNotAllowed,
@@ -175,6 +185,9 @@ pub enum Problem {
     /// A parameter has a value that is not understood.
     #[error("the parameter {0} is not understood")]
     BadParameter(&'static str),
+    /// A parameter that has to be given is not.
+    #[error("the parameter {0} is missing")]
+    ParameterMissing(&'static str),
     /// The path or the query can't be taken apart.
     #[error("the path or the query is not understood")]
     MalformedAddress,
@@ -203,6 +216,8 @@ impl Problem {
             Self::RoleNeeded(_) => (StatusCode::FORBIDDEN, Kind::RoleNeeded),
             Self::BadChallenge => (StatusCode::BAD_REQUEST, Kind::BadChallenge),
             Self::NotFound => (StatusCode::NOT_FOUND, Kind::NotFound),
+            Self::NobodyMatches => (StatusCode::NOT_FOUND, Kind::PersonNotFound),
+            Self::SeveralMatch(_) => (StatusCode::CONFLICT, Kind::AmbiguousPerson),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, Kind::MethodNotAllowed),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, Kind::TooSlow),
             Self::EventIdReused => (StatusCode::CONFLICT, Kind::EventIdReused),
@@ -221,7 +236,9 @@ impl Problem {
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, Kind::TooLarge),
             Self::UnsupportedMedia(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Kind::UnsupportedMedia),
             Self::HostNeeded => (StatusCode::BAD_REQUEST, Kind::HostNeeded),
-            Self::BadParameter(_) => (StatusCode::BAD_REQUEST, Kind::BadParameter),
+            Self::BadParameter(_) | Self::ParameterMissing(_) => {
+                (StatusCode::BAD_REQUEST, Kind::BadParameter)
+            }
             Self::BadQuery(_) => (StatusCode::BAD_REQUEST, Kind::MalformedAddress),
             Self::MalformedAddress => (StatusCode::BAD_REQUEST, Kind::MalformedAddress),
             Self::GenesysTrouble(_) => (StatusCode::BAD_GATEWAY, Kind::GenesysTrouble),

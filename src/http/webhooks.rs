@@ -35,6 +35,11 @@ use crate::store::events::{Accepted, Delivery, Item, Noted, Receipt};
 /// The whole body has to be here within this time.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
+/// Of a body that is too long this much more is read and thrown away, for so long: a sender that reads no answer before it has
+/// sent everything would else only see a broken connection. The answer is due within 3 s.
+const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
+const DISCARD_DEADLINE: Duration = Duration::from_millis(1_500);
+
 /// The commit has to be done within this time, because an answer is due within 3 s of the request's end and the
 /// least patient senders hang up then.
 pub(super) const COMMIT_DEADLINE: Duration = Duration::from_millis(2_500);
@@ -229,18 +234,35 @@ const NAMES_NOBODY: &str = "names_nobody";
 const EFFECTIVE_UNREADABLE: &str = "effective_unreadable";
 
 /// Reads the body to its end, within its limits of size and time.
-pub(super) async fn whole(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    // A length that is announced is refused at once, without waiting for the bytes.
+pub(super) async fn whole(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
+    // Of a length that is announced nothing is kept.
     if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+        discard(body).await;
         return Err(Problem::TooLarge(limit));
     }
-    match tokio::time::timeout(BODY_DEADLINE, Limited::new(body, limit).collect()).await {
+    match tokio::time::timeout(BODY_DEADLINE, Limited::new(&mut body, limit).collect()).await {
         Err(_) => Err(Problem::TooSlow),
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::TooLarge(limit)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            discard(body).await;
+            Err(Problem::TooLarge(limit))
+        }
         // The sender went away; nobody reads the answer.
         Ok(Err(_)) => Err(Problem::TooSlow),
     }
+}
+
+/// Reads on without keeping anything, within its limits of size and time.
+async fn discard(mut body: Body) {
+    let read = async {
+        let mut left = DISCARDED_BYTES_MAX;
+        while left > 0 {
+            let Some(Ok(frame)) = body.frame().await else { return };
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        }
+    };
+    // Whoever sends more, or too slowly, sees the connection break.
+    let _ = tokio::time::timeout(DISCARD_DEADLINE, read).await;
 }
 
 /// Counts and tells what can't be authenticated; the answer is the same for every cause.

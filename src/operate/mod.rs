@@ -64,8 +64,13 @@ pub enum OperateError {
     #[error("Genesys Cloud could not be asked")]
     Genesys(#[from] genesys::Error),
     /// Nobody or more than one matches.
-    #[error("{0} users of Genesys Cloud match; exactly one has to")]
-    NotOne(usize),
+    #[error("{}", not_one(person, *count))]
+    NotOne {
+        /// Who was asked about.
+        person: String,
+        /// How many match.
+        count: usize,
+    },
     /// It would change something, and the service changes nothing.
     #[error("the service runs dry (policy.mode): nothing can be put back")]
     RunsDry,
@@ -92,7 +97,19 @@ pub enum OperateError {
     Gone,
 }
 
+/// Says that not exactly one user matches. An answer of the API leaves the person out.
+fn not_one(person: &str, count: usize) -> String {
+    match count {
+        0 => format!("nobody in Genesys Cloud is {person:?}; exactly one has to match"),
+        several => format!("{several} users of Genesys Cloud match {person:?}; exactly one has to"),
+    }
+}
+
 impl OperateError {
+    fn not_one(person: &str, count: usize) -> Self {
+        Self::NotOne { person: person.to_owned(), count }
+    }
+
     fn field(field: &'static str, problem: impl Into<String>) -> Self {
         Self::Field(field, problem.into())
     }

@@ -15,7 +15,7 @@ pub(super) async fn find(
     person: &str,
 ) -> Result<User, OperateError> {
     let living = |user: Option<User>| {
-        user.filter(|user| user.state != UserState::Deleted).ok_or(OperateError::NotOne(0))
+        user.filter(|user| user.state != UserState::Deleted).ok_or_else(|| OperateError::not_one(person, 0))
     };
     if let Some(wanted) = email_key(person) {
         let same = |user: &User| user.email.as_deref().and_then(email_key).as_ref() == Some(&wanted);
@@ -25,12 +25,13 @@ pub(super) async fn find(
         found.sort_by(|a, b| a.id.cmp(&b.id));
         found.dedup_by(|a, b| a.id == b.id);
         let [one] = found.as_slice() else {
-            return Err(OperateError::NotOne(found.len()));
+            return Err(OperateError::not_one(person, found.len()));
         };
         return living(genesys.user(&one.id).await?);
     }
+    // Genesys Cloud writes its ids in small letters.
     if uuid::Uuid::try_parse(person).is_ok()
-        && let Ok(id) = person.parse()
+        && let Ok(id) = person.to_ascii_lowercase().parse()
     {
         return living(genesys.user(&id).await?);
     }
@@ -52,7 +53,7 @@ async fn known_as(genesys: &Genesys, authorities: &BTreeSet<&str>, key: &str) ->
     let count = found.len();
     match found.into_values().next() {
         Some(user) if count == 1 => Ok(user),
-        Some(_) | None => Err(OperateError::NotOne(count)),
+        Some(_) | None => Err(OperateError::not_one(key, count)),
     }
 }
 
@@ -94,7 +95,9 @@ pub(super) async fn match_leaver(
         }
         (Some(Ok(user)), _) => Ok(Match::One(Box::new(user), Through::Id)),
         // The id in Genesys Cloud is the person; one of the HRIS may not have been entered there.
-        (Some(Err(OperateError::NotOne(0))), Some(email)) if leaver.genesys_user_id.is_none() => {
+        (Some(Err(OperateError::NotOne { count: 0, .. })), Some(email))
+            if leaver.genesys_user_id.is_none() =>
+        {
             by_address(genesys, &authorities, email, leaver.external_id.as_deref()).await
         }
         (Some(Err(error)), _) => unmatched(error),
@@ -129,8 +132,8 @@ async fn by_address(
 
 fn unmatched(error: OperateError) -> Result<Match, OperateError> {
     match error {
-        OperateError::NotOne(0) => Ok(Match::Nobody),
-        OperateError::NotOne(count) => Ok(Match::Doubtful(format!("{count} users match"))),
+        OperateError::NotOne { count: 0, .. } => Ok(Match::Nobody),
+        OperateError::NotOne { count, .. } => Ok(Match::Doubtful(format!("{count} users match"))),
         error @ (OperateError::Store(_)
         | OperateError::Genesys(_)
         | OperateError::RunsDry

@@ -232,11 +232,10 @@ pub struct Summary {
 /// Reads what an offboarding would do. Fails where not exactly one user matches; what can't be read of that user is said
 /// in the preview instead.
 pub async fn preview(genesys: &Genesys, rules: &Rules, asked: Asked<'_>) -> Result<Preview, OperateError> {
-    let person =
-        when::words("person", asked.person, PERSON_CHARS_MAX).map_err(|_| OperateError::NotOne(0))?;
+    let person = when::words("person", asked.person, PERSON_CHARS_MAX)?;
     let user = match find(genesys, &rules.authorities(), &person).await {
         // What can't stand in a request is nobody's id.
-        Err(OperateError::Genesys(Error::Unsendable(_))) => return Err(OperateError::NotOne(0)),
+        Err(OperateError::Genesys(Error::Unsendable(_))) => return Err(OperateError::not_one(&person, 0)),
         found => found?,
     };
     let look = Look::new(genesys, rules.plan.choices()).leaving_as(user.id.clone(), asked.termination_type);

@@ -21,6 +21,9 @@ pub fn why_refused(decided: Decided, asker: Asker) -> Option<String> {
         Decided::Yes => return None,
         Decided::Unknown => "no offboarding has this id".to_owned(),
         Decided::NotFrom(status) => format!("the offboarding is {status}, which does not allow this"),
+        Decided::UnderLease => {
+            "a worker is at it at this moment, and what comes of it will stand in the journal".to_owned()
+        }
         Decided::OwnRequest => "who asked for an offboarding can't approve it".to_owned(),
         Decided::AnotherOpen(other) => format!("another offboarding of the same person is open: {other}"),
         Decided::ApprovalNeeded(reason) => {

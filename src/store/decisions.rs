@@ -32,6 +32,8 @@ pub enum Decided {
     Unknown,
     /// The status does not allow it.
     NotFrom(Status),
+    /// A worker holds a lease on it.
+    UnderLease,
     /// Another offboarding of the same person is open, and two at once would be two writers.
     AnotherOpen(OffboardingId),
     /// The reason is one that only an approver releases it from.
@@ -243,9 +245,12 @@ pub(super) fn refusal(present: &Present, decision: Decision, actor: &Actor) -> O
         Decision::Cancel => Status::Cancelled,
     };
     // A scheduled one that waits for its next attempt may be retried now; one under a lease is being worked on.
-    let idle = present.lease_token.is_none() && present.effective_at <= Utc::now();
+    let idle = present.effective_at <= Utc::now();
     match decision {
         _ if !present.status.may_become(next) => Some(Decided::NotFrom(present.status)),
+        Decision::Retry if present.status == Status::Scheduled && present.lease_token.is_some() => {
+            Some(Decided::UnderLease)
+        }
         Decision::Retry if present.status == Status::Scheduled && !idle => {
             Some(Decided::NotFrom(present.status))
         }

@@ -61,7 +61,7 @@ pub struct Lease {
     pub abandoned: bool,
 }
 
-/// How an attempt without an end changes the count of attempts.
+/// How an attempt that did not succeed changes the count of attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttemptCount {
     /// Waiting is no failure.
@@ -86,8 +86,8 @@ pub enum Release {
     },
     /// A person has to look.
     Held(Reason, Option<String>),
-    /// Given up for now.
-    Failed(Reason, Option<String>),
+    /// Given up for now, and whether this was an attempt as well.
+    Failed(Reason, Option<String>, AttemptCount),
     /// Finished.
     Done(Outcome),
 }
@@ -284,7 +284,7 @@ fn columns(release: &Release) -> Columns<'_> {
             note: Some(detail.as_deref().unwrap_or(reason.as_str())),
             ..ended
         },
-        Release::Failed(reason, detail) => Columns {
+        Release::Failed(reason, detail, _) => Columns {
             status: "failed",
             reason: Some(reason.as_str()),
             action: Action::Failed,
@@ -304,13 +304,14 @@ async fn give_back(
     release: &Release,
 ) -> Result<(), StoreError> {
     let columns = columns(release);
-    let attempts = match release {
-        Release::Postponed { count: AttemptCount::Increase, .. } => "increase",
-        Release::Postponed { count: AttemptCount::Restart, .. } => "restart",
-        Release::Postponed { count: AttemptCount::Keep, .. }
-        | Release::Held(..)
-        | Release::Failed(..)
-        | Release::Done(_) => "keep",
+    let count = match release {
+        Release::Postponed { count, .. } | Release::Failed(_, _, count) => *count,
+        Release::Held(..) | Release::Done(_) => AttemptCount::Keep,
+    };
+    let attempts = match count {
+        AttemptCount::Increase => "increase",
+        AttemptCount::Restart => "restart",
+        AttemptCount::Keep => "keep",
     };
     let released = sqlx::query!(
         // give_back

@@ -27,6 +27,7 @@ pub mod look_ups;
 pub mod pause;
 pub mod population;
 pub mod progress;
+mod reach;
 pub mod readings;
 pub mod replays;
 pub mod scim;
@@ -70,10 +71,10 @@ const TRANSACTION_TRIES: u32 = 4;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database is away, refuses the statement or took too long.
-    #[error("the database did not do what was asked")]
-    Database(#[from] sqlx::Error),
+    #[error("the database did not do what was asked: {0}")]
+    Database(#[source] sqlx::Error),
     /// The schema could not be brought to this version.
-    #[error("the database could not be migrated")]
+    #[error("the database could not be migrated: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
     /// The transaction's task ended without an answer.
     #[error("the database task ended early")]
@@ -96,6 +97,16 @@ pub enum StoreError {
     /// The schema is another version's.
     #[error("the database's schema is not this version's: run `leaver migrate`")]
     SchemaVersion,
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        // A schema, table, column or function that is not there: every statement is checked against this version's schema.
+        const NOT_THERE: [&str; 4] = ["3F000", "42P01", "42703", "42883"];
+        let code = error.as_database_error().and_then(|database| database.code());
+        let not_there = code.is_some_and(|code| NOT_THERE.contains(&&*code));
+        if not_there { Self::SchemaVersion } else { Self::Database(error) }
+    }
 }
 
 /// The service's database.
@@ -163,7 +174,11 @@ impl Store {
     /// and the limits of the other pools are too short for waiting until another migrator has finished.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
-        let pool = pool.connect_with(self.options.clone()).await?;
+        let pool = match pool.connect_with(self.options.clone()).await {
+            Ok(pool) => pool,
+            // A pool only says that it waited in vain.
+            Err(error) => return Err(self.reach().await.err().unwrap_or(error.into())),
+        };
         let migrated = MIGRATIONS.run(&pool).await;
         pool.close().await;
         Ok(migrated?)

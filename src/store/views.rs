@@ -214,7 +214,7 @@ async fn list(tx: Tx<'_>, filter: &Filter) -> Result<Vec<View>, StoreError> {
            from offboardings o
            where ($1::text is null or status = $1)
              and ($2::text is null or source = $2)
-             and ($3::text is null or email_key = $6 or external_id = $3 or genesys_user_id = $3)
+             and ($3::text is null or email_key = $6 or external_id = $3 or genesys_user_id in ($3, lower($3)))
              and ($4::uuid is null or id < $4)
              and ($7::text is null or reason = $7)
            order by id desc limit $5"#,

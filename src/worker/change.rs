@@ -101,11 +101,12 @@ impl Runner {
                 Release::Held(reason, detail) => {
                     person.block(batch, |what| Release::Held(reason, detail.or(what)))
                 }
-                Release::Failed(Reason::RefusedByGenesys, _) if owner.is_some() => {
+                Release::Failed(Reason::RefusedByGenesys, ..) if owner.is_some() => {
                     person.keep(batch, owner.unwrap_or_default());
                 }
-                Release::Failed(Reason::RefusedByGenesys, code) => {
-                    person.block(batch, |what| Release::Failed(Reason::RefusedByGenesys, what.or(code)));
+                Release::Failed(Reason::RefusedByGenesys, code, count) => {
+                    person
+                        .block(batch, |what| Release::Failed(Reason::RefusedByGenesys, what.or(code), count));
                 }
                 release @ (Release::Postponed { .. } | Release::Failed(..) | Release::Done(_)) => {
                     person.end(release.into());

@@ -122,10 +122,13 @@ impl Runner {
         reads: u32,
         late: &mut u32,
     ) -> Result<Deactivated, Stop> {
+        // Counted with the one that the strip has ended with.
+        let all = self.settings.verify_reads.max(reads);
+        let before = all - reads;
         // All but the last read may take their time.
         for read in 1..reads {
             let look = self.look_at(&self.genesys, &[&*person]);
-            if !self.finds_nothing(person, &look, &format!("{read} of {reads}"), late).await? {
+            if !self.finds_nothing(person, &look, &format!("{} of {all}", before + read), late).await? {
                 return Ok(Deactivated::NotYet);
             }
         }
@@ -133,7 +136,7 @@ impl Runner {
         let prepaid = self.genesys.prepaid(calls).await.map_err(|e| self.stop_for(person, &e))?;
         let read_at = Instant::now();
         let look = self.look_at(&prepaid, &[&*person]);
-        if !self.finds_nothing(person, &look, &format!("{reads} of {reads}"), late).await? {
+        if !self.finds_nothing(person, &look, &format!("{all} of {all}"), late).await? {
             return Ok(Deactivated::NotYet);
         }
         let not_after = match person.order {

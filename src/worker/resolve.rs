@@ -11,7 +11,7 @@ use crate::offboarding::event::email_key;
 use crate::offboarding::policy::{self, Hire};
 use crate::offboarding::{Action, Outcome, Reason};
 use crate::store::claims::Claim;
-use crate::store::leases::Release;
+use crate::store::leases::{AttemptCount, Release};
 use crate::store::progress::Note;
 
 /// When an offboarding looks again whose user another open one is already about. Two at once would be two writers.
@@ -224,5 +224,5 @@ pub(super) fn held(reason: Reason, detail: &str) -> Stop {
 }
 
 fn refused(reason: Reason, detail: &str) -> Stop {
-    Release::Failed(reason, Some(detail.to_owned())).into()
+    Release::Failed(reason, Some(detail.to_owned()), AttemptCount::Keep).into()
 }

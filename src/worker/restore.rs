@@ -16,7 +16,7 @@ use crate::genesys::{CallFailed, Done, Error, UserId, UserState};
 use crate::offboarding::choices::Mode;
 use crate::offboarding::{Action, Assignment, Observation, Outcome, Phase, Reason};
 use crate::plan::{Look, PutBack, PutBacks, Return, Step};
-use crate::store::leases::Release;
+use crate::store::leases::{AttemptCount, Release};
 use crate::store::progress::{CallResult, Change, Intention, Note, Permission, Proves, StepMark};
 use crate::store::snapshot::Stored;
 
@@ -57,7 +57,9 @@ impl Runner {
         match self.restoring(person).await {
             Ok(()) => Release::Done(Outcome::Restored).into(),
             // Nobody has to decide anything: a restore that can't go on has failed, and is retried by whoever asked for it.
-            Err(Stop::Release(Release::Held(reason, detail))) => Release::Failed(reason, detail).into(),
+            Err(Stop::Release(Release::Held(reason, detail))) => {
+                Release::Failed(reason, detail, AttemptCount::Keep).into()
+            }
             Err(stop) => stop,
         }
     }
@@ -69,7 +71,7 @@ impl Runner {
         }
         if person.lease.attempt >= self.settings.attempts_max {
             let why = "its workers ended without an outcome".to_owned();
-            return Err(Release::Failed(Reason::AttemptsExhausted, Some(why)).into());
+            return Err(Release::Failed(Reason::AttemptsExhausted, Some(why), AttemptCount::Keep).into());
         }
         let user = self.living_user(person).await?;
         person.user = Some(user.clone());
@@ -89,7 +91,8 @@ impl Runner {
     }
 
     async fn living_user(&self, person: &Person) -> Result<UserId, Stop> {
-        let gone = || Release::Failed(Reason::PersonNotFound, Some("the user no longer exists".to_owned()));
+        let why = "the user no longer exists";
+        let gone = || Release::Failed(Reason::PersonNotFound, Some(why.to_owned()), AttemptCount::Keep);
         let id = person.lease.genesys_user_id.as_deref().and_then(|id| id.parse().ok());
         let id: UserId = id.ok_or_else(gone)?;
         match self.genesys.user(&id).await.map_err(|error| self.stop_for(person, &error))? {
@@ -196,7 +199,11 @@ impl Runner {
             }
             if stored.restores > RESTORES_MAX {
                 let what = format!("{} {} does not stay", stored.step, stored.target);
-                refused.get_or_insert(Release::Failed(Reason::AttemptsExhausted, Some(what)));
+                refused.get_or_insert(Release::Failed(
+                    Reason::AttemptsExhausted,
+                    Some(what),
+                    AttemptCount::Increase,
+                ));
                 continue;
             }
             let (step, target) = (step.name(), stored.target.clone());

@@ -224,7 +224,7 @@ impl Runner {
         let mark =
             |step: &dyn Step| if person.was_refused(step.name()) { StepMark::Failed } else { StepMark::Done };
         let steps = steps.map(|step| (step.name(), step.phase(), mark(step))).collect();
-        let note = verified_empty("a complete read found nothing".to_owned());
+        let note = verified_empty(format!("complete read 1 of {} found nothing", self.settings.verify_reads));
         if let Err(error) = self.store.mark(&self.fence, person.lease.id, steps, vec![note]).await {
             return person.end(error.into());
         }
@@ -303,7 +303,7 @@ fn log(id: OffboardingId, release: &Release) {
         Release::Held(reason, _) => {
             tracing::warn!(offboarding = %id, %reason, "the offboarding is held for a person")
         }
-        Release::Failed(reason, _) => tracing::error!(offboarding = %id, %reason, "the offboarding failed"),
+        Release::Failed(reason, ..) => tracing::error!(offboarding = %id, %reason, "the offboarding failed"),
         Release::Done(outcome) => tracing::info!(offboarding = %id, %outcome, "the offboarding is done"),
     }
 }

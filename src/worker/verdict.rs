@@ -82,7 +82,7 @@ pub(super) fn after_error(error: &Error, settings: &Settings, attempt: u32, prog
         return Release::Postponed { delay, why, count: AttemptCount::Keep };
     }
     if !error.is_transient() {
-        return Release::Failed(Reason::RefusedByGenesys, Some(why));
+        return Release::Failed(Reason::RefusedByGenesys, Some(why), counted(progress));
     }
     let at_least = error.retry_after().unwrap_or_default();
     another_attempt(why, at_least, settings, attempt, progress)
@@ -96,15 +96,24 @@ pub(super) fn another_attempt(
     attempt: u32,
     progress: Progress,
 ) -> Release {
-    let (attempt, count) = match progress {
-        Progress::Some => (0, AttemptCount::Restart),
-        Progress::None => (attempt, AttemptCount::Increase),
+    let count = counted(progress);
+    let attempt = match progress {
+        Progress::Some => 0,
+        Progress::None => attempt,
     };
     if attempt + 1 >= settings.attempts_max {
-        return Release::Failed(Reason::AttemptsExhausted, Some(why));
+        return Release::Failed(Reason::AttemptsExhausted, Some(why), count);
     }
     let delay = back_off(settings, attempt).max(at_least);
     Release::Postponed { delay, why, count }
+}
+
+/// What a failed attempt does to the count of those without progress.
+fn counted(progress: Progress) -> AttemptCount {
+    match progress {
+        Progress::Some => AttemptCount::Restart,
+        Progress::None => AttemptCount::Increase,
+    }
 }
 
 /// Full jitter: anything between nothing and the doubled base, so that many who failed together do not return together.

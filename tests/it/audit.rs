@@ -244,6 +244,10 @@ async fn an_export_is_bounded_by_times_and_a_parameter_that_is_not_understood_is
         let whole = count("").await;
         assert_eq!(count(&format!("since={middle}")).await + count(&format!("until={middle}")).await, whole);
         assert_eq!(count("since=2001-01-01&until=2001-12-31").await, 0);
+        // A `+` that is not encoded arrives as a space.
+        let offset = middle.replace('Z', "+00:00");
+        assert_eq!(count(&format!("since={offset}")).await, count(&format!("since={middle}")).await);
+        assert_eq!(count("format=&since=&until=").await, whole);
         let today = all[0]["at"].as_str().unwrap().split('T').next().unwrap();
         assert!(count(&format!("since={today}")).await == whole);
     }

@@ -171,10 +171,11 @@ async fn plan_shows_what_would_go_and_changes_nothing() {
     );
     let document = run(&config, &["plan", "jane@example.com", "--json"]).await.done().json();
     assert_eq!(document["steps"][0]["remove"].as_array().unwrap().len(), 5);
-    for person in [jane.as_str(), "W1"] {
+    for person in [jane.as_str(), &jane.to_uppercase(), "W1"] {
         assert_eq!(run(&config, &["plan", person, "--json"]).await.done().json(), document, "{person}");
     }
-    run(&config, &["plan", "nobody@example.com"]).await.failed(1, &["0 users of Genesys Cloud match"]);
+    run(&config, &["plan", "nobody@example.com"]).await.failed(1, &["nobody", "\"nobody@example.com\""]);
+    run(&config, &["plan", " "]).await.failed(2, &["PERSON: is empty"]);
     run(&world.config(""), &["plan", "W1"]).await.failed(2, &["genesys.external_id_authority"]);
     assert!(world.simulator.changing().is_empty());
     assert_eq!(world.simulator.violations(), Vec::<String>::new());
@@ -332,6 +333,63 @@ async fn a_database_that_is_away_is_one_line_and_exit_code_one() {
         run.failed(1, &["database"]);
         assert_eq!(run.out, "");
     }
+}
+
+#[tokio::test]
+async fn a_schema_that_is_missing_is_said_in_one_line_and_in_the_log() {
+    let world = World::new().await;
+    let config = world.config("");
+    world.sql("drop schema public cascade; create schema public").await;
+    let nobody = uuid::Uuid::now_v7().to_string();
+    for arguments in [vec!["list"], vec!["show", &nobody], vec!["events"]] {
+        let ran = run(&config, &arguments).await;
+        ran.failed(1, &["run `leaver migrate`"]);
+        assert!(!ran.err.contains("does not exist"), "{ran:?}");
+    }
+    let log = log_of(&config, &["worker", "--no-migrate"], "run `leaver migrate`").await;
+    assert!(log.contains("no work can be taken"), "{log}");
+}
+
+#[tokio::test]
+async fn a_database_that_refuses_connections_is_told_at_once_and_with_the_cause() {
+    let world = World::new().await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nowhere = format!("\"postgres://leaver:a-password-of-the-database@127.0.0.1:{port}/leaver\"");
+    let config =
+        world.edited_config("", |text| text.replace(&format!("{:?}", world.database.url()), &nowhere));
+    let started = std::time::Instant::now();
+    let checked = run(&config, &["check"]).await;
+    assert!(started.elapsed() < std::time::Duration::from_secs(6), "{:?}", started.elapsed());
+    checked.failed(1, &["checks failed"]);
+    let line = told(&checked.out, "FAIL  database");
+    assert_eq!(line.matches("Connection refused").count(), 1, "{line}");
+    assert!(told(&checked.out, "FAIL  Genesys Cloud").contains("mend the database first"), "{}", checked.out);
+    let migrated = run(&config, &["migrate"]).await;
+    migrated.failed(1, &["Connection refused"]);
+    let log = log_of(&config, &["serve"], "Connection refused").await;
+    for output in [&checked.out, &checked.err, &migrated.err, &log] {
+        assert!(!output.contains("a-password"), "{output}");
+    }
+}
+
+/// Runs a service until its log has these words, and returns the log.
+async fn log_of(config: &Path, arguments: &[&str], words: &str) -> String {
+    let log = config.with_extension("log");
+    let mut child = leaver(config)
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let started = std::time::Instant::now();
+    let read = || std::fs::read_to_string(&log).unwrap();
+    while !read().contains(words) && started.elapsed() < std::time::Duration::from_secs(10) {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(read().contains(words), "{words:?} in {}", read());
+    read()
 }
 
 #[tokio::test]

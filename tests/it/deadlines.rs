@@ -122,12 +122,21 @@ async fn a_peer_that_takes_nothing_of_its_answer_is_given_up() {
 async fn a_request_without_exactly_one_host_is_refused() {
     let world = World::new().await;
     let service = world.serve("", &["serve", "--no-worker"]);
+    ready(&service).await;
     for hosts in ["", "host: a\r\nhost: b\r\n", "host: a\r\nHost: a\r\n"] {
         for listener in [&service.public, &service.admin] {
             let request = format!("GET /livez HTTP/1.1\r\n{hosts}connection: close\r\n\r\n");
             let (_, said) = say(listener, request.as_bytes()).await;
             assert!(said.starts_with("HTTP/1.1 400 "), "{hosts:?}: {said}");
             assert!(said.contains("application/problem+json") && said.contains("host-needed"), "{said}");
+        }
+    }
+    // Some load balancers still ask as HTTP/1.0 does, which knows no `Host`.
+    for (hosts, status) in [("", " 200 "), ("host: a\r\n", " 200 "), ("host: a\r\nhost: b\r\n", " 400 ")] {
+        for path in ["/livez", "/readyz"] {
+            let request = format!("GET {path} HTTP/1.0\r\n{hosts}\r\n");
+            let (_, said) = say(&service.public, request.as_bytes()).await;
+            assert!(said.starts_with("HTTP/1.") && said[8..].starts_with(status), "{hosts:?}: {said}");
         }
     }
     let one = "GET /livez HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";

@@ -61,12 +61,9 @@ async fn events_are_listed_newest_first_without_their_bodies() {
         (&json!("not_json"), &json!("unreadable"), &Value::Null)
     );
     assert!(listed.get("body").is_none() && listed.get("headers").is_none(), "{listed}");
-    for (query, parameter) in [
-        ("?disposition=lost", "disposition"),
-        ("?limit=0", "limit"),
-        ("?limit=201", "limit"),
-        ("?after=x", "after"),
-    ] {
+    for (query, parameter) in
+        [("?disposition=lost", "disposition"), ("?limit=0", "limit"), ("?after=x", "after")]
+    {
         let answer = get(&service, query).await;
         answer.is_problem(400, "bad-parameter");
         assert!(answer.text().contains(parameter), "{}", answer.text());

@@ -289,10 +289,10 @@ async fn the_dry_run_asks_every_authority_and_refuses_an_id_of_several_people() 
     let (world, tom, jane) = tom_and_jane().await;
     let general = "external_id_authority = \"workday\"";
     let several = dry_run(&world, general, "5").await.unwrap_err();
-    assert!(matches!(several, operate::OperateError::NotOne(2)), "{several:?}");
+    assert!(matches!(several, operate::OperateError::NotOne { count: 2, .. }), "{several:?}");
     assert_eq!(dry_run(&world, "", "5").await.unwrap(), jane);
     let nobody = dry_run(&world, general, "6").await.unwrap_err();
-    assert!(matches!(nobody, operate::OperateError::NotOne(0)), "{nobody:?}");
+    assert!(matches!(nobody, operate::OperateError::NotOne { count: 0, .. }), "{nobody:?}");
     world.simulator.organisation(|org| {
         org.edit(&tom, |person| {
             person.external_ids.push(ExternalId { authority: "bamboohr".into(), key: "8".into() })

@@ -89,13 +89,10 @@ async fn every_list_names_the_parameter_that_it_does_not_understand() {
     for list in lists(&service).await {
         for (query, parameter) in [
             ("after=yesterday", "after"),
-            ("after=", "after"),
             ("after=%00", "after"),
             ("limit=0", "limit"),
-            ("limit=201", "limit"),
             ("limit=-1", "limit"),
-            ("limit=99999999999999999999", "limit"),
-            ("limit=", "limit"),
+            ("limit=1.5", "limit"),
         ] {
             let request = client().get(format!("{}{list}?{query}", service.admin)).bearer_auth(VERA);
             let refused = Answer::to(request).await;
@@ -106,7 +103,11 @@ async fn every_list_names_the_parameter_that_it_does_not_understand() {
                 refused.text()
             );
         }
-        for (query, named) in [("limt=5", "limt"), ("limit=1&limit=2", "limit")] {
+        let whole = page(&service, &list, "").await;
+        for query in ["after=&limit=", "limit=201", "limit=99999999999999999999"] {
+            assert_eq!(page(&service, &list, query).await, whole, "{list}: {query}");
+        }
+        for (query, named) in [("limt=5", "limt"), ("limt=", "limt"), ("limit=1&limit=2", "limit")] {
             let request = client().get(format!("{}{list}?{query}", service.admin)).bearer_auth(VERA);
             let refused = Answer::to(request).await;
             refused.is_problem(400, "malformed-address");

@@ -271,10 +271,10 @@ async fn reports_are_shown_and_hold_where_they_are_to() {
 async fn nobody_and_more_than_one_are_errors_also_where_one_of_them_is_inactive() {
     let world = world_with(|jane| jane).await;
     let nobody = preview_as(&world, "", "nobody@example.com", None).await;
-    assert!(matches!(nobody, Err(OperateError::NotOne(0))), "{nobody:?}");
+    assert!(matches!(nobody, Err(OperateError::NotOne { count: 0, .. })), "{nobody:?}");
     world.simulator.organisation(|org| {
         org.add_person(Person::new("Other Jane", "jane@example.com").state(AccountState::Inactive))
     });
     let two = preview_as(&world, "", "jane@example.com", None).await;
-    assert!(matches!(two, Err(OperateError::NotOne(2))), "{two:?}");
+    assert!(matches!(two, Err(OperateError::NotOne { count: 2, .. })), "{two:?}");
 }

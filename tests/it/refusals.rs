@@ -268,3 +268,18 @@ async fn an_answer_that_is_lost_with_its_connection_does_not_double_the_effect()
 async fn a_request_that_is_lost_is_sent_again() {
     passes((Moment::BeforeEffect, Action::Close)).await;
 }
+
+#[tokio::test]
+async fn the_attempt_that_was_the_last_one_is_counted() {
+    let world = World::new().await;
+    world.simulator.organisation(|org| slim_agent(org, "jane@example.com"));
+    let away = Fault::before(Matcher::operation("postUsersSearch").always(), Action::answer(500, "internal"));
+    world.simulator.inject(away);
+    for attempts_max in 1..=3 {
+        let id = world.terminate("jane@example.com").await;
+        let engine = impatient_engine(&world, Settings { attempts_max, ..World::settings() });
+        assert_eq!(world.view(id).await.attempt, 0);
+        let view = to_the_end(&world, &engine, id).await;
+        assert_eq!((ended(&view), view.attempt), (EXHAUSTED, attempts_max as i32), "{:#?}", view.journal);
+    }
+}

@@ -28,6 +28,24 @@ async fn the_account_is_deactivated_only_after_as_many_complete_empty_reads_as_c
 }
 
 #[tokio::test]
+async fn the_journal_counts_the_complete_reads_that_found_nothing() {
+    let world = World::new().await;
+    for verify_reads in 1..=3 {
+        let email = format!("counted{verify_reads}@example.com");
+        world.simulator.organisation(|org| slim_agent(org, &email));
+        let id = world.terminate(&email).await;
+        let view = to_the_end(&world, &world.engine_with(reading(verify_reads)), id).await;
+        let journal = view.journal.unwrap();
+        let empty = journal.iter().filter(|entry| entry.action == "verified_empty");
+        let told: Vec<_> = empty.map(|entry| entry.result.clone().unwrap()).collect();
+        let counted = (1..=verify_reads).map(|read| format!("{read} of {verify_reads}"));
+        let which = counted.chain(["after the deactivation".to_owned()]);
+        let expected: Vec<_> = which.map(|which| format!("complete read {which} found nothing")).collect();
+        assert_eq!(told, expected);
+    }
+}
+
+#[tokio::test]
 async fn queues_over_several_pages_are_all_left() {
     let world = World::new().await;
     let user = world.simulator.organisation(|org| {

@@ -197,6 +197,7 @@ fn why_not(decision: Decision, decided: Decided) -> Option<String> {
         Decided::Yes
         | Decided::Unknown
         | Decided::NotFrom(_)
+        | Decided::UnderLease
         | Decided::ApprovalNeeded(_)
         | Decided::FactsMissing(..)
         | Decided::NothingToRestore

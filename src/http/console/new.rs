@@ -106,7 +106,7 @@ impl NewPage {
                 let problem = trouble(&error);
                 // A parameter of the API means nothing to whoever fills in a form.
                 let text = match error {
-                    OperateError::NotOne(_) | OperateError::NoAuthority => error.to_string(),
+                    OperateError::NotOne { .. } | OperateError::NoAuthority => error.to_string(),
                     OperateError::Store(_)
                     | OperateError::Genesys(_)
                     | OperateError::RunsDry

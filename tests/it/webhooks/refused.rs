@@ -166,6 +166,35 @@ async fn a_length_that_says_too_much_is_refused_before_the_body_comes() {
 }
 
 #[tokio::test]
+async fn a_sender_that_sends_all_before_it_reads_is_told_that_it_was_too_much() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let world = World::new().await;
+    let service = world.serve("", RECEIVE);
+    let token = format!("authorization: Bearer {}\r\n", crate::support::ALICE);
+    for (listener, path, token, megabytes) in [
+        (&service.public, "/webhooks/workday", "", 4),
+        (&service.public, "/webhooks/workday", "", 12),
+        (&service.admin, "/api/v1/offboardings", token.as_str(), 8),
+    ] {
+        let body = vec![b'x'; megabytes * 1024 * 1024];
+        let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\n{token}content-type: application/json\r\n");
+        let length = format!("content-length: {}\r\n\r\n", body.len());
+        let chunked = format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n", body.len());
+        for (told, end) in [(length, ""), (chunked, "\r\n0\r\n\r\n")] {
+            let mut stream = connect(listener).await;
+            for part in [head.as_bytes(), told.as_bytes(), &body, end.as_bytes()] {
+                stream.write_all(part).await.unwrap_or_else(|error| panic!("{path}: {error}"));
+            }
+            let sent = std::time::Instant::now();
+            let mut said = String::new();
+            stream.read_to_string(&mut said).await.unwrap_or_else(|error| panic!("{path}: {error}"));
+            assert!(said.starts_with("HTTP/1.1 413 ") && said.contains("too-large"), "{path}: {said}");
+            assert!(sent.elapsed() < std::time::Duration::from_secs(3), "{:?}", sent.elapsed());
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_event_id_with_another_body_is_refused_and_the_first_stays() {
     let world = World::new().await;
     let service = world.serve("", RECEIVE);
