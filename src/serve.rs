@@ -110,6 +110,7 @@ impl ServeError {
             | Self::Callbacks(_)
             | Self::Bind { .. }
             | Self::Metrics(_)
+            | Self::Signals(_)
             | Self::SecretFiles(_) => false,
         }
     }
