@@ -136,6 +136,7 @@ fn complete(document: &mut Value) {
                 let name = operation["operationId"].as_str().unwrap_or(method);
                 operation["operationId"] = json!(format!("{tag}_{name}"));
                 operations_refusals(method, operation);
+                may_be_empty(operation);
                 if !tags.contains(&tag) {
                     tags.push(tag);
                 }
@@ -144,6 +145,15 @@ fn complete(document: &mut Value) {
     }
     document["tags"] = tags.iter().map(|tag| json!({ "name": tag })).collect();
     components(&mut document["components"]);
+}
+
+/// A parameter of the query that may be left out may be empty, which counts as that.
+fn may_be_empty(operation: &mut Value) {
+    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+        if parameter["in"] == "query" && parameter["required"] != true {
+            parameter["allowEmptyValue"] = json!(true);
+        }
+    }
 }
 
 /// The tag that the route names, or the collection that it belongs to.

@@ -213,7 +213,7 @@ async fn a_parameter_without_a_value_is_left_out() {
     let jane = open(&service, "e1", "jane@example.com").await;
     for query in ["status=&person=&source=&after=&limit=", "person", "limit=&person=jane@example.com&"] {
         let page = get(&service, &format!("/api/v1/offboardings?{query}")).await;
-        assert_eq!(ids(&page), [jane.clone()], "{query}");
+        assert_eq!(ids(&page), std::slice::from_ref(&jane), "{query}");
     }
     for path in
         ["events?source=&disposition=&event=", "callbacks?status=&offboarding=&after=", "layoffs?after="]
