@@ -149,7 +149,8 @@ fn complete(document: &mut Value) {
 
 /// A parameter of the query that may be left out may be empty, which counts as that.
 fn may_be_empty(operation: &mut Value) {
-    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten() {
         if parameter["in"] == "query" && parameter["required"] != true {
             parameter["allowEmptyValue"] = json!(true);
         }
